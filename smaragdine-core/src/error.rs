@@ -1,0 +1,53 @@
+//! One error type for the library: what failed, and a hint that says what to do.
+
+use std::path::PathBuf;
+
+/// What went wrong, in words a user can act on; [`Error::hint`] says how.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        doing: &'static str,
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{} is not a trace: {problem}", path.display())]
+    NotATrace { path: PathBuf, problem: String },
+    #[error("the trace {} is damaged: {problem}", path.display())]
+    DamagedTrace { path: PathBuf, problem: String },
+    #[error("no energy sensor is readable here")]
+    NoSensor,
+    #[error("there is no recording {0}")]
+    NoSuchRecording(String),
+    #[error("recording {0} belongs to another user")]
+    NotYours(String),
+    #[error("{what} cannot be decoded: {problem}")]
+    Undecodable { what: &'static str, problem: String },
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl Error {
+    /// An I/O error with what was being done and to which path.
+    pub fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { doing, path, source }
+    }
+
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                Some("`smaragdine doctor` tells which permission is missing and who can grant it")
+            }
+            Self::NotATrace { .. } => Some("name the directory that a recording wrote; it holds trace.json"),
+            Self::DamagedTrace { .. } => Some("`smaragdine recover OUTPUT` rebuilds a trace that a crash cut"),
+            Self::NoSensor => Some("`smaragdine doctor` tells how to measure; without --require-measured power is modelled"),
+            _ => None,
+        }
+    }
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;

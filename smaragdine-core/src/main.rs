@@ -1,0 +1,3 @@
+//! `smaragdined`: the accountant's daemon.
+
+fn main() {}

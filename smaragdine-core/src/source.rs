@@ -1,0 +1,44 @@
+//! Sources of energy: what reads registers.
+//!
+//! A source reads every one of its registers once per call and knows nothing of periods, threads or recordings;
+//! those belong to [`crate::sampler`]. To add one, implement [`Source`] in a file of its own and name it in [`discover`].
+
+use crate::trace::{Domain, Flags};
+
+/// One register, read once. Stamps are `CLOCK_MONOTONIC`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observation {
+    /// Index into [`Source::domains`].
+    pub domain: u16,
+    pub read_start_ns: i64,
+    pub read_end_ns: i64,
+    pub value: Value,
+    pub flags: Flags,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// A cumulative counter, in microjoules; wraps at [`Domain::range_uj`].
+    Counter { energy_uj: u64 },
+    /// Energy over an interval that the source itself knows (integrated power, a model).
+    Interval { start_ns: i64, end_ns: i64, energy_j: f64 },
+    /// This register could not be read; the next success covers the interval.
+    Failed { problem: String },
+}
+
+/// Reads energy registers.
+pub trait Source: Send {
+    /// powercap, nvml, hwmon, model, replay
+    fn name(&self) -> &'static str;
+
+    /// The registers, in the order of [`Observation::domain`].
+    fn domains(&self) -> &[Domain];
+
+    /// Reads every register once, appending one observation each. A failure is an observation, too.
+    fn read(&mut self, out: &mut Vec<Observation>);
+
+    /// The shortest useful period, where polling faster tells nothing.
+    fn shortest_period_ns(&self) -> Option<i64> {
+        None
+    }
+}
