@@ -3,6 +3,8 @@
 //! A source reads every one of its registers once per call and knows nothing of periods, threads or recordings;
 //! those belong to [`crate::sampler`]. To add one, implement [`Source`] in a file of its own and name it in [`discover`].
 
+use std::path::PathBuf;
+
 use crate::trace::{Domain, Flags};
 
 /// One register, read once. Stamps are `CLOCK_MONOTONIC`.
@@ -41,4 +43,42 @@ pub trait Source: Send {
     fn shortest_period_ns(&self) -> Option<i64> {
         None
     }
+}
+
+/// Why a source cannot be used here, and what would change that.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}")]
+pub struct Unavailable {
+    /// What failed, with the path or the value.
+    pub problem: String,
+    /// What to do about it, or whom to ask for what.
+    pub hint: String,
+}
+
+/// Where sources look. Tests, containers and virtual machines point them elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roots {
+    pub powercap: PathBuf,
+    pub hwmon: PathBuf,
+    pub proc: PathBuf,
+    /// `None`: the driver's library, wherever the loader finds it.
+    pub nvml_library: Option<PathBuf>,
+}
+
+impl Default for Roots {
+    fn default() -> Self {
+        Self {
+            powercap: "/sys/class/powercap".into(),
+            hwmon: "/sys/class/hwmon".into(),
+            proc: "/proc".into(),
+            nvml_library: None,
+        }
+    }
+}
+
+/// A kind of source, opened, or why it is not.
+pub struct Discovered {
+    /// powercap, nvml, hwmon, model
+    pub name: &'static str,
+    pub source: Result<Box<dyn Source>, Unavailable>,
 }
