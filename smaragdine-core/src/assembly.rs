@@ -241,7 +241,7 @@ impl Assembly {
         readings.sort_by_key(|reading| (reading.domain, reading.start_ns));
         apply_shares(readings, &metadata.domains, &self.shares);
         if metadata.options.get("keep_all") != Some(&json!(true)) {
-            *readings = merge_untouched(std::mem::take(readings), &windows(steps, events));
+            *readings = merge_untouched(readings, &windows(steps, events));
         }
         self.describe();
         self.trace
