@@ -18,7 +18,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 
 RUST := Cargo.toml Cargo.lock $(shell find smaragdine-core protos -name '*.rs' -o -name '*.proto' -o -name Cargo.toml)
 PACKAGE := pyproject.toml README.md $(shell find packaging/wheel -type f)
-MODULES := $(shell find python -name '*.py' -o -name '*.pyi')
+MODULES := $(shell find python -type f ! -path '*/__pycache__/*')
 
 .PHONY: help
 help: ## list the targets
