@@ -17,7 +17,8 @@ use crate::error::{Error, Result};
 use crate::host;
 use crate::journal::{Journal, Record};
 use crate::sampler::Sampler;
-use crate::shares::{GpuShareSampler, ShareSampler};
+use crate::shares::{self, ShareSampler};
+use crate::shares::gpu::GpuShareSampler;
 use crate::source::{Roots, Source};
 use crate::tables;
 use crate::trace::{Basis, Metadata, Policy, Reading, SCHEMA_VERSION, ShareSample, State};
@@ -308,13 +309,10 @@ fn start_samplers(
         })
         .transpose()
         .map_err(thread())?;
-    let shares = ShareSampler::start(&options.roots.proc, options.application, daemon, SHARE_PERIOD_NS, clock, shares)
+    let shares = ShareSampler::start(&options.roots.proc, options.application, daemon, shares::PERIOD_NS, clock, shares)
         .map_err(thread())?;
     Ok(Running { samplers, shares: Some(shares), gpu_shares, collector })
 }
-
-/// The period of shares (design, law 5); the sampler lengthens it to 20 ticks of its clock.
-const SHARE_PERIOD_NS: i64 = 100_000_000;
 
 /// Moves readings and shares into the journal until all samplers are gone; returns what went wrong.
 fn collect(
