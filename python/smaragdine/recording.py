@@ -7,7 +7,7 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +85,7 @@ class Recording:
         self._pid = os.getpid()
         self._finishing = threading.RLock()
         self._state = "recording"
+        self._before: list[Callable[[], object]] = []
         self._next_step = 0
         self._batches = 0
 
@@ -240,6 +241,10 @@ class Recording:
             for start in starts
         )
 
+    def before_finish(self, action: Callable[[], object]) -> None:
+        """Calls `action` when the recording finishes, whatever finishes it, while it can still send."""
+        self._before.append(action)
+
     def finish(self) -> Path | None:
         """Ends the recording and writes its trace; what fails is told, never raised. Returns the trace directory.
 
@@ -263,6 +268,11 @@ class Recording:
         return self.path
 
     def _finish(self) -> None:
+        for action in self._before:
+            try:
+                action()
+            except Exception as error:
+                _LOG.warning("the end of the recording is incomplete: %s: %s", type(error).__name__, error)
         if not self._sender.close(_FLUSH_TIMEOUT_S) and self._sender.broken is None:
             _LOG.warning("the daemon did not take all events within %g s; the trace lacks the last", _FLUSH_TIMEOUT_S)
         if self._output is None:
