@@ -13,5 +13,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tonic_prost_build::configure()
         .bytes(".smaragdine.v1")
         .compile_fds(service)?;
+
+    let profiles = protox::compile(
+        [
+            "tensorflow/xplane.proto",
+            "tensorflow/step_stats.proto",
+            "tensorflow/graph.proto",
+            "tensorflow/hlo.proto",
+        ],
+        [&root],
+    )?;
+    tonic_prost_build::configure().build_client(false).build_server(false).compile_fds(profiles)?;
     Ok(())
 }
