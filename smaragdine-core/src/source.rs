@@ -4,6 +4,7 @@
 //! those belong to [`crate::sampler`]. To add one, implement [`Source`] in a file of its own and name it in [`discover`].
 
 pub mod model;
+pub mod nvml;
 pub mod powercap;
 pub mod replay;
 
@@ -99,6 +100,7 @@ impl Discovered {
 pub fn discover(roots: &Roots) -> Vec<Discovered> {
     vec![
         Discovered::new("powercap", powercap::Powercap::open(&roots.powercap)),
+        Discovered::new("nvml", nvml::Nvml::open(roots.nvml_library.as_deref())),
         Discovered::new("model", model::Model::open(&roots.proc)),
     ]
 }
