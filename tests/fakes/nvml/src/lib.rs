@@ -39,7 +39,6 @@ mod spec;
 pub mod waveform;
 
 use std::ffi::{c_char, c_int, c_longlong, c_uint, c_ulonglong, c_void};
-use std::ptr::null_mut;
 
 use spec::{Spec, now_s, realtime_us};
 use waveform::Waveform;
@@ -417,7 +416,7 @@ unsafe fn put_all<T>(count: *mut c_uint, to: *mut T, values: Vec<T>, if_none: Re
     if values.is_empty() {
         return if_none;
     }
-    if to == null_mut() || room < values.len() {
+    if to.is_null() || room < values.len() {
         return INSUFFICIENT_SIZE;
     }
     for (place, value) in values.into_iter().enumerate() {
