@@ -34,24 +34,25 @@
 // Symbols keep the names and types that the driver's header gives them.
 #![allow(non_snake_case)]
 
+mod abi;
 mod spec;
 #[path = "../../powercap/src/waveform.rs"]
 pub mod waveform;
 
-use std::ffi::{c_char, c_int, c_longlong, c_uint, c_ulonglong, c_void};
+use std::ffi::{c_char, c_int, c_uint, c_ulonglong, c_void};
 
+use abi::{
+    FieldValue, INVALID_ARGUMENT, PciInfo, ProcessInfo, ProcessUtilisation, Return, SUCCESS, Utilisation, fill, put,
+    put_all, put_text,
+};
 use spec::{Spec, now_s, realtime_us};
 use waveform::Waveform;
 
-type Return = c_uint;
 /// The number of the GPU plus one; the driver's are opaque, too.
 type Device = *mut c_void;
 
-const SUCCESS: Return = 0;
-const INVALID_ARGUMENT: Return = 2;
 const NOT_SUPPORTED: Return = 3;
 const NOT_FOUND: Return = 6;
-const INSUFFICIENT_SIZE: Return = 7;
 const GPU_IS_LOST: Return = 15;
 
 const FIELD_TOTAL_ENERGY: c_uint = 83;
@@ -61,53 +62,6 @@ const SCOPE_GPU: c_uint = 0;
 const SCOPE_MEMORY: c_uint = 2;
 const TYPE_UNSIGNED_INT: c_uint = 1;
 const TYPE_UNSIGNED_LONG_LONG: c_uint = 3;
-
-#[repr(C)]
-pub struct PciInfo {
-    bus_id_legacy: [c_char; 16],
-    domain: c_uint,
-    bus: c_uint,
-    device: c_uint,
-    pci_device_id: c_uint,
-    pci_subsystem_id: c_uint,
-    bus_id: [c_char; 32],
-}
-
-#[repr(C)]
-pub struct ProcessInfo {
-    pid: c_uint,
-    used_gpu_memory: c_ulonglong,
-    gpu_instance: c_uint,
-    compute_instance: c_uint,
-}
-
-#[repr(C)]
-pub struct ProcessUtilisation {
-    pid: c_uint,
-    timestamp_us: c_ulonglong,
-    sm: c_uint,
-    memory: c_uint,
-    encoder: c_uint,
-    decoder: c_uint,
-}
-
-#[repr(C)]
-pub struct Utilisation {
-    gpu: c_uint,
-    memory: c_uint,
-}
-
-#[repr(C)]
-pub struct FieldValue {
-    field: c_uint,
-    scope: c_uint,
-    timestamp_us: c_longlong,
-    latency_us: c_longlong,
-    value_type: c_uint,
-    result: Return,
-    /// A union of up to 8 bytes; little-endian, so one write serves both types that are used.
-    value: c_ulonglong,
-}
 
 /// # Safety
 /// As all functions here: pointers are valid for what the driver's header says, or null.
@@ -377,59 +331,5 @@ fn with(device: Device, act: impl FnOnce(&Spec) -> Return) -> Return {
             if spec.is_lost() { GPU_IS_LOST } else { act(&spec) }
         }
         _ => INVALID_ARGUMENT,
-    }
-}
-
-/// # Safety
-/// `to` is valid for a write, or null.
-unsafe fn put<T>(to: *mut T, value: T) -> Return {
-    if to.is_null() {
-        return INVALID_ARGUMENT;
-    }
-    // SAFETY: not null, and the caller vouches for it.
-    unsafe { to.write(value) };
-    SUCCESS
-}
-
-/// # Safety
-/// `to` is valid for `length` characters, or null.
-unsafe fn put_text(to: *mut c_char, length: c_uint, text: &str) -> Return {
-    if to.is_null() {
-        return INVALID_ARGUMENT;
-    }
-    if length as usize <= text.len() {
-        return INSUFFICIENT_SIZE;
-    }
-    // SAFETY: not null, and the caller vouches for the length.
-    fill(unsafe { std::slice::from_raw_parts_mut(to, length as usize) }, text);
-    SUCCESS
-}
-
-/// # Safety
-/// `count` is valid or null; `to` is valid for `count` values or null, which asks how many there are.
-unsafe fn put_all<T>(count: *mut c_uint, to: *mut T, values: Vec<T>, if_none: Return) -> Return {
-    if count.is_null() {
-        return INVALID_ARGUMENT;
-    }
-    // SAFETY: not null, and the caller vouches for it.
-    let room = unsafe { count.replace(values.len() as c_uint) } as usize;
-    if values.is_empty() {
-        return if_none;
-    }
-    if to.is_null() || room < values.len() {
-        return INSUFFICIENT_SIZE;
-    }
-    for (place, value) in values.into_iter().enumerate() {
-        // SAFETY: there is room for as many.
-        unsafe { to.add(place).write(value) };
-    }
-    SUCCESS
-}
-
-fn fill(buffer: &mut [c_char], text: &str) {
-    let room = buffer.len().saturating_sub(1);
-    buffer.fill(0);
-    for (to, byte) in buffer.iter_mut().zip(text.bytes().take(room)) {
-        *to = byte.cast_signed() as c_char;
     }
 }
