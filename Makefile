@@ -54,6 +54,8 @@ stubs: $(STUBS)/.made ## generate python/smaragdine/v1 from protos/
 .PHONY: check-stubs
 check-stubs: stubs ## fail where the committed stubs are not what protos/ gives
 	git diff --exit-code -- python/smaragdine/v1
+	@new=$$(git ls-files --others --exclude-standard python/smaragdine/v1); test -z "$$new" || { \
+	  echo "error: generated but not committed: $$new" >&2; exit 1; }
 
 .PHONY: wheel
 wheel: dist/.built ## build the wheel, in release: dist/smaragdine-*.whl
