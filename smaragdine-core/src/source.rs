@@ -3,6 +3,10 @@
 //! A source reads every one of its registers once per call and knows nothing of periods, threads or recordings;
 //! those belong to [`crate::sampler`]. To add one, implement [`Source`] in a file of its own and name it in [`discover`].
 
+pub mod model;
+pub mod powercap;
+pub mod replay;
+
 use std::path::PathBuf;
 
 use crate::trace::{Domain, Flags};
@@ -37,6 +41,7 @@ pub trait Source: Send {
     fn domains(&self) -> &[Domain];
 
     /// Reads every register once, appending one observation each. A failure is an observation, too.
+    /// A source of [`Value::Interval`]s may add none on its first read, which fixes where its first interval starts.
     fn read(&mut self, out: &mut Vec<Observation>);
 
     /// The shortest useful period, where polling faster tells nothing.
@@ -81,4 +86,19 @@ pub struct Discovered {
     /// powercap, nvml, hwmon, model
     pub name: &'static str,
     pub source: Result<Box<dyn Source>, Unavailable>,
+}
+
+impl Discovered {
+    fn new<S: Source + 'static>(name: &'static str, source: Result<S, Unavailable>) -> Self {
+        Self { name, source: source.map(|source| Box::new(source) as Box<dyn Source>) }
+    }
+}
+
+/// Every kind of source, opened where it can be. The model comes last: it is for machines where nothing is measured.
+#[must_use]
+pub fn discover(roots: &Roots) -> Vec<Discovered> {
+    vec![
+        Discovered::new("powercap", powercap::Powercap::open(&roots.powercap)),
+        Discovered::new("model", model::Model::open(&roots.proc)),
+    ]
 }

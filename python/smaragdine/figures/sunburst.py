@@ -1,0 +1,87 @@
+"""The sunburst: the whole program at a glance, opening a layer with a click."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+from smaragdine.edd import EDD
+from smaragdine.figures import theme
+from smaragdine.quantity import joules, number, percent, seconds, watts
+
+
+def sunburst(edd: EDD, *, title: str | None = None) -> go.Figure:
+    """Three rings at a time, sized by energy, coloured by share of the parent.
+
+    A slice's id is its place in `edd.walk()`. Hover shows joules, watts, share of the parent and of the whole, count
+    and pass.
+    """
+    boxes = list(edd.walk())
+    place = {box: str(index) for index, box in enumerate(boxes)}
+    parents = {child: place[box] for box in boxes for child in box.children}
+    figure = go.Figure(
+        go.Sunburst(
+            ids=[place[box] for box in boxes],
+            labels=[theme.safe(label(box)) for box in boxes],
+            parents=[parents.get(box, "") for box in boxes],
+            # Only tensors carry energy and plotly adds up: given sums would differ from its own in the last digit.
+            values=[box.energy_j if box.is_tensor else 0 for box in boxes],
+            branchvalues="remainder",
+            maxdepth=3,
+            sort=False,
+            insidetextorientation="radial",
+            textfont={"family": theme.FONT},
+            marker={
+                "colors": [box.share for box in boxes],
+                "colorscale": theme.PLOTLY_SCALE,
+                "cmin": 0,
+                "cmax": 1,
+                "line": {"color": "#ffffff", "width": 1},
+                "colorbar": {
+                    "title": {"text": "share of<br>parent", "font": {"size": 11}},
+                    "tickformat": ".0%",
+                    "thickness": 10,
+                    "len": 0.5,
+                    "outlinewidth": 0,
+                },
+                "showscale": True,
+            },
+            hovertext=[hover(box, edd.energy_j) for box in boxes],
+            hovertemplate="%{hovertext}<extra></extra>",
+            leaf={"opacity": 1},
+        )
+    )
+    if not edd.energy_j > 0:
+        figure.add_annotation(text="no energy in operations", showarrow=False, font={"size": 14})
+    return theme.dress(
+        figure,
+        title or f"{edd.name}: {joules(edd.energy_j)} in operations",
+        modelled=edd.modelled,
+        margin={"l": 8, "r": 8, "b": 8},
+        uniformtext={"minsize": 9, "mode": "hide"},
+        height=620,
+    )
+
+
+def label(box: EDD) -> str:
+    """A tensor of the backward pass says so where it stands beside its forward namesake."""
+    if box.path == "":
+        return f"{theme.shorten(box.name, 20)} · {joules(box.energy_j)}"
+    backward = box.is_tensor and box.phase == "backward" and not box.path.endswith(f"{box.name}_grad")
+    return f"{box.name} (backward)" if backward else box.name
+
+
+def hover(box: EDD, total_j: float) -> str:
+    """What a pointer over the box tells, as plotly's HTML."""
+    of_all = box.energy_j / total_j if total_j > 0 else 0.0
+    passes = ", ".join(
+        f"{phase} {percent(energy_j / box.energy_j)}" if len(box.phases) > 1 and box.energy_j > 0 else phase
+        for phase, energy_j in sorted(box.phases.items(), key=lambda item: -item[1])
+    )
+    lines = [
+        f"<b>{theme.safe(box.path or box.name)}</b>",
+        f"{joules(box.energy_j)}" + (" (modelled)" if box.modelled else ""),
+        f"{percent(box.share)} of its level, {percent(of_all)} of all operations",
+        f"{watts(box.power_w)} over {seconds(box.time_s)}, {number(box.count)} executions",
+        theme.safe(passes),
+    ]
+    return "<br>".join(line for line in lines if line)
