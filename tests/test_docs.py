@@ -1,6 +1,7 @@
 """What README and docs show exists: commands with their options, make targets, links, Python names."""
 
 import functools
+import os
 import re
 import subprocess
 import sys
@@ -37,7 +38,10 @@ def options(words: list[str]) -> set[str]:
 
 @functools.cache
 def help_of(*command: str) -> str:
-    done = subprocess.run([*command, "--help"], capture_output=True, text=True, timeout=120, check=False)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "python")}
+    done = subprocess.run(
+        [*command, "--help"], capture_output=True, text=True, timeout=120, check=False, env=environment
+    )
     assert done.returncode == 0, f"{' '.join(command)} --help failed: {done.stderr}"
     return done.stdout
 
