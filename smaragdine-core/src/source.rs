@@ -99,6 +99,35 @@ impl Discovered {
 pub fn discover(roots: &Roots) -> Vec<Discovered> {
     vec![
         Discovered::new("powercap", powercap::Powercap::open(&roots.powercap)),
+        // nvml and hwmon: one line each, here.
         Discovered::new("model", model::Model::open(&roots.proc)),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_source_is_there_or_says_why_not() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let nowhere = root.path().join("nowhere");
+        let roots = Roots {
+            powercap: nowhere.clone(),
+            hwmon: nowhere.clone(),
+            proc: "/proc".into(),
+            nvml_library: Some(nowhere),
+        };
+        let discovered = discover(&roots);
+        assert_eq!(discovered.first().map(|first| first.name), Some("powercap"));
+        assert_eq!(discovered.last().map(|last| last.name), Some("model"));
+        for Discovered { name, source } in discovered {
+            match source {
+                Ok(source) => assert_eq!((source.name(), source.domains().is_empty()), (name, false)),
+                Err(Unavailable { problem, hint }) => {
+                    assert!(problem.contains("nowhere") && !hint.is_empty(), "{name}: {problem}");
+                }
+            }
+        }
+    }
 }
