@@ -154,9 +154,7 @@ net.fit(np.ones((100, 4)), np.ones((100, 1)), batch_size=10, verbose=0,
 """
 
 
-def test_a_script_that_dies_of_its_training_saves_the_trace_and_shows_its_traceback(
-    told: Told, tmp_path: Path
-) -> None:
+def test_a_script_that_dies_of_its_training_saves_the_trace_and_shows_its_traceback(told: Told, tmp_path: Path) -> None:
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
     assert done.returncode == 1 and "ValueError: bad data" in done.stderr

@@ -261,9 +261,7 @@ def test_finishing_from_two_threads_finishes_once(told: Told, tmp_path: Path) ->
     assert len(told.all("stop")) == len(told.all("fetch")) == 1
 
 
-def test_remarks_of_the_daemon_reach_the_user(
-    told: Told, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_remarks_of_the_daemon_reach_the_user(told: Told, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "smaragdine"), smaragdine.record(tmp_path / "out"):
         pass
     assert "the sampler was late once" in caplog.text
