@@ -123,7 +123,7 @@ impl Counter {
 
         self.last = Some(Last { energy_uj, since_ns: now_ns, seen_ns: now_ns });
         let interval =
-            |flags| Interval { start_ns: last.since_ns, end_ns: now_ns, energy_j: counted_uj as f64 * 1e-6, flags };
+            |flags| Interval { start_ns: last.since_ns, end_ns: now_ns, energy_j: counted_uj as f64 / 1e6, flags };
         let flags = self.take_flags();
         match kind {
             Kind::Same | Kind::Rise => Difference::Counted(interval(flags)),

@@ -17,8 +17,8 @@ use crate::error::{Error, Result};
 use crate::host;
 use crate::journal::{Journal, Record};
 use crate::sampler::Sampler;
-use crate::shares::{self, ShareSampler};
 use crate::shares::gpu::GpuShareSampler;
+use crate::shares::{self, ShareSampler};
 use crate::source::{Roots, Source};
 use crate::tables;
 use crate::trace::{Basis, Metadata, Policy, Reading, SCHEMA_VERSION, ShareSample, State};
@@ -186,7 +186,7 @@ impl Recording {
             end.warnings.extend(report.problems);
         }
         if let Some(shares) = running.gpu_shares {
-            end.warnings.extend(shares.stop());
+            end.warnings.extend(shares.stop().problems);
         }
         // All senders are gone now, so the collector runs dry and returns.
         match running.collector.join() {
@@ -309,8 +309,9 @@ fn start_samplers(
         })
         .transpose()
         .map_err(thread())?;
-    let shares = ShareSampler::start(&options.roots.proc, options.application, daemon, shares::PERIOD_NS, clock, shares)
-        .map_err(thread())?;
+    let shares =
+        ShareSampler::start(&options.roots.proc, options.application, daemon, shares::PERIOD_NS, clock, shares)
+            .map_err(thread())?;
     Ok(Running { samplers, shares: Some(shares), gpu_shares, collector })
 }
 

@@ -354,3 +354,88 @@ impl Spread {
         Some(*self.values.select_nth_unstable(place).1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn reading(domain: u16, start_ns: i64, end_ns: i64) -> Reading {
+        Reading {
+            domain,
+            start_ns,
+            end_ns,
+            edge_uncertainty_ns: None,
+            read_start_ns: end_ns - 1,
+            read_end_ns: end_ns + 1,
+            energy_j: (end_ns - start_ns) as f64,
+            app_share: None,
+            daemon_share: None,
+            idle_share: None,
+            flags: Flags::NONE,
+        }
+    }
+
+    proptest! {
+        /// Energy in every stretch that one reading covers afterwards is what it was before.
+        #[test]
+        fn merging_halves_readings_and_keeps_energy(
+            steps in prop::collection::vec((0..3_u16, 1..1_000_i64, prop::bool::weighted(0.02)), 0..300),
+        ) {
+            let mut ends = [0; 3];
+            let mut holes = 0;
+            let before: Vec<Reading> = steps
+                .iter()
+                .map(|(domain, length, hole)| {
+                    let end = &mut ends[usize::from(*domain)];
+                    *end += if *hole { 10 } else { 0 };
+                    holes += usize::from(*hole);
+                    *end += length;
+                    reading(*domain, *end - length, *end)
+                })
+                .collect();
+            let mut after = before.clone();
+            merge_neighbours(&mut after);
+            prop_assert!(after.len() <= before.len() / 2 + 3 + holes);
+            for merged in &after {
+                let within = before.iter().filter(|reading| {
+                    reading.domain == merged.domain
+                        && merged.start_ns <= reading.start_ns
+                        && reading.end_ns <= merged.end_ns
+                });
+                // Lengths are energies here, so this also says that no hole was bridged.
+                prop_assert_eq!(within.map(|reading| reading.energy_j).sum::<f64>(), merged.energy_j);
+                prop_assert_eq!(merged.energy_j, (merged.end_ns - merged.start_ns) as f64);
+            }
+        }
+    }
+
+    #[test]
+    fn what_an_absent_consumer_leaves_is_bounded() {
+        let (sink, readings) = std::sync::mpsc::sync_channel(0);
+        let mut outbox = Outbox { kept: Vec::new(), due_ns: 0, sink: Some(sink) };
+        let ticks = 3 * MOST_KEPT as i64;
+        for tick in 0..ticks {
+            outbox.kept.push(reading(0, tick, tick + 1));
+            outbox.offer(tick);
+            assert!(outbox.kept.len() <= MOST_KEPT);
+        }
+        assert_eq!(outbox.kept.iter().map(|reading| reading.energy_j).sum::<f64>(), ticks as f64);
+        drop(readings);
+    }
+
+    #[test]
+    fn the_quantiles_of_a_long_series_stay_those_of_the_series() {
+        let mut spread = Spread::new();
+        let values = 5 * Spread::MOST as i64;
+        // A permutation of 0..values: the step is coprime with it.
+        (0..values).for_each(|n| spread.add(n * 7_919 % values));
+        assert!(spread.values.len() <= Spread::MOST);
+        for fraction in [0.5, 0.99] {
+            let quantile = spread.quantile(fraction).expect("values") as f64 / values as f64;
+            assert!((quantile - fraction).abs() < 0.01, "{quantile} is not {fraction}");
+        }
+        assert_eq!(Spread::new().quantile(0.5), None);
+    }
+}

@@ -205,3 +205,88 @@ fn physical_ids(cpuinfo: &str) -> BTreeMap<u32, u32> {
     }
     ids
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CPUINFO: &str = "processor\t: 0\nphysical id\t: 0\n\nprocessor\t: 1\nphysical id\t: 0\n\n\
+                           processor\t: 2\nphysical id\t: 1\n";
+
+    fn proc_root(stat: &str) -> tempfile::TempDir {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        fs::write(root.path().join("cpuinfo"), CPUINFO).expect("cpuinfo");
+        fs::write(root.path().join("stat"), stat).expect("stat");
+        root
+    }
+
+    /// user, system, idle, iowait, steal of each CPU.
+    fn stat(cpus: &[[u64; 5]]) -> String {
+        let lines = cpus.iter().enumerate().map(|(cpu, [user, system, idle, iowait, steal])| {
+            format!("cpu{cpu} {user} 0 {system} {idle} {iowait} 0 0 {steal} 0 0\n")
+        });
+        format!("cpu  1 2 3 4 5 6 7 8 9 10\n{}intr 1\n", lines.collect::<String>())
+    }
+
+    /// Watts of each domain between two reads.
+    fn power_w(model: &mut Model) -> Vec<f64> {
+        let mut observations = Vec::new();
+        model.read(&mut observations);
+        let power_w = |observation: Observation| match observation.value {
+            Value::Interval { start_ns, end_ns, energy_j } => energy_j / (end_ns - start_ns) as f64 * 1e9,
+            value => panic!("no interval: {value:?}"),
+        };
+        observations.into_iter().map(power_w).collect()
+    }
+
+    fn assert_close(watts: &[f64], expected: &[f64]) {
+        assert_eq!(watts.len(), expected.len());
+        assert!(watts.iter().zip(expected).all(|(w, e)| (w - e).abs() < 1e-9), "{watts:?} is not {expected:?}");
+    }
+
+    #[test]
+    fn every_socket_is_a_modelled_domain() {
+        let root = proc_root(&stat(&[[0; 5]; 3]));
+        let model = Model::open(root.path()).expect("a model");
+        let domains: Vec<_> = model.domains().iter().map(|domain| (domain.name.as_str(), domain.static_w)).collect();
+        assert_eq!(domains, [("package-0", Some(2.0 * IDLE_W)), ("package-1", Some(IDLE_W))]);
+        assert!(model.domains().iter().all(|domain| domain.basis == Basis::Modelled && domain.counted));
+    }
+
+    #[test]
+    fn power_follows_the_use_of_each_logical_cpu() {
+        let root = proc_root(&stat(&[[0; 5]; 3]));
+        let mut model = Model::open(root.path()).expect("a model");
+        assert_close(&power_w(&mut model), &[]);
+        // Waiting for input and stolen time are not active.
+        let after = stat(&[[60, 40, 0, 0, 0], [0, 0, 50, 25, 25], [10, 15, 75, 0, 0]]);
+        fs::write(root.path().join("stat"), after).expect("stat");
+        assert_close(&power_w(&mut model), &[2.0 * IDLE_W + ACTIVE_W, IDLE_W + 0.25 * ACTIVE_W]);
+        // No tick since: the last power goes on.
+        assert_close(&power_w(&mut model), &[2.0 * IDLE_W + ACTIVE_W, IDLE_W + 0.25 * ACTIVE_W]);
+    }
+
+    #[test]
+    fn a_failed_read_is_covered_by_the_next_interval() {
+        let root = proc_root(&stat(&[[0; 5]; 3]));
+        let mut model = Model::open(root.path()).expect("a model");
+        let mut observations = Vec::new();
+        model.read(&mut observations);
+        let first_ns = model.last.as_ref().expect("a first read").read_ns;
+        fs::write(root.path().join("stat"), "").expect("stat");
+        model.read(&mut observations);
+        assert!(observations.iter().all(|observation| matches!(observation.value, Value::Failed { .. })));
+        fs::write(root.path().join("stat"), stat(&[[0, 0, 1, 0, 0]; 3])).expect("stat");
+        observations.clear();
+        model.read(&mut observations);
+        assert!(matches!(observations[0].value, Value::Interval { start_ns, .. } if start_ns == first_ns));
+    }
+
+    #[test]
+    fn without_a_proc_root_a_hint_says_so() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let unavailable = Model::open(root.path()).expect_err("no stat");
+        assert!(unavailable.problem.contains("stat: No such file"), "{}", unavailable.problem);
+        assert!(unavailable.hint.contains("--proc-root"));
+    }
+}
