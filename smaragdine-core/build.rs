@@ -6,12 +6,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../protos");
     println!("cargo:rerun-if-changed={}", root.display());
 
-    let service = protox::compile(
-        ["smaragdine/v1/trace.proto", "smaragdine/v1/accountant.proto"],
-        [&root],
-    )?;
-    tonic_prost_build::configure()
-        .bytes(".smaragdine.v1")
-        .compile_fds(service)?;
+    let service = protox::compile(["smaragdine/v1/trace.proto", "smaragdine/v1/accountant.proto"], [&root])?;
+    tonic_prost_build::configure().bytes(".smaragdine.v1").compile_fds(service)?;
     Ok(())
 }

@@ -3,6 +3,12 @@
 //! A source reads every one of its registers once per call and knows nothing of periods, threads or recordings;
 //! those belong to [`crate::sampler`]. To add one, implement [`Source`] in a file of its own and name it in [`discover`].
 
+pub mod model;
+pub mod powercap;
+pub mod replay;
+
+use std::path::PathBuf;
+
 use crate::trace::{Domain, Flags};
 
 /// One register, read once. Stamps are `CLOCK_MONOTONIC`.
@@ -35,10 +41,64 @@ pub trait Source: Send {
     fn domains(&self) -> &[Domain];
 
     /// Reads every register once, appending one observation each. A failure is an observation, too.
+    /// A source of [`Value::Interval`]s may add none on its first read, which fixes where its first interval starts.
     fn read(&mut self, out: &mut Vec<Observation>);
 
     /// The shortest useful period, where polling faster tells nothing.
     fn shortest_period_ns(&self) -> Option<i64> {
         None
     }
+}
+
+/// Why a source cannot be used here, and what would change that.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}")]
+pub struct Unavailable {
+    /// What failed, with the path or the value.
+    pub problem: String,
+    /// What to do about it, or whom to ask for what.
+    pub hint: String,
+}
+
+/// Where sources look. Tests, containers and virtual machines point them elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roots {
+    pub powercap: PathBuf,
+    pub hwmon: PathBuf,
+    pub proc: PathBuf,
+    /// `None`: the driver's library, wherever the loader finds it.
+    pub nvml_library: Option<PathBuf>,
+}
+
+impl Default for Roots {
+    fn default() -> Self {
+        Self {
+            powercap: "/sys/class/powercap".into(),
+            hwmon: "/sys/class/hwmon".into(),
+            proc: "/proc".into(),
+            nvml_library: None,
+        }
+    }
+}
+
+/// A kind of source, opened, or why it is not.
+pub struct Discovered {
+    /// powercap, nvml, hwmon, model
+    pub name: &'static str,
+    pub source: Result<Box<dyn Source>, Unavailable>,
+}
+
+impl Discovered {
+    fn new<S: Source + 'static>(name: &'static str, source: Result<S, Unavailable>) -> Self {
+        Self { name, source: source.map(|source| Box::new(source) as Box<dyn Source>) }
+    }
+}
+
+/// Every kind of source, opened where it can be. The model comes last: it is for machines where nothing is measured.
+#[must_use]
+pub fn discover(roots: &Roots) -> Vec<Discovered> {
+    vec![
+        Discovered::new("powercap", powercap::Powercap::open(&roots.powercap)),
+        Discovered::new("model", model::Model::open(&roots.proc)),
+    ]
 }
