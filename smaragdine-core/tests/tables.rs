@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 use smaragdine_core::account::account;
 use smaragdine_core::error::Error;
 use smaragdine_core::tables::{self, merge_untouched};
@@ -238,7 +239,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig { cases: 200, ..cases() })]
 
     #[test]
     fn changed_bytes_are_read_or_refused(
@@ -267,9 +268,12 @@ proptest! {
 
 /// A thousand cases, or as many as `PROPTEST_CASES` says.
 fn cases() -> ProptestConfig {
-    match std::env::var_os("PROPTEST_CASES") {
-        Some(_) => ProptestConfig::default(),
-        None => ProptestConfig::with_cases(1000),
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    let seeds = FileFailurePersistence::WithSource("regressions");
+    ProptestConfig {
+        cases: asked.unwrap_or(1000),
+        failure_persistence: Some(Box::new(seeds)),
+        ..ProptestConfig::default()
     }
 }
 
