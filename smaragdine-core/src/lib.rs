@@ -25,9 +25,6 @@ pub mod trace;
 pub mod journal;
 pub mod tables;
 
-mod fields;
-mod hlo;
-mod leaves;
 pub mod xplane;
 pub mod step_stats;
 pub mod graph;
