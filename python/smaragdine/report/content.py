@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smaragdine import figures
+from smaragdine.energy import MEASURED
 from smaragdine.figures import theme
 from smaragdine.footprint import Footprint, Group
 from smaragdine.ledger import ENTRIES, MEANINGS, Ledger
@@ -147,7 +148,7 @@ def _groups(groups: Sequence[Group], what: str) -> Table:
             group.basis,
             percent(group.share),
             seconds(group.time_s),
-            watts(group.power_w),
+            watts(group.power_w) if group.basis == MEASURED else "–",
             number(group.count),
         )
         for group in groups
