@@ -8,5 +8,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let service = protox::compile(["smaragdine/v1/trace.proto", "smaragdine/v1/accountant.proto"], [&root])?;
     tonic_prost_build::configure().bytes(".smaragdine.v1").compile_fds(service)?;
+
+    let profiles = ["xplane", "step_stats", "graph", "hlo"].map(|name| format!("tensorflow/{name}.proto"));
+    let profiles = protox::compile(profiles, [&root])?;
+    tonic_prost_build::configure().build_client(false).build_server(false).compile_fds(profiles)?;
     Ok(())
 }

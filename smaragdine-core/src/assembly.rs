@@ -56,6 +56,9 @@ pub fn assemble(journal: &Path) -> Result<Trace> {
 /// # Errors
 /// Where a file cannot be read or is no XSpace.
 pub fn add_xspaces(trace: &mut Trace, files: &[impl AsRef<Path>]) -> Result<()> {
+    if files.is_empty() {
+        return Ok(());
+    }
     let layer_paths = trace.ops.iter().map(|op| op.layer.clone()).collect();
     let mut namer = Namer::new(Model { layer_paths, ..Model::default() }, Vec::new());
     let mut events = Events::of(trace);

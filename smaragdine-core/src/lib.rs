@@ -26,11 +26,16 @@ pub mod journal;
 pub mod tables;
 pub mod trace;
 
-pub mod assembly;
+mod fields;
+mod hlo;
+mod leaves;
+
 pub mod graph;
 pub mod names;
 pub mod step_stats;
 pub mod xplane;
+
+pub mod assembly;
 
 pub mod account;
 pub mod alignment;
@@ -38,6 +43,7 @@ pub mod attribution;
 pub mod footprint;
 
 pub mod daemon;
+pub mod reaccount;
 pub mod recording;
 pub mod recover;
 pub mod server;

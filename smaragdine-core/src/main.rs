@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use smaragdine_core::account::account_directory;
 use smaragdine_core::config::{Cli, Command, Serve};
 use smaragdine_core::daemon::Daemon;
+use smaragdine_core::reaccount::reaccount;
 use smaragdine_core::recover::recover;
 use smaragdine_core::server::{serve, shutdown_signal};
 use smaragdine_core::socket;
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(options) => serve_until_told(options),
-        Command::Account(options) => Ok(account_directory(&options.trace, options.policy, &options.xspace)?),
+        Command::Account(options) => Ok(reaccount(&options.trace, options.policy, &options.xspace)?),
         Command::Recover(options) => Ok(recover(&options.from, &options.output)?),
     }
 }

@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 from keras import layers, ops
+
 from smaragdine.demo.shape import Shape
 
 # keras and tensorflow come without usable types; tensors and layers are Any throughout this module.
@@ -189,9 +190,10 @@ class Predictions(layers.Layer):  # type: ignore[misc]
 
     def call(self, inputs: list[Tensor]) -> Tensor:
         hidden, positions = inputs
-        sequences = ops.reshape(hidden, (-1, self.shape.sequence, self.shape.hidden))
-        masked = ops.take_along_axis(sequences, ops.expand_dims(positions, -1), axis=1)
-        logits = self.decoder(self.transform(ops.reshape(masked, (-1, self.shape.hidden))))
+        starts = ops.multiply(ops.arange(ops.shape(positions)[0]), self.shape.sequence)
+        flat = ops.reshape(ops.add(positions, ops.expand_dims(starts, -1)), (-1,))
+        masked = ops.take(hidden, flat, axis=0)
+        logits = self.decoder(self.transform(masked))
         return ops.reshape(logits, (-1, self.shape.predictions, self.shape.vocabulary))
 
 
