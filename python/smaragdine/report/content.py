@@ -50,6 +50,8 @@ class Content:
     """The whole report."""
 
     title: str
+    basis: str
+    """`measured`, `modelled`, or both."""
     notice: str | None
     coverage: str
     tiles: tuple[tuple[str, str, str], ...]
@@ -75,6 +77,7 @@ class Content:
         views = (View.of(runs.edd(phase, policy=policy), label) for phase, label in _VIEWS)
         return cls(
             title=first.name,
+            basis=" and ".join(dict.fromkeys(domain.basis for domain in first.metadata.counted)) or MEASURED,
             notice=next((trace.notice for trace in runs if trace.notice), None),
             coverage="; ".join(dict.fromkeys(f.coverage.sentence() for f in footprint.footprints)),
             tiles=_tiles(first, footprint.footprints[0], len(runs)),
