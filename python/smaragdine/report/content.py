@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from smaragdine import figures
-from smaragdine.energy import MEASURED, MODELLED
+from smaragdine.energy import MEASURED
 from smaragdine.figures import theme
 from smaragdine.footprint import Footprint, Group
 from smaragdine.ledger import ENTRIES, MEANINGS, Ledger
@@ -50,6 +50,8 @@ class Content:
     """The whole report."""
 
     title: str
+    basis: str
+    """`measured`, `modelled`, or both."""
     notice: str | None
     coverage: str
     tiles: tuple[tuple[str, str, str], ...]
@@ -75,6 +77,7 @@ class Content:
         views = (View.of(runs.edd(phase, policy=policy), label) for phase, label in _VIEWS)
         return cls(
             title=first.name,
+            basis=" and ".join(dict.fromkeys(domain.basis for domain in first.metadata.counted)) or MEASURED,
             notice=next((trace.notice for trace in runs if trace.notice), None),
             coverage="; ".join(dict.fromkeys(f.coverage.sentence() for f in footprint.footprints)),
             tiles=_tiles(first, footprint.footprints[0], len(runs)),
@@ -90,14 +93,12 @@ class Content:
 
 def _tiles(trace: Trace, footprint: Footprint, runs: int) -> tuple[tuple[str, str, str], ...]:
     of = "" if runs == 1 else " (first run)"
-    tiles = []
-    for device, energy in trace.totals().items():
-        for basis in (MEASURED, MODELLED):
-            if energy[basis]:
-                tiles.append((f"{device}{of}", joules(energy[basis]), f"{basis}, everything on the machine"))
-    for basis in (MEASURED, MODELLED):
-        if footprint.total[basis]:
-            tiles.append((f"operations{of}", joules(footprint.total[basis]), f"{basis}, in traced steps"))
+    tiles = [
+        (f"{device}{of}", joules(energy_j), f"{basis}, everything on the machine")
+        for device, energy in trace.totals().items()
+        for basis, energy_j in energy
+    ]
+    tiles += [(f"operations{of}", joules(energy_j), f"{basis}, in traced steps") for basis, energy_j in footprint.total]
     hottest = footprint.summarize().top(1, "layer")
     if hottest:
         tiles.append(("hottest layer", percent(hottest[0].share), hottest[0].name))
@@ -150,7 +151,7 @@ def _groups(groups: Sequence[Group], what: str) -> Table:
             group.basis,
             percent(group.share),
             seconds(group.time_s),
-            watts(group.power_w),
+            watts(group.power_w) if group.basis == MEASURED else "–",
             number(group.count),
         )
         for group in groups
@@ -164,12 +165,10 @@ def _runs(runs: Runs, policy: str) -> Table:
     for trace in runs:
         footprint = trace.footprint(policy)
         traced = footprint.coverage.traced_steps
-        total = trace.ledger(policy).total
-        for basis in (MEASURED, MODELLED):
-            if total[basis]:
-                operations_j = footprint.total[basis]
-                per_step = joules(operations_j / traced) if traced else "–"
-                rows.append((trace.name, basis, joules(total[basis]), joules(operations_j), per_step))
+        for basis, energy_j in trace.ledger(policy).total:
+            operations_j = footprint.total[basis]
+            per_step = joules(operations_j / traced) if traced else "–"
+            rows.append((trace.name, basis, joules(energy_j), joules(operations_j), per_step))
     headers = ("run", "basis", "energy", "of it operations", "operations per traced step")
     return Table(headers, tuple(rows), frozenset({2, 3, 4}))
 
@@ -195,7 +194,7 @@ def _untitled(figure: Any) -> dict[str, Any]:
 
 def _facts(trace: Trace) -> tuple[tuple[str, str], ...]:
     metadata = trace.metadata
-    started = datetime.datetime.fromtimestamp(metadata.start_ns / 1e9, tz=datetime.timezone.utc)
+    started = dt.datetime.fromtimestamp(metadata.start_ns / 1e9, tz=dt.timezone.utc)
     facts = [
         ("started", started.strftime("%Y-%m-%d %H:%M:%S UTC")),
         ("lasted", seconds(metadata.duration_s)),
