@@ -54,6 +54,8 @@ stubs: $(STUBS)/.made ## generate python/smaragdine/v1 from protos/
 .PHONY: check-stubs
 check-stubs: stubs ## fail where the committed stubs are not what protos/ gives
 	git diff --exit-code -- python/smaragdine/v1
+	@new=$$(git ls-files --others --exclude-standard python/smaragdine/v1); test -z "$$new" || { \
+	  echo "error: generated but not committed: $$new" >&2; exit 1; }
 
 .PHONY: wheel
 wheel: dist/.built ## build the wheel, in release: dist/smaragdine-*.whl
@@ -77,7 +79,7 @@ docs: $(VENV)/.dev ## check that the commands and links that README and docs/ sh
 
 .PHONY: clean
 clean: ## remove what the other targets made, the demo's result included
-	rm -rf target dist demo $(VENV) $(VENV)-lowest $(VENV)-highest $(STUBS)
+	rm -rf target dist demo demo-* $(VENV) $(VENV)-lowest $(VENV)-highest $(STUBS)
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # The environment.

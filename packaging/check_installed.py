@@ -13,6 +13,7 @@ if loaded:
     sys.exit(f"error: `import smaragdine` imports {', '.join(sorted(loaded))}")
 
 import grpc  # noqa: E402
+
 from smaragdine.v1 import accountant_pb2, accountant_pb2_grpc, trace_pb2  # noqa: E402
 
 event = trace_pb2.Event(op=1, device="CPU:0", kind=trace_pb2.KIND_COMPUTE, start_ns=-1, end_ns=2**62)

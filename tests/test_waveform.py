@@ -12,8 +12,8 @@ from hardware import Tree, powercap_tree
 
 from smaragdine import Trace
 
-# The package wraps three times a second, its memory every 2.5 s, and the package's power keeps changing.
-WAVEFORM = ["--package", "square:60:140:0.7", "--dram", "constant:12", "--range", "30000000"]
+# The power of the package keeps changing; its register wraps every 3 s, that of its memory soon after the start.
+WAVEFORM = ["--package", "square:60:140:0.7", "--dram", "constant:12", "--range", "300000000", "--initial", "290000000"]
 ZONES = {"package-0": "intel-rapl:0", "dram-0": "intel-rapl:0:0"}
 
 # The bound. A register that moves once a millisecond is read at a known instant; what remains is the writer's

@@ -19,6 +19,7 @@ use smaragdine_core::clock::{TraceClock, monotonic_ns};
 use smaragdine_core::sampler::Sampler;
 use smaragdine_core::source::Source;
 use smaragdine_core::source::powercap::Powercap;
+use smaragdine_core::trace::Reading;
 
 const LENGTH: Duration = Duration::from_secs(4);
 
@@ -32,7 +33,7 @@ struct Result {
 
 fn ours(root: &Path, period: Duration) -> Result {
     let powercap = Powercap::open(root).expect("the fake tree is readable");
-    let (sink, readings) = sync_channel(64);
+    let (sink, readings) = sync_channel::<Vec<Reading>>(64);
     let drain = thread::spawn(move || readings.into_iter().map(|batch| batch.len()).sum::<usize>());
     let period_ns = period.as_nanos() as i64;
     let sampler = Sampler::start(Box::new(powercap), 0, period_ns, TraceClock::start(), sink).expect("a thread");

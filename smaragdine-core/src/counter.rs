@@ -36,11 +36,16 @@ pub enum Difference {
     Ambiguous(Interval),
 }
 
-/// Energy between two reads at which the register had a new value. `CLOCK_MONOTONIC`.
+/// Energy between two refreshes of the register. `CLOCK_MONOTONIC`.
+///
+/// A refresh is only seen at the read after it. Where the read before showed the old value still, it happened between
+/// the two: its best estimate is the middle, and the uncertainty is known. Otherwise it is put at the read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
     pub start_ns: i64,
     pub end_ns: i64,
+    /// Half the distance of the reads around a refresh, of the worse edge; `None`: up to one refresh before the read.
+    pub edge_uncertainty_ns: Option<i64>,
     /// A lower bound where [`Flags::is_gap`].
     pub energy_j: f64,
     /// Of every read since the last interval: missed ticks and failed reads combine with each kind of difference.
@@ -72,10 +77,18 @@ pub struct Counter {
 #[derive(Debug, Clone, Copy)]
 struct Last {
     energy_uj: u64,
-    /// When this value was first seen: where the open interval starts.
-    since_ns: i64,
-    /// When it was last seen. A wrap can only have been overlooked after that.
+    /// When the register took this value: where the open interval starts.
+    since: Edge,
+    /// When it was last seen to hold it. A wrap can only have been overlooked after that.
     seen_ns: i64,
+    /// It was seen more than once.
+    stood: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Edge {
+    at_ns: i64,
+    uncertainty_ns: Option<i64>,
 }
 
 impl Counter {
@@ -101,30 +114,39 @@ impl Counter {
                 Difference::Failed
             }
             Value::Interval { start_ns, end_ns, energy_j } => {
-                Difference::Counted(Interval { start_ns, end_ns, energy_j, flags: self.take_flags() })
+                let flags = self.take_flags();
+                Difference::Counted(Interval { start_ns, end_ns, edge_uncertainty_ns: None, energy_j, flags })
             }
             Value::Counter { energy_uj } => self.count(energy_uj, midpoint(observation)),
         }
     }
 
     fn count(&mut self, energy_uj: u64, now_ns: i64) -> Difference {
+        let here = Edge { at_ns: now_ns, uncertainty_ns: None };
         let Some(last) = self.last else {
-            self.last = Some(Last { energy_uj, since_ns: now_ns, seen_ns: now_ns });
+            self.last = Some(Last { energy_uj, since: here, seen_ns: now_ns, stood: false });
             // What was missed or failed before the first value belongs to no interval.
             self.flags = Flags::NONE;
             return Difference::First;
         };
         let unseen_ns = now_ns - last.seen_ns;
-        let (kind, counted_uj) = self.compare(last, energy_uj, now_ns - last.since_ns, unseen_ns);
+        let (kind, counted_uj) = self.compare(last, energy_uj, now_ns - last.since.at_ns, unseen_ns);
         if kind == Kind::Same {
-            self.last = Some(Last { seen_ns: now_ns, ..last });
+            self.last = Some(Last { seen_ns: now_ns, stood: true, ..last });
             return Difference::NotRefreshed;
         }
 
-        self.last = Some(Last { energy_uj, since_ns: now_ns, seen_ns: now_ns });
-        let interval =
-            |flags| Interval { start_ns: last.since_ns, end_ns: now_ns, energy_j: counted_uj as f64 / 1e6, flags };
+        let half_ns = unseen_ns / 2;
+        let edge = if last.stood { Edge { at_ns: now_ns - half_ns, uncertainty_ns: Some(half_ns) } } else { here };
+        self.last = Some(Last { energy_uj, since: edge, seen_ns: now_ns, stood: false });
         let flags = self.take_flags();
+        let interval = |flags| Interval {
+            start_ns: last.since.at_ns,
+            end_ns: edge.at_ns,
+            edge_uncertainty_ns: last.since.uncertainty_ns.zip(edge.uncertainty_ns).map(|(start, end)| start.max(end)),
+            energy_j: counted_uj as f64 / 1e6,
+            flags,
+        };
         match kind {
             Kind::Same | Kind::Rise => Difference::Counted(interval(flags)),
             Kind::Wrap => Difference::Wrapped(interval(flags.with(Flag::Wrap))),

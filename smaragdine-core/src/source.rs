@@ -3,7 +3,9 @@
 //! A source reads every one of its registers once per call and knows nothing of periods, threads or recordings;
 //! those belong to [`crate::sampler`]. To add one, implement [`Source`] in a file of its own and name it in [`discover`].
 
+pub mod hwmon;
 pub mod model;
+pub mod nvml;
 pub mod powercap;
 pub mod replay;
 
@@ -97,8 +99,41 @@ impl Discovered {
 /// Every kind of source, opened where it can be. The model comes last: it is for machines where nothing is measured.
 #[must_use]
 pub fn discover(roots: &Roots) -> Vec<Discovered> {
+    let powercap = powercap::Powercap::open(&roots.powercap);
+    let nvml = nvml::Nvml::open(roots.nvml_library.as_deref());
+    let hwmon = hwmon::Hwmon::open(&roots.hwmon).map(|hwmon| hwmon.beside(powercap.is_ok(), nvml.is_ok()));
     vec![
-        Discovered::new("powercap", powercap::Powercap::open(&roots.powercap)),
+        Discovered::new("powercap", powercap),
+        Discovered::new("nvml", nvml),
+        Discovered::new("hwmon", hwmon),
         Discovered::new("model", model::Model::open(&roots.proc)),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_source_is_there_or_says_why_not() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let nowhere = root.path().join("nowhere");
+        let roots = Roots {
+            powercap: nowhere.clone(),
+            hwmon: nowhere.clone(),
+            proc: "/proc".into(),
+            nvml_library: Some(nowhere),
+        };
+        let discovered = discover(&roots);
+        assert_eq!(discovered.first().map(|first| first.name), Some("powercap"));
+        assert_eq!(discovered.last().map(|last| last.name), Some("model"));
+        for Discovered { name, source } in discovered {
+            match source {
+                Ok(source) => assert_eq!((source.name(), source.domains().is_empty()), (name, false)),
+                Err(Unavailable { problem, hint }) => {
+                    assert!(problem.contains("nowhere") && !hint.is_empty(), "{name}: {problem}");
+                }
+            }
+        }
+    }
 }

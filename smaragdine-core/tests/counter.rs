@@ -22,7 +22,7 @@ fn fails(ns: i64) -> Observation {
 }
 
 fn interval(start_ns: i64, end_ns: i64, energy_j: f64) -> Interval {
-    Interval { start_ns, end_ns, energy_j, flags: Flags::NONE }
+    Interval { start_ns, end_ns, edge_uncertainty_ns: None, energy_j, flags: Flags::NONE }
 }
 
 fn flagged(interval: Interval, flag: Flag) -> Interval {
@@ -34,7 +34,20 @@ fn the_first_value_and_an_unchanged_one_add_nothing() {
     let mut counter = Counter::new(Some(RANGE_UJ), MAX_W);
     assert_eq!(counter.update(&reads(7_000_000, 0)), Difference::First);
     assert_eq!(counter.update(&reads(7_000_000, 4 * MS)), Difference::NotRefreshed);
-    assert_eq!(counter.update(&reads(8_000_000, 8 * MS)), Difference::Counted(interval(0, 8 * MS, 1.0)));
+    assert_eq!(counter.update(&reads(8_000_000, 8 * MS)), Difference::Counted(interval(0, 6 * MS, 1.0)));
+}
+
+#[test]
+fn a_refresh_that_two_reads_enclose_lies_in_their_middle() {
+    let mut counter = Counter::new(None, MAX_W);
+    // The register refreshes between 8 and 12 ms, and between 20 and 22 ms.
+    for (ms, energy_uj) in [(0, 0), (4, 0), (8, 0), (12, 1_000_000), (16, 1_000_000), (20, 1_000_000)] {
+        counter.update(&reads(energy_uj, ms * MS));
+    }
+    let enclosed = Interval { edge_uncertainty_ns: Some(2 * MS), ..interval(10 * MS, 21 * MS, 1.0) };
+    assert_eq!(counter.update(&reads(2_000_000, 22 * MS)), Difference::Counted(enclosed));
+    // Another refresh, with no read between: it may have happened at any time since.
+    assert_eq!(counter.update(&reads(3_000_000, 26 * MS)), Difference::Counted(interval(21 * MS, 26 * MS, 1.0)));
 }
 
 #[test]
@@ -117,7 +130,7 @@ fn a_missed_tick_stays_flagged_until_the_register_refreshes() {
     counter.update(&reads(0, 0));
     let late = Observation { flags: Flags::NONE.with(Flag::Missed), ..reads(0, 8 * MS) };
     assert_eq!(counter.update(&late), Difference::NotRefreshed);
-    let missed = flagged(interval(0, 12 * MS, 1.0), Flag::Missed);
+    let missed = flagged(interval(0, 10 * MS, 1.0), Flag::Missed);
     assert_eq!(counter.update(&reads(1_000_000, 12 * MS)), Difference::Counted(missed));
 }
 

@@ -1,6 +1,7 @@
 //! Which registers a powercap tree holds, which of them count, and what reading them yields.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use fake_powercap::{Failure, Layout, Tree, Waveform};
@@ -156,8 +157,7 @@ fn what_is_counted_follows_from_what_may_be_read() {
     without_privilege(|| {
         let (directory, tree) = tree(&Layout { psys: Some(watts(150.0)), ..Layout::default() });
         let package = directory.path().join("devices/virtual/powercap/intel-rapl/intel-rapl:0/energy_uj");
-        let nobody = std::os::unix::fs::PermissionsExt::from_mode(0);
-        fs::set_permissions(package, nobody).expect("permission to forbid");
+        fs::set_permissions(package, fs::Permissions::from_mode(0o000)).expect("permission to forbid");
         assert_eq!(
             describe(&tree.powercap_root()),
             ["dram-0 < psys (socket:0): psys contains it", "psys < - (socket:0): counted"]
@@ -248,4 +248,34 @@ fn registers_sum_to_the_truth_through_wraps_and_failures() {
     assert_eq!(sums_uj, tree.energy_uj(1_000_000_000).collect::<Vec<_>>());
     assert!(wraps > 30, "{wraps} wraps");
     assert_eq!(lengthened, 1);
+}
+
+#[test]
+fn a_repeated_name_is_kept_apart_and_not_counted() {
+    let root = zones(&[("intel-rapl:0", "package-0"), ("intel-rapl:1", "package-0"), ("intel-rapl:1:0", "core")]);
+    assert_eq!(
+        describe(root.path()),
+        [
+            "package-0 < - (socket:0): counted",
+            "package-0-intel-rapl:1 < - (socket:0): intel-rapl:1 repeats package-0",
+            "core-0 < package-0 (socket:0): package-0 contains it",
+        ]
+    );
+}
+
+#[test]
+fn memory_keeps_its_socket_where_its_package_is_forbidden() {
+    without_privilege(|| {
+        let (directory, tree) = tree(&Layout { dies: 2, ..Layout::default() });
+        let package = directory.path().join("devices/virtual/powercap/intel-rapl/intel-rapl:1/energy_uj");
+        fs::set_permissions(package, fs::Permissions::from_mode(0o000)).expect("permission to forbid");
+        assert_eq!(
+            describe(&tree.powercap_root()),
+            [
+                "package-0-die-0 < - (socket:0): counted",
+                "dram-0-die-0 < - (socket:0): counted",
+                "dram-0-die-1 < - (socket:0): counted",
+            ]
+        );
+    });
 }

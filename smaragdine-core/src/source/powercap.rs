@@ -5,7 +5,7 @@
 //! AMD processors appear under the same names, with packages and cores only.
 //!
 //! One joule can be counted by several registers: psys ⊃ package ⊃ core, uncore, and a package can be readable both as
-//! an MSR (`intel-rapl`) and through MMIO (`intel-rapl-mmio`). [`name_and_count`] decides which one is counted.
+//! an MSR (`intel-rapl`) and through MMIO (`intel-rapl-mmio`). `name_and_count` decides which one is counted.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -45,6 +45,8 @@ struct Zone {
     id: String,
     /// What the kernel calls it: `package-0`, `dram`
     name: String,
+    /// Its name among all zones, sockets and dies: `package-0`, `dram-0`, `core-0-die-1`, `psys`
+    unique: String,
     directory: PathBuf,
 }
 
@@ -168,16 +170,20 @@ fn find_zones(root: &Path) -> io::Result<Vec<Zone>> {
     fs::read_dir(root)?;
     let mut zones = BTreeMap::new();
     visit(root, 1, &mut zones);
-    // By number, not by text: intel-rapl:10 comes after intel-rapl:2.
+    // MSR before MMIO; by number, not by text: intel-rapl:10 comes after intel-rapl:2.
     let mut zones: Vec<Zone> = zones.into_values().collect();
     zones.sort_by_key(|zone| (zone.control().to_owned(), zone.numbers()));
+    // Now, while all are known: a memory's package may be forbidden where the memory is not.
+    let names: Vec<String> = zones.iter().map(|zone| zone.unique_among(&zones)).collect();
+    zones.iter_mut().zip(names).for_each(|(zone, name)| zone.unique = name);
     Ok(zones)
 }
 
 impl Zone {
     fn at(id: &str, directory: &Path) -> Option<Self> {
         let name = fs::read_to_string(directory.join("name")).ok()?.trim().to_owned();
-        directory.join("energy_uj").exists().then(|| Self { id: id.to_owned(), name, directory: directory.to_owned() })
+        let zone = Self { id: id.to_owned(), unique: name.clone(), name, directory: directory.to_owned() };
+        directory.join("energy_uj").exists().then_some(zone)
     }
 
     /// `intel-rapl`
@@ -189,17 +195,10 @@ impl Zone {
         self.id.split(':').skip(1).map(|number| number.parse().unwrap_or(u32::MAX)).collect()
     }
 
-    fn parent<'a>(&self, zones: &'a [Self]) -> Option<&'a Self> {
-        let (parent, _) = self.id.rsplit_once(':')?;
-        zones.iter().find(|zone| zone.id == parent)
-    }
-
-    /// `package-0`, `dram-0`, `core-0-die-1`, `psys`: the zone's name, unique among sockets and dies.
-    fn domain_name(&self, zones: &[Self]) -> String {
-        match self.parent(zones).and_then(|parent| parent.name.strip_prefix("package-")) {
+    fn unique_among(&self, zones: &[Self]) -> String {
+        let parent = self.id.rsplit_once(':').and_then(|(parent, _)| zones.iter().find(|zone| zone.id == parent));
+        match parent.and_then(|parent| parent.name.strip_prefix("package-")) {
             Some(package) => format!("{}-{package}", self.name),
-            // The parent may not be readable, so its name is unknown; its number is the next best.
-            None if self.numbers().len() > 1 => format!("{}-{}", self.name, self.numbers()[0]),
             None => self.name.clone(),
         }
     }
@@ -212,67 +211,51 @@ impl Zone {
 
 /// One domain per zone, and which of them enter sums (law 9).
 fn name_and_count(zones: &[Zone]) -> Vec<Domain> {
-    let names: Vec<String> = zones.iter().map(|zone| zone.domain_name(zones)).collect();
-    let twins: Vec<bool> = zones
-        .iter()
-        .zip(&names)
-        .map(|(zone, name)| {
-            zone.control() == MMIO
-                && zones.iter().zip(&names).any(|(other, other_name)| other.control() != MMIO && other_name == name)
-        })
-        .collect();
-    let exists = |name: &str| names.iter().any(|other| other == name);
+    let names: Vec<&str> = zones.iter().map(|zone| zone.unique.as_str()).collect();
+    let known = |name: String| names.contains(&name.as_str()).then_some(name);
     let has_package = names.iter().any(|name| name.starts_with("package-"));
 
-    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
-    zones
-        .iter()
-        .zip(&names)
-        .zip(&twins)
-        .map(|((zone, name), twin)| {
-            let socket = socket(name);
-            let platform = Some(format!("psys-{socket}")).filter(|name| exists(name));
-            let platform = platform.or_else(|| Some("psys".to_owned()).filter(|name| exists(name)));
-            let package = name.split_once('-').map(|(_, package)| format!("package-{package}"));
-            let package = package.filter(|package| exists(package) && matches!(zone.name.as_str(), "core" | "uncore"));
-            let is_platform = name.starts_with("psys");
-            let parent = if is_platform { None } else { package.clone().or_else(|| platform.clone()) };
+    let domain = |(place, zone): (usize, &Zone)| {
+        let name = zone.unique.as_str();
+        let socket = socket(name);
+        let is_platform = name.starts_with("psys");
+        let platform = || known(format!("psys-{socket}")).or_else(|| known("psys".to_owned())).filter(|_| !is_platform);
+        let package = matches!(zone.name.as_str(), "core" | "uncore")
+            .then(|| name.strip_prefix(&zone.name))
+            .flatten()
+            .and_then(|of_package| known(format!("package{of_package}")));
+        // MSR zones come before their MMIO twins, so the first of a name is the one to count.
+        let twin = names[..place].contains(&name);
 
-            let repeated = seen.entry(name.clone()).or_default();
-            *repeated += 1;
-            let not_counted_because = if *twin {
-                Some(format!("reads the same register as {name}, through MMIO"))
-            } else if *repeated > 1 {
-                Some(format!("{} repeats {name}", zone.id))
-            } else if is_platform {
-                has_package.then(|| "contains the packages and their memory, which are counted".to_owned())
-            } else if let Some(package) = package {
-                Some(format!("{package} contains it"))
-            } else if has_package {
-                None
-            } else {
-                platform.map(|platform| format!("{platform} contains it"))
-            };
-            Domain {
-                name: if *twin {
-                    format!("{name}-mmio")
-                } else if *repeated > 1 {
-                    format!("{name}-{}", zone.id)
-                } else {
-                    name.clone()
-                },
-                device: "CPU:0".to_owned(),
-                parent,
-                counted: not_counted_because.is_none(),
-                not_counted_because,
-                basis: Basis::Measured,
-                source: "powercap".to_owned(),
-                static_w: None,
-                range_uj: zone.range_uj(),
-                scope: format!("socket:{socket}"),
-            }
-        })
-        .collect()
+        let not_counted_because = if twin && zone.control() == MMIO {
+            Some(format!("reads the same register as {name}, through MMIO"))
+        } else if twin {
+            Some(format!("{} repeats {name}", zone.id))
+        } else if is_platform && has_package {
+            Some("contains the packages and their memory, which are counted".to_owned())
+        } else {
+            // Where there are packages, psys is not counted and takes nothing from what it contains.
+            let container = package.clone().or_else(|| platform().filter(|_| !has_package));
+            container.map(|container| format!("{container} contains it"))
+        };
+        Domain {
+            name: match (twin, zone.control()) {
+                (false, _) => name.to_owned(),
+                (true, MMIO) => format!("{name}-mmio"),
+                (true, _) => format!("{name}-{}", zone.id),
+            },
+            device: "CPU:0".to_owned(),
+            parent: package.or_else(platform),
+            counted: not_counted_because.is_none(),
+            not_counted_because,
+            basis: Basis::Measured,
+            source: "powercap".to_owned(),
+            static_w: None,
+            range_uj: zone.range_uj(),
+            scope: format!("socket:{socket}"),
+        }
+    };
+    zones.iter().enumerate().map(domain).collect()
 }
 
 /// The first number in `package-1-die-0`; 0 where there is none.

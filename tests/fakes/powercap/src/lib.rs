@@ -220,7 +220,7 @@ impl Tree {
     fn link(&self, name: &str, device: &Path) -> io::Result<()> {
         let link = self.powercap_root().join(name);
         match fs::remove_file(&link) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => symlink(Path::new("../..").join(device), link),
         }
     }
