@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
@@ -44,22 +45,25 @@ def state(output: Path) -> str:
 def test_a_fit_arrives_with_its_steps_metrics_samples_profiles_and_model(told: Told, tmp_path: Path) -> None:
     callback = EnergyCallback(tmp_path / "out", window=3, every=8, labels={"site": "lab"})
     model().fit(*data(100), batch_size=8, epochs=2, verbose=0, callbacks=[callback])
-    assert state(tmp_path / "out") == "complete" and callback.path == tmp_path / "out"
+    assert state(tmp_path / "out") == "complete"
+    assert callback.path == tmp_path / "out"
     start = told.all("start")[0]
-    assert start["name"] == "net" and start["software"]["keras"] == keras.__version__
+    assert start["name"] == "net"
+    assert start["software"]["keras"] == keras.__version__
     steps = sorted(told.all("step"), key=lambda step: int(step.get("step", 0)))
     assert [int(step.get("step", 0)) for step in steps] == list(range(26))
     assert [int(step.get("epoch", 0)) for step in steps] == [0] * 13 + [1] * 13
     assert [int(step["samples"]) for step in steps[:13]] == [8] * 12 + [4]
     assert all(set(step["metrics"]) == {"loss", "mae"} for step in steps)
     assert [int(step.get("step", 0)) for step in steps if step.get("traced")] == [2, 3, 4, 10, 11, 12, 18, 19, 20]
-    for first, second in zip(steps, steps[1:], strict=False):
+    for first, second in itertools.pairwise(steps):
         assert int(first["start_ns"]) < int(first["end_ns"]) <= int(second["start_ns"])
     assert [one["format"] for one in told.all("profile")].count(XSPACE) == 3
     assert [one["format"] for one in told.all("profile")].count(GRAPH) == 1
     assert len(told.all("profiling")) == 6
     described = told.all("model")[0]
-    assert described["name"] == "net" and "hidden" in described["layer_paths"]
+    assert described["name"] == "net"
+    assert "hidden" in described["layer_paths"]
 
 
 def test_the_callback_changes_no_result_of_the_training(told: Told, tmp_path: Path) -> None:
@@ -126,7 +130,8 @@ def test_a_training_that_raises_keeps_its_error_and_its_trace(
         time.sleep(0.05)
     assert raised.value is error
     assert len(told.all("step")) == 3
-    assert "ended early" in told.all("note")[0]["text"] and str(tmp_path / "out") in caplog.text
+    assert "ended early" in told.all("note")[0]["text"]
+    assert str(tmp_path / "out") in caplog.text
     tf.profiler.experimental.start(str(tmp_path / "after"))
     tf.profiler.experimental.stop()
 
@@ -157,7 +162,8 @@ net.fit(np.ones((100, 4)), np.ones((100, 1)), batch_size=10, verbose=0,
 def test_a_script_that_dies_of_its_training_saves_the_trace_and_shows_its_traceback(told: Told, tmp_path: Path) -> None:
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
-    assert done.returncode == 1 and "ValueError: bad data" in done.stderr
+    assert done.returncode == 1
+    assert "ValueError: bad data" in done.stderr
     assert state(tmp_path / "out") == "complete"
     assert len(told.all("step")) == 3
 
@@ -174,7 +180,8 @@ def test_another_profiler_is_left_alone_and_energy_measured(
     assert caplog.text.count("another profiler is running") == 1
     assert state(tmp_path / "out") == "complete"
     assert [one for one in told.all("profile") if one["format"] == XSPACE] == []
-    assert len(told.all("step")) == 200 and not any(step.get("traced") for step in told.all("step"))
+    assert len(told.all("step")) == 200
+    assert not any(step.get("traced") for step in told.all("step"))
     assert list((tmp_path / "theirs").rglob("*.xplane.pb"))
 
 
@@ -198,7 +205,8 @@ def test_a_daemon_that_dies_ends_no_training(
     monkeypatch.setenv("FAKE_FAULT", "die")
     history = model().fit(*data(), epochs=3, verbose=0, callbacks=[EnergyCallback(tmp_path / "out")])
     assert len(history.history["loss"]) == 3
-    assert "recover" in caplog.text and state(tmp_path / "out") == "recording"
+    assert "recover" in caplog.text
+    assert state(tmp_path / "out") == "recording"
 
 
 def test_nonsense_is_refused_before_the_training(told: Told, tmp_path: Path) -> None:
@@ -226,4 +234,5 @@ def test_what_runs_on_the_training_thread_waits_for_nothing(
     callback = EnergyCallback(tmp_path / "out", every=10_000)
     model().fit(*data(600), batch_size=1, verbose=0, callbacks=[Watches(), callback])
     assert during[0] < 300, "the training ended while most steps still waited"
-    assert "did not take all events" in caplog.text and state(tmp_path / "out") == "complete"
+    assert "did not take all events" in caplog.text
+    assert state(tmp_path / "out") == "complete"

@@ -128,7 +128,7 @@ class Client:
     def __init__(self, socket: Path) -> None:
         self.socket = socket
         self._channel = grpc.insecure_channel(f"unix:{socket}", options=_OPTIONS)
-        self._stub = AccountantStub(self._channel)  # type: ignore[no-untyped-call]
+        self._stub = AccountantStub(self._channel)
 
     def close(self) -> None:
         self._channel.close()

@@ -13,6 +13,7 @@ import tempfile
 import time
 import weakref
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -87,7 +88,7 @@ def running_socket() -> tuple[Path | None, str | None]:
     if named := os.environ.get("SMARAGDINE_SOCKET"):
         path = Path(named)
         check_socket_path(path)
-        if problem := _refusal(path):
+        if problem := refusal(path):
             raise SmaragdineError(
                 f"no daemon answers on {path}, which SMARAGDINE_SOCKET names: {problem}",
                 hint=f"start it with `smaragdine daemon serve --socket {path}`, "
@@ -96,12 +97,12 @@ def running_socket() -> tuple[Path | None, str | None]:
         return path, None
     if not SYSTEM_SOCKET.exists():
         return None, None
-    if problem := _refusal(SYSTEM_SOCKET):
+    if problem := refusal(SYSTEM_SOCKET):
         return None, f"the system's daemon on {SYSTEM_SOCKET} was left aside ({problem}); a private one was started"
     return SYSTEM_SOCKET, None
 
 
-def _refusal(path: Path) -> str | None:
+def refusal(path: Path) -> str | None:
     """Why nobody answers on `path`; None where somebody does."""
     try:
         if not stat.S_ISSOCK(path.stat().st_mode):
@@ -127,7 +128,9 @@ class PrivateDaemon:
     end is here: however this process ends, the daemon sees the pipe close, finishes its traces and leaves.
     """
 
-    def __init__(self, socket: Path, state_dir: Path, log: Path, process: subprocess.Popen[bytes], lifeline: int):
+    def __init__(
+        self, socket: Path, state_dir: Path, log: Path, process: subprocess.Popen[bytes], lifeline: int
+    ) -> None:
         self.socket = socket
         self.state_dir = state_dir
         self.log = log
@@ -145,11 +148,12 @@ class PrivateDaemon:
         state_dir = Path(tempfile.mkdtemp(prefix="smaragdine-", dir=os.environ.get("SMARAGDINE_STATE_DIR")))
         log = state_dir / "daemon.log"
         read_end, lifeline = os.pipe()
-        command = [binary, "serve", "--socket", socket, "--state-dir", state_dir, "--lifeline-fd", str(read_end)]
+        command = [str(binary), "serve", "--socket", str(socket), "--state-dir", str(state_dir)]
+        command += ["--lifeline-fd", str(read_end)]
         command += ["--period", period] if period else []
         try:
             with log.open("wb") as stream:
-                process = _spawn([os.fspath(word) for word in command], stream, read_end)
+                process = _spawn(command, stream, read_end)
         except OSError as error:
             os.close(lifeline)
             _remove(socket, state_dir)
@@ -169,7 +173,7 @@ class PrivateDaemon:
 
     def _wait_until_it_serves(self, binary: Path) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
-        while (problem := _refusal(self.socket)) is not None:
+        while (problem := refusal(self.socket)) is not None:
             if (code := self._process.poll()) is not None:
                 raise SmaragdineError(
                     f"{binary} ended with code {code} before it served; its log says\n{self.last_lines()}",
@@ -206,6 +210,30 @@ class PrivateDaemon:
         _remove(self.socket, None if keep_state else self.state_dir)
 
 
+@dataclass(frozen=True)
+class Reached:
+    """A daemon that answers: `private` where it was started for this process."""
+
+    socket: Path
+    private: PrivateDaemon | None
+    # What the user should know about the choice.
+    remark: str | None
+
+    def close(self, *, keep_state: bool = False, timeout_s: float = 30.0) -> None:
+        """Ends the daemon if it is private."""
+        if self.private:
+            self.private.close(keep_state=keep_state, timeout_s=timeout_s)
+
+
+def reach() -> Reached:
+    """The daemon that runs already, else a private one. Raises `SmaragdineError`."""
+    socket, remark = running_socket()
+    if socket:
+        return Reached(socket, None, remark)
+    private = PrivateDaemon.start()
+    return Reached(private.socket, private, remark)
+
+
 def _spawn(command: list[str], log: IO[bytes], lifeline: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(lifeline,), start_new_session=True
@@ -215,7 +243,7 @@ def _spawn(command: list[str], log: IO[bytes], lifeline: int) -> subprocess.Pope
 def _private_socket() -> Path:
     """A socket in a directory that only this user may enter."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    places = [runtime] if os.path.isabs(runtime) and os.access(runtime, os.W_OK) else []
+    places = [runtime] if Path(runtime).is_absolute() and os.access(runtime, os.W_OK) else []
     for place in [*places, tempfile.gettempdir()]:
         directory = Path(tempfile.mkdtemp(prefix="smaragdine-", dir=place))
         if len(os.fsencode(directory / "socket")) <= LONGEST_SOCKET_PATH:

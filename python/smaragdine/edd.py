@@ -178,10 +178,11 @@ class _Builder:
 
     def _lift(self, ops: Sequence[OpName], edges: Iterable[tuple[int, int]]) -> None:
         keys = {op.op: self.keys(op.qtn, op.layer, op.phase) for op in ops}
-        backward = {op.op for op in ops if op.phase == "backward"}
-        arrows: dict[EDD, dict[tuple[EDD, EDD], list[int]]] = {}
+        # In a diagram of all passes the gradients would run against every forward arrow: once is enough.
+        left_out = {op.op for op in ops if self.grouped and op.phase == "backward"}
+        arrows: dict[EDD, dict[tuple[EDD, EDD], int]] = {}
         for from_op, to_op in edges:
-            if from_op not in keys or to_op not in keys:
+            if from_op not in keys or to_op not in keys or to_op in left_out:
                 continue
             level: EDD | None = self.root
             for source, target in zip(keys[from_op], keys[to_op], strict=False):
@@ -189,15 +190,12 @@ class _Builder:
                 inside = self.below[level]
                 if source != target:
                     if source in inside and target in inside:
-                        counts = arrows.setdefault(level, {}).setdefault((inside[source], inside[target]), [0, 0])
-                        counts[self.grouped and to_op in backward] += 1
+                        ends = (inside[source], inside[target])
+                        lifted = arrows.setdefault(level, {})
+                        lifted[ends] = lifted.get(ends, 0) + 1
                     break
                 if source not in inside:
                     break
                 level = inside[source]
-        for level, lifted in arrows.items():
-            for (source_box, target_box), (onward, back) in lifted.items():
-                # In a diagram of all passes the gradients run against every forward arrow: once is enough.
-                retraces = not onward and lifted.get((target_box, source_box), [0, 0])[0] > 0
-                if not retraces:
-                    level.arrows.append(Arrow(source_box, target_box, onward + back))
+        for box, lifted in arrows.items():
+            box.arrows = [Arrow(source_box, target_box, count) for (source_box, target_box), count in lifted.items()]

@@ -1,6 +1,6 @@
 """Energy of a Keras 3 training on TensorFlow.
 
-    model.fit(x, y, callbacks=[EnergyCallback("runs/bert")])
+model.fit(x, y, callbacks=[EnergyCallback("runs/bert")])
 """
 
 from __future__ import annotations

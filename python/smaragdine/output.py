@@ -91,7 +91,7 @@ class Output:
                 if piece.last:
                     file.close()
                     file = None
-                    os.replace(self.path / (name + _PARTIAL), self.path / name)
+                    (self.path / (name + _PARTIAL)).replace(self.path / name)
         finally:
             if file is not None:
                 file.close()
@@ -107,7 +107,7 @@ class Output:
     def _replace(self, name: str, data: bytes) -> None:
         partial = self.path / (name + _PARTIAL)
         partial.write_bytes(data)
-        os.replace(partial, self.path / name)
+        partial.replace(self.path / name)
 
 
 def choose(asked: Path) -> Path:

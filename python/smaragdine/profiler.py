@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("smaragdine")
 # A window's file is written once and read once: memory serves best.
-_MEMORY = Path("/dev/shm")
+_MEMORY = Path("/dev/shm")  # noqa: S108  a directory of its own is made in it
 _ROOM = 512 << 20
 
 
@@ -54,8 +54,7 @@ class Profiler:
             directory = Path(tempfile.mkdtemp(prefix="smaragdine-", dir=_workspace()))
             # Its defaults are what is needed; TensorFlow 2.21 ignores options and says so on stderr each time.
             tf.profiler.experimental.start(str(directory))
-        except Exception as error:
-            # Nothing that a profiler does may end a training.
+        except Exception as error:  # noqa: BLE001  nothing that a profiler does may end a training
             self._refuse(error, tf.errors.AlreadyExistsError)
             if directory is not None:
                 shutil.rmtree(directory, ignore_errors=True)
@@ -75,7 +74,7 @@ class Profiler:
         began = time.monotonic_ns()
         try:
             tf.profiler.experimental.stop()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  nothing that a profiler does may end a training
             _LOG.warning("a profile was lost, another profiler may have stopped this one: %s", error)
         ended = time.monotonic_ns()
         self._recording.profiling(began, ended)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from smaragdine import ending
 from smaragdine.client import Client, Domain, Started, StartOptions
-from smaragdine.daemon import PrivateDaemon, running_socket
+from smaragdine.daemon import Reached, reach
 from smaragdine.errors import SmaragdineError
 from smaragdine.messages import Clock, Event, Events, Format, Message, Model, Note, Profile, ProfilingSpan, Step
 from smaragdine.output import Output
@@ -73,13 +73,13 @@ class Recording:
         recording: str,
         *,
         output: Output | None = None,
-        private: PrivateDaemon | None = None,
+        daemon: Reached | None = None,
         started: Started | None = None,
     ) -> None:
         self.id = recording
         self._client = client
         self._output = output
-        self._private = private
+        self._daemon = daemon
         self._started = started
         self._sender = Sender(client, recording)
         self._pid = os.getpid()
@@ -123,24 +123,22 @@ class Recording:
 
     @classmethod
     def _begin(cls, output: Output, options: StartOptions) -> Recording:
-        socket, remark = running_socket()
-        private = None if socket else PrivateDaemon.start()
+        daemon = reach()
         client = None
         try:
-            client = Client(private.socket if private else socket)  # type: ignore[arg-type]
+            client = Client(daemon.socket)
             client.describe()
             started = client.start(options)
             output.begin(started.trace_json, client.socket, started.recording, started.state_dir)
         except BaseException:
             if client:
                 client.close()
-            if private:
-                private.close()
+            daemon.close()
             raise
-        for warning in (remark, started.warning):
+        for warning in (daemon.remark, started.warning):
             if warning:
                 _LOG.warning("%s", warning)
-        recording = cls(client, started.recording, output=output, private=private, started=started)
+        recording = cls(client, started.recording, output=output, daemon=daemon, started=started)
         ending.watch(recording)
         return recording
 
@@ -271,7 +269,7 @@ class Recording:
         for action in self._before:
             try:
                 action()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  what was measured is written whatever else fails
                 _LOG.warning("the end of the recording is incomplete: %s: %s", type(error).__name__, error)
         if not self._sender.close(_FLUSH_TIMEOUT_S) and self._sender.broken is None:
             _LOG.warning("the daemon did not take all events within %g s; the trace lacks the last", _FLUSH_TIMEOUT_S)
@@ -281,10 +279,13 @@ class Recording:
         stopped = self._client.stop(self.id)
         for warning in stopped.warnings:
             _LOG.warning("%s", warning)
-        self._output.receive(self._client.fetch(self.id), self._private.log if self._private else None)
+        self._output.receive(self._client.fetch(self.id), self._log())
         self._state = "complete"
-        if self._private:
-            self._private.close()
+        if self._daemon:
+            self._daemon.close()
+
+    def _log(self) -> Path | None:
+        return self._daemon.private.log if self._daemon and self._daemon.private else None
 
     def _failed(self, error: BaseException) -> None:
         """What was measured stays with the daemon, which finishes it when its lifeline closes."""
@@ -292,5 +293,5 @@ class Recording:
         _LOG.warning("the trace did not arrive in %s: %s", self.path, reason)
         if self._output is not None:
             _LOG.warning("hint: `smaragdine recover %s` rebuilds it from what was measured", self.path)
-        if self._private:
-            self._private.close(keep_state=True, timeout_s=0.0 if isinstance(error, KeyboardInterrupt) else 10.0)
+        if self._daemon:
+            self._daemon.close(keep_state=True, timeout_s=0.0 if isinstance(error, KeyboardInterrupt) else 10.0)

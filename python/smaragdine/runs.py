@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from smaragdine.edd import EDD
 from smaragdine.errors import SmaragdineError
 from smaragdine.footprint import Footprint, Group, sum_known
 from smaragdine.trace import Trace
@@ -33,6 +34,15 @@ class Runs:
 
     def footprint(self, policy: str = "equal", *, scope: str = "traced", per: str = "run") -> RunsFootprint:
         return RunsFootprint(tuple(trace.footprint(policy, scope=scope, per=per) for trace in self.traces))
+
+
+    def edd(self, phase: str | None = None, *, policy: str = "equal", basis: str | None = None) -> EDD:
+        """The EDD of mean energies; arrows are those of the first run."""
+        first, *others = [trace.footprint(policy) for trace in self.traces]
+        n = len(self.traces)
+        rows = tuple(row.scaled(1 / n, 1 / n) for footprint in (first, *others) for row in footprint.rows)
+        ops, edges = self.traces[0].ops(), self.traces[0].edges()
+        return EDD.of(replace(first, rows=rows), phase, ops=ops, edges=edges, basis=basis, name=self.traces[0].name)
 
 
 @dataclass(frozen=True, slots=True)

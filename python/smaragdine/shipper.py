@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 _LOG = logging.getLogger("smaragdine")
 
-# Does the work; returns nothing.
-Job = Callable[[], None]
+# Does the work; what it returns is of no interest.
+Job = Callable[[], object]
 
 
 class Shipper:
@@ -38,7 +38,7 @@ class Shipper:
             before = time.thread_time()
             try:
                 job()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  a lost profile may cost neither the training nor the next one
                 _LOG.warning("a profile was lost: %s: %s", type(error).__name__, error)
             if done is not None:
                 done(time.thread_time() - before)

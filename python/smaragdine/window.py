@@ -38,7 +38,7 @@ class Windows:
         for name, value in (("window", window), ("every", every)):
             if value != "auto" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise SmaragdineError(
-                    f'{name}={value!r} is no number of steps', hint=f'choose {name}="auto" or a number from 1'
+                    f"{name}={value!r} is no number of steps", hint=f'choose {name}="auto" or a number from 1'
                 )
         if isinstance(window, int) and isinstance(every, int) and window > every:
             raise SmaragdineError(

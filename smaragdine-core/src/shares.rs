@@ -13,9 +13,9 @@ mod socket;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::clock::{TraceClock, monotonic_ns};
 use crate::trace::{Flags, ShareSample};
@@ -29,6 +29,9 @@ pub const PERIOD_NS: i64 = 100_000_000;
 
 /// A share over fewer ticks than this is mostly rounding.
 const TICKS_PER_SAMPLE: i64 = 20;
+
+/// How long [`ShareSampler::stop`] waits for room in the channel before it gives up on the last samples.
+const LAST_SEND: Duration = Duration::from_secs(5);
 
 /// How shares were measured.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -115,12 +118,32 @@ fn run(
     mut look: impl Look,
 ) -> ShareReport {
     let mut deadline_ns = monotonic_ns() + period_ns;
+    let mut kept = Vec::new();
     loop {
         let wait = u64::try_from(deadline_ns - monotonic_ns()).unwrap_or(0);
         let last = stopped.recv_timeout(Duration::from_nanos(wait)) != Err(RecvTimeoutError::Timeout);
-        let samples = look.look();
-        if (!samples.is_empty() && sink.send(samples).is_err()) || last {
-            return look.report();
+        kept.extend(look.look());
+        // Looking never waits for the consumer: what the channel cannot take is offered again with the next samples.
+        let give_up = Instant::now() + LAST_SEND;
+        while !kept.is_empty() {
+            match sink.try_send(std::mem::take(&mut kept)) {
+                Ok(()) => {}
+                Err(TrySendError::Disconnected(_)) => return look.report(),
+                Err(TrySendError::Full(samples)) => {
+                    kept = samples;
+                    if !last || Instant::now() >= give_up {
+                        break;
+                    }
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+        }
+        if last {
+            let mut report = look.report();
+            if !kept.is_empty() {
+                report.problems.push(format!("the last {} share samples found no taker", kept.len()));
+            }
+            return report;
         }
         // A late look makes a longer sample; it is not made up for by a shorter one.
         deadline_ns = (deadline_ns + period_ns).max(monotonic_ns() + period_ns / 2);

@@ -3,7 +3,9 @@
 //! A source reads every one of its registers once per call and knows nothing of periods, threads or recordings;
 //! those belong to [`crate::sampler`]. To add one, implement [`Source`] in a file of its own and name it in [`discover`].
 
+pub mod hwmon;
 pub mod model;
+pub mod nvml;
 pub mod powercap;
 pub mod replay;
 
@@ -97,9 +99,13 @@ impl Discovered {
 /// Every kind of source, opened where it can be. The model comes last: it is for machines where nothing is measured.
 #[must_use]
 pub fn discover(roots: &Roots) -> Vec<Discovered> {
+    let powercap = powercap::Powercap::open(&roots.powercap);
+    let nvml = nvml::Nvml::open(roots.nvml_library.as_deref());
+    let hwmon = hwmon::Hwmon::open(&roots.hwmon).map(|hwmon| hwmon.beside(powercap.is_ok(), nvml.is_ok()));
     vec![
-        Discovered::new("powercap", powercap::Powercap::open(&roots.powercap)),
-        // nvml and hwmon: one line each, here.
+        Discovered::new("powercap", powercap),
+        Discovered::new("nvml", nvml),
+        Discovered::new("hwmon", hwmon),
         Discovered::new("model", model::Model::open(&roots.proc)),
     ]
 }

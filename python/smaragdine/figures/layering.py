@@ -33,7 +33,7 @@ def layer(count: int, edges: Sequence[Edge], widths: Sequence[float], *, most: i
     neighbours = _neighbours(layering.chains)
     _order(layering.ranks, neighbours)
     width = {node: widths[node] if node < count else gap / 2 for nodes in layering.ranks for node in nodes}
-    _place(layering, neighbours, width, gap)
+    _place(layering, neighbours, width, gap, count)
     return layering
 
 
@@ -105,18 +105,13 @@ def _with_passages(count: int, onward: dict[Edge, tuple[Edge, bool]], rank: list
     for node in range(count):
         ranks[rank[node]].append(node)
     chains: dict[Edge, list[int]] = {}
-    # Edges that pass into the same target share their passage: a skip connection is one line, not three.
-    shared: dict[tuple[int, int, int], int] = {}
     fresh = count
     for edge, ((source, target), reverse) in onward.items():
         chain = [source]
         for level in range(rank[source] + 1, rank[target]):
-            key = (source, target, level)
-            if key not in shared:
-                shared[key] = fresh
-                ranks[level].append(fresh)
-                fresh += 1
-            chain.append(shared[key])
+            ranks[level].append(fresh)
+            chain.append(fresh)
+            fresh += 1
         chain.append(target)
         chains[edge] = chain[::-1] if reverse else chain
     return Layering(ranks, chains)
@@ -165,7 +160,9 @@ def _crossings(ranks: list[list[int]], neighbours: dict[int, set[int]]) -> int:
     return total
 
 
-def _place(layering: Layering, neighbours: dict[int, set[int]], width: dict[int, float], gap: float) -> None:
+def _place(
+    layering: Layering, neighbours: dict[int, set[int]], width: dict[int, float], gap: float, count: int
+) -> None:
     """Each rank in turn as near as its order allows to the mean of its neighbours, a few times over."""
     centres = layering.centres
     for nodes in layering.ranks:
@@ -173,26 +170,35 @@ def _place(layering: Layering, neighbours: dict[int, set[int]], width: dict[int,
         for node in nodes:
             centres[node] = at + width[node] / 2
             at += width[node] + gap
-    for sweep in range(8):
+    for sweep in range(40):
         for nodes in layering.ranks if sweep % 2 == 0 else reversed(layering.ranks):
-            wanted = []
+            wanted, weights = [], []
             for node in nodes:
-                near = [centres[other] for other in neighbours.get(node, ())]
-                wanted.append(sum(near) / len(near) if near else centres[node])
+                near = [(centres[other], _pull(node, other, count, neighbours)) for other in neighbours.get(node, ())]
+                weights.append(sum(pull for _, pull in near) or 1.0)
+                wanted.append(sum(x * pull for x, pull in near) / weights[-1] if near else centres[node])
             offsets = [0.0]
             for one, other in zip(nodes, nodes[1:], strict=False):
                 offsets.append(offsets[-1] + (width[one] + width[other]) / 2 + gap)
-            ordered = _nondecreasing([w - o for w, o in zip(wanted, offsets, strict=True)])
+            ordered = _nondecreasing([w - o for w, o in zip(wanted, offsets, strict=True)], weights)
             for node, position, offset in zip(nodes, ordered, offsets, strict=True):
                 centres[node] = position + offset
 
 
-def _nondecreasing(values: Sequence[float]) -> list[float]:
-    """The non-decreasing sequence nearest to the values in least squares (pool adjacent violators)."""
-    pools: list[tuple[float, int]] = []
-    for value in values:
-        pools.append((value, 1))
+def _pull(node: int, other: int, count: int, neighbours: dict[int, set[int]]) -> float:
+    """A lane should be straight before it is near either of its ends, and so should a chain of nodes."""
+    passages = (node >= count) + (other >= count)
+    if passages == 0 and max(len(neighbours[node]), len(neighbours[other])) <= 2:
+        return 4.0
+    return (1.0, 2.0, 32.0)[passages]
+
+
+def _nondecreasing(values: Sequence[float], weights: Sequence[float]) -> list[float]:
+    """The non-decreasing sequence nearest to the values in weighted least squares (pool adjacent violators)."""
+    pools: list[tuple[float, float, int]] = []
+    for value, weight in zip(values, weights, strict=True):
+        pools.append((value, weight, 1))
         while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
-            (high, n), (low, m) = pools[-2:]
-            pools[-2:] = [((high * n + low * m) / (n + m), n + m)]
-    return [mean for mean, size in pools for _ in range(size)]
+            (high, v, n), (low, w, m) = pools[-2:]
+            pools[-2:] = [((high * v + low * w) / (v + w), v + w, n + m)]
+    return [mean for mean, _, size in pools for _ in range(size)]

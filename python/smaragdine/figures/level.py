@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from smaragdine.edd import EDD
 from smaragdine.figures import theme
 from smaragdine.figures.layering import Layering, layer
+from smaragdine.figures.sunburst import gradient
 
 BOX_HEIGHT = 46.0
 RANK_GAP = 34.0
@@ -94,7 +95,7 @@ def arrange(edd: EDD, most_boxes: int = 40) -> Level:
     place = {child: index for index, child in enumerate(shown)}
     arrows = [(place[a.source], place[a.target]) for a in edd.arrows if a.source in place and a.target in place]
     flowing = sorted({node for arrow in arrows for node in arrow})
-    widths = [_width(box_name(child)) for child in shown]
+    widths = [_width(gradient(child)) for child in shown]
 
     local = {node: index for index, node in enumerate(flowing)}
     layering = layer(
@@ -142,13 +143,8 @@ def arrange(edd: EDD, most_boxes: int = 40) -> Level:
     return Level(edd, width, max(height, TITLE_HEIGHT + 2 * MARGIN), tuple(boxes), tuple(routes))
 
 
-def box_name(child: EDD) -> str:
-    """What stands in the box; in a diagram of all passes a gradient's tensor says whose it is."""
-    return f"{child.name} (backward)" if child.is_tensor and child.phase == "backward" else child.name
-
-
 def _box(child: EDD, x: float, y: float, width: float) -> Box:
-    return Box(x, y, width, BOX_HEIGHT, theme.shorten(box_name(child), LONGEST_NAME), child.share, child)
+    return Box(x, y, width, BOX_HEIGHT, theme.shorten(gradient(child), LONGEST_NAME), child.share, child)
 
 
 def _width(name: str, longest: int = LONGEST_NAME) -> float:
@@ -158,15 +154,11 @@ def _width(name: str, longest: int = LONGEST_NAME) -> float:
 
 def _rows(loose: list[EDD], others: list[EDD]) -> list[list[tuple[EDD | str, float, float]]]:
     """Boxes that no arrow touches, in rows."""
-    items: list[tuple[EDD | str, float, float]] = [(child, child.share, _width(box_name(child))) for child in loose]
+    items: list[tuple[EDD | str, float, float]] = [(child, child.share, _width(gradient(child))) for child in loose]
     if others:
         name = f"{len(others)} smaller"
         items.append((name, sum(child.share for child in others), _width(name)))
-    beside = MOST_BESIDE if len(items) > 4 else 2
-    if len(items) > 2 * MOST_BESIDE:
-        beside = MOST_BESIDE
-    elif len(items) > 4:
-        beside = -(-len(items) // 2) if len(items) <= 8 else MOST_BESIDE
+    beside = min(MOST_BESIDE, max(3, -(-len(items) // 2)))
     return [items[i : i + beside] for i in range(0, len(items), beside)]
 
 

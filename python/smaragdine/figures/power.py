@@ -53,7 +53,7 @@ def power(trace: Trace) -> go.Figure:
         figure,
         "Power",
         modelled=trace.modelled,
-        height=340,
+        height=340 + (theme.NOTICE_HEIGHT if trace.modelled else 0),
         showlegend=True,
         xaxis={"title": {"text": "seconds since the recording started"}, "gridcolor": theme.GRID, "zeroline": False},
         yaxis={"title": {"text": "watts"}, "rangemode": "tozero", "gridcolor": theme.GRID, "zeroline": False},

@@ -13,20 +13,27 @@ from smaragdine.runs import RunsFootprint
 KINDS = {
     "tef": "Tensors by energy (TEF)",
     "stef": "Tensors by energy, self-similar layers folded (STEF)",
-    "stpf": "The same tensors by power (STPF)",
+    "stpf": "Tensors by power, self-similar layers folded (STPF)",
 }
 
 
+# The power of a tensor that ran for microseconds is noise: energy that hardly any reading resolves, over hardly any time.
+LEAST_SHARE = 0.005
+
+
 def ranking(footprint: Footprint | RunsFootprint, top: int = 10, *, kind: str = "tef") -> go.Figure:
-    """The `top` tensors. `kind`: `tef`, `stef`, or `stpf`, which shows the power of the tensors with the most energy.
+    """The `top` tensors. `kind`: `tef`, `stef`, or `stpf`: by power, of those with half a per cent of the energy or more.
 
     Whiskers are one standard deviation for several runs, else the interval of the energy where it is known. Raises
     SmaragdineError for another kind.
     """
     if kind not in KINDS:
         raise SmaragdineError(f"there is no ranking {kind!r}", f"choose one of {', '.join(KINDS)}", exit_code=2)
-    groups = footprint.top(top, "op" if kind == "tef" else "stef")[::-1]
     power = kind == "stpf"
+    groups = footprint.by("op" if kind == "tef" else "stef")
+    if power:
+        groups = sorted((g for g in groups if g.share >= LEAST_SHARE), key=lambda group: -(group.power_w or 0.0))
+    groups = groups[:top][::-1]
     values = [(group.power_w or 0.0) if power else group.energy_j for group in groups]
     whiskers = [_whisker(group, power) for group in groups]
     write = watts if power else joules
@@ -67,7 +74,7 @@ def ranking(footprint: Footprint | RunsFootprint, top: int = 10, *, kind: str = 
         figure,
         KINDS[kind],
         modelled=footprint.modelled,
-        height=120 + 46 * max(2, len(groups)) + (36 if footprint.modelled else 0),
+        height=120 + 46 * max(2, len(groups)) + (theme.NOTICE_HEIGHT if footprint.modelled else 0),
         xaxis={
             "title": {"text": "watts" if power else "joules"}, "rangemode": "tozero", "gridcolor": theme.GRID,
             "range": [0, 1.16 * longest], "zeroline": False, "fixedrange": True,

@@ -9,14 +9,18 @@ from smaragdine.figures import theme
 from smaragdine.quantity import joules, number, percent, seconds, watts
 
 
+MOST_SLICES = 150
+
+
 def sunburst(edd: EDD, *, title: str | None = None) -> go.Figure:
-    """Three rings at a time, sized by energy, coloured by share of the parent.
+    """Three rings at a time (four of a small program), sized by energy, coloured by share of the parent.
 
     A slice's id is its place in `edd.walk()`. Hover shows joules, watts, share of the parent and of the whole, count
     and pass.
     """
     boxes = list(edd.walk())
     place = {box: str(index) for index, box in enumerate(boxes)}
+    boxes.reverse()  # plotly goes round anticlockwise, people read clockwise
     parents = {child: place[box] for box in boxes for child in box.children}
     figure = go.Figure(
         go.Sunburst(
@@ -26,21 +30,27 @@ def sunburst(edd: EDD, *, title: str | None = None) -> go.Figure:
             # Only tensors carry energy and plotly adds up: given sums would differ from its own in the last digit.
             values=[box.energy_j if box.is_tensor else 0 for box in boxes],
             branchvalues="remainder",
-            maxdepth=3,
+            maxdepth=depth(edd),
+            rotation=90,
             sort=False,
             insidetextorientation="radial",
             textfont={"family": theme.FONT},
             marker={
-                "colors": [box.share for box in boxes],
+                # The whole has no parent: it stays pale.
+                "colors": [*(box.share for box in boxes[:-1]), 0.0],
                 "colorscale": theme.PLOTLY_SCALE,
                 "cmin": 0,
                 "cmax": 1,
                 "line": {"color": "#ffffff", "width": 1},
                 "colorbar": {
-                    "title": {"text": "share of<br>parent", "font": {"size": 11}},
+                    "title": {"text": "share of the parent", "side": "top", "font": {"size": 11}},
+                    "orientation": "h",
+                    "y": -0.01,
+                    "yanchor": "top",
                     "tickformat": ".0%",
-                    "thickness": 10,
-                    "len": 0.5,
+                    "tickvals": [0, 0.1, 0.25, 0.5, 1],
+                    "thickness": 8,
+                    "len": 0.45,
                     "outlinewidth": 0,
                 },
                 "showscale": True,
@@ -56,18 +66,31 @@ def sunburst(edd: EDD, *, title: str | None = None) -> go.Figure:
         figure,
         title or f"{edd.name}: {joules(edd.energy_j)} in operations",
         modelled=edd.modelled,
-        margin={"l": 8, "r": 8, "b": 8},
+        margin={"l": 8, "r": 8, "b": 56},
         uniformtext={"minsize": 9, "mode": "hide"},
-        height=620,
+        height=640,
     )
 
 
+def depth(edd: EDD) -> int:
+    """Rings shown at a time: three; four where that stays few slices, so that a small model shows its layers at once."""
+    ring, slices = [edd], 1
+    for _ in range(3):
+        ring = [child for box in ring for child in box.children]
+        slices += len(ring)
+    return 4 if slices <= MOST_SLICES else 3
+
+
 def label(box: EDD) -> str:
-    """A tensor of the backward pass says so where it stands beside its forward namesake."""
+    """What stands in the slice; the whole program tells its joules."""
     if box.path == "":
         return f"{theme.shorten(box.name, 20)} · {joules(box.energy_j)}"
-    backward = box.is_tensor and box.phase == "backward" and not box.path.endswith(f"{box.name}_grad")
-    return f"{box.name} (backward)" if backward else box.name
+    return gradient(box)
+
+
+def gradient(box: EDD) -> str:
+    """The box's name, `∇` before a tensor of the backward pass: `MatMul` and its gradients may stand side by side."""
+    return f"∇ {box.name}" if box.is_tensor and box.phase == "backward" else box.name
 
 
 def hover(box: EDD, total_j: float) -> str:

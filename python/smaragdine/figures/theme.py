@@ -7,6 +7,7 @@ Text outside boxes is a grey that reads on white and on dark paper, and the pape
 from __future__ import annotations
 
 import html
+import math
 import textwrap
 from typing import Any
 
@@ -14,11 +15,16 @@ import plotly.graph_objects as go
 
 from smaragdine.energy import MODELLED_NOTICE
 
-SCALE = ("#ecfdf5", "#c6f4dd", "#93e3bf", "#52c99a", "#1fa877", "#0b8a60", "#066c4c", "#04513b", "#033a2c")
+SCALE = ("#f3fdf8", "#dcf7ea", "#bbeed7", "#91e2bf", "#62d2a3", "#35bb86", "#17a06d", "#0a8659", "#066e49")
 
 INK = "#6b7280"
 GRID = "rgba(128, 138, 148, 0.25)"
 LINE = "#7b8794"
+WARNING = "#c2570c"
+
+NOTICE = "notice"
+"""Name of the annotation that holds the sentence of a modelled trace."""
+NOTICE_HEIGHT = 34
 FONT = "Inter, 'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', sans-serif"
 
 # Passes, apart in hue and in lightness (after Okabe and Ito).
@@ -28,12 +34,13 @@ MIXED = "#4b8fb8"
 # Domains in order of appearance.
 DOMAINS = ("#0b8a60", "#d98c00", "#4b8fb8", "#b0587e", "#7a5ea8", "#8a94a0")
 
-PLOTLY_SCALE = [[index / (len(SCALE) - 1), colour] for index, colour in enumerate(SCALE)]
+# Shares of a level are mostly small: by their root, twelve equal layers are still told from a bias of one per cent.
+PLOTLY_SCALE = [[(index / (len(SCALE) - 1)) ** 2, colour] for index, colour in enumerate(SCALE)]
 
 
 def colour(share: float) -> str:
     """The fill for a share in 0…1, as `#rrggbb`."""
-    place = min(1.0, max(0.0, share)) * (len(SCALE) - 1)
+    place = math.sqrt(min(1.0, max(0.0, share))) * (len(SCALE) - 1)
     index = min(int(place), len(SCALE) - 2)
     low, high = (tuple(int(SCALE[i][k : k + 2], 16) for k in (1, 3, 5)) for i in (index, index + 1))
     mixed = (round(a + (b - a) * (place - index)) for a, b in zip(low, high, strict=True))
@@ -64,27 +71,38 @@ def shorten(name: str, length: int) -> str:
 
 def dress(figure: go.Figure, title: str, *, modelled: bool, **layout: Any) -> go.Figure:
     """The common look, and the words that a modelled trace owes to whoever sees the figure."""
-    heading = f"<b>{safe(title)}</b>"
-    top = 48
+    heading = f"<b>{safe(title)}</b>" + (" (modelled)" if modelled else "")
+    margin = {"l": 16, "r": 16, "t": 48, "b": 16} | layout.pop("margin", {})
     if modelled:
-        sentence = "<br>".join(safe(line) for line in textwrap.wrap(f"modelled: {MODELLED_NOTICE}", 92))
-        heading += f"<br><span style='font-size:11px;color:#c2410c'>{sentence}</span>"
-        top = 84
-    margin = {"l": 16, "r": 16, "t": top, "b": 16} | layout.pop("margin", {})
+        margin["t"] += NOTICE_HEIGHT
+        figure.add_annotation(
+            name=NOTICE, text="<br>".join(safe(line) for line in textwrap.wrap(MODELLED_NOTICE, 96)),
+            xref="paper", x=0, xanchor="left", xshift=12 - margin["l"], yref="paper", y=1, yanchor="top",
+            yshift=margin["t"] - 30, showarrow=False, align="left", font={"size": 11, "color": WARNING},
+        )  # fmt: skip
     figure.update_layout(
         title={"text": heading, "x": 0, "xref": "container", "xanchor": "left", "pad": {"l": 12, "t": 4},
                "y": 1, "yref": "container", "yanchor": "top", "font": {"size": 15}},
         font={"family": FONT, "size": 12, "color": INK},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        margin=margin | ({"t": max(top, margin["t"])}),
+        margin=margin,
         hoverlabel={"font": {"family": FONT, "size": 12}, "align": "left"},
         **layout,
     )  # fmt: skip
     return figure
 
 
-def rest(x: bool = True, y: bool = True) -> dict[str, Any]:
-    """Axes that only hold a drawing."""
-    hidden = {"visible": False, "fixedrange": True}
-    return {name: hidden for name, wanted in (("xaxis", x), ("yaxis", y)) if wanted}
+def undressed(figure: go.Figure) -> dict[str, Any]:
+    """The figure as JSON values, for a page that has told a modelled trace's sentence already: the word alone stays."""
+    content: dict[str, Any] = figure.to_plotly_json()
+    layout = content["layout"]
+    annotations = layout.get("annotations", ())
+    kept = [annotation for annotation in annotations if annotation.get("name") != NOTICE]
+    if len(kept) < len(annotations):
+        layout["annotations"] = kept
+        layout["margin"]["t"] -= NOTICE_HEIGHT
+        if "height" in layout:
+            layout["height"] -= NOTICE_HEIGHT
+    layout.pop("template", None)
+    return content

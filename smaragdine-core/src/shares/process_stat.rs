@@ -1,8 +1,10 @@
 //! One line of `/proc/PID/stat` or `/proc/PID/task/TID/stat`.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
+
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::{Errno, read, retry_on_intr};
 
 /// What accounting needs of one process or thread. Times are scheduler ticks of `USER_HZ`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,39 +28,32 @@ impl ProcessStat {
     pub(crate) fn read(directory: &Path) -> io::Result<Self> {
         // A line is about 350 bytes; the name in it is at most 64.
         let mut line = [0; 1024];
-        let mut length = 0;
-        let mut file = File::open(directory.join("stat"))?;
-        loop {
-            match file.read(&mut line[length..]) {
-                Ok(0) => break,
-                Ok(count) => length += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // The process ended between open and read.
-                Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => {
-                    return Err(io::ErrorKind::NotFound.into());
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Self::parse(&String::from_utf8_lossy(&line[..length]))
+        let file = open(directory.join("stat"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        // The kernel gives the whole line at once. `SRCH`: the process ended between open and read.
+        let length = retry_on_intr(|| read(&file, &mut line)).map_err(|error| match error {
+            Errno::SRCH => io::ErrorKind::NotFound.into(),
+            error => io::Error::from(error),
+        })?;
+        std::str::from_utf8(&line[..length])
+            .ok()
+            .and_then(Self::parse)
+            .or_else(|| Self::parse(&String::from_utf8_lossy(&line[..length])))
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a line of /proc/PID/stat"))
     }
 
     /// The name stands in parentheses and may itself hold spaces and parentheses: fields count from the last one.
     fn parse(line: &str) -> Option<Self> {
         let (_, rest) = line.rsplit_once(')')?;
-        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
         // proc(5) numbers fields from 1; the first after the name is 3.
-        let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
-        // Children's times are signed in the kernel and may print as negative on old ones.
-        let signed = |number: usize| Some(u64::try_from(fields.get(number - 3)?.parse::<i64>().ok()?).unwrap_or(0));
-        Some(Self {
-            parent: fields.get(1)?.parse().ok()?,
-            own: field(14)? + field(15)?,
-            reaped: signed(16)? + signed(17)?,
-            start: field(22)?,
-            processor: u32::try_from(field(39)?).ok()?,
-        })
+        let mut fields = (3..).zip(rest.split_ascii_whitespace());
+        let mut field = |number: usize| fields.find(|(place, _)| *place == number).map(|(_, text)| text);
+        let parent = field(4)?.parse().ok()?;
+        let own = field(14)?.parse::<u64>().ok()? + field(15)?.parse::<u64>().ok()?;
+        // Children's times are signed in the kernel, and old ones print them so.
+        let reaped = field(16)?.parse::<i64>().ok()?.max(0) + field(17)?.parse::<i64>().ok()?.max(0);
+        let start = field(22)?.parse().ok()?;
+        let processor = field(39)?.parse().ok()?;
+        Some(Self { parent, own, reaped: reaped.unsigned_abs(), start, processor })
     }
 }
 

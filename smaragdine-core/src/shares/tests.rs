@@ -289,3 +289,16 @@ fn a_root_without_processors_is_refused_with_its_path() {
     let error = Looks::new(directory.path(), 1, vec![], TraceClock::start()).unwrap_err();
     assert!(error.to_string().contains("cpuinfo"), "{error}");
 }
+
+#[test]
+fn a_consumer_that_stands_still_holds_nothing_up_and_misses_nothing() {
+    let proc = Proc::new();
+    let (sink, samples) = std::sync::mpsc::sync_channel(1);
+    let sampler = ShareSampler::start(proc.0.path(), APPLICATION, vec![DAEMON], 0, TraceClock::start(), sink).unwrap();
+    std::thread::sleep(Duration::from_millis(700));
+    let taken = std::thread::spawn(move || samples.iter().flatten().collect::<Vec<_>>());
+    assert!(sampler.stop().problems.is_empty());
+    let taken = taken.join().unwrap();
+    let socket: Vec<_> = taken.iter().filter(|sample| sample.scope == "socket:0").collect();
+    assert!(socket.len() > 1 && socket.windows(2).all(|pair| pair[0].end_ns == pair[1].start_ns));
+}
