@@ -10,6 +10,10 @@ from typing import Any
 
 import duckdb
 
+from smaragdine.coverage import Coverage
+from smaragdine.energy import Energy
+from smaragdine.footprint import Footprint, FootprintRow
+
 START_NS = 1_790_000_000_000_000_000
 MS = 1_000_000
 STEP_NS = 100 * MS
@@ -271,3 +275,12 @@ def _metadata(name: str, basis: str, domains: Iterable[Any], steps: int) -> dict
         "warnings": [],
         "log": [],
     }  # fmt: skip
+
+
+def footprint(program: Program) -> Footprint:
+    """A footprint in memory, a joule for each millisecond."""
+    rows = tuple(
+        FootprintRow(i, op.qtn, op.layer, op.type, op.phase, "CPU:0", "measured", op.time_ms, None, None, 1.0, 1)
+        for i, op in enumerate(program.ops)
+    )
+    return Footprint(rows, "equal", Coverage(0, 0, 0.0, 0.0, Energy(), Energy(), None, modelled=False))

@@ -118,7 +118,7 @@ class EDD:
             stack.extend(reversed(box.children))
 
     def find(self, path: str) -> EDD:
-        """The box with this path; a layer before a tensor of the same path. Raises SmaragdineError where none has it."""
+        """The box with this path, a layer before a tensor of the same one. Raises SmaragdineError without one."""
         found = sorted((box for box in self.walk() if box.path == path), key=lambda box: box.is_tensor)
         if found:
             return found[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from smaragdine.quantity import joules
@@ -41,9 +41,12 @@ class Energy:
     def __getitem__(self, basis: str) -> float:
         return self.measured_j if basis == MEASURED else self.modelled_j
 
+    def __iter__(self) -> Iterator[tuple[str, float]]:
+        """(basis, joules) of each basis that has any."""
+        return ((basis, self[basis]) for basis in (MEASURED, MODELLED) if self[basis])
+
     def __bool__(self) -> bool:
         return bool(self.measured_j or self.modelled_j)
 
     def __str__(self) -> str:
-        parts = [f"{joules(self[basis])} {basis}" for basis in (MEASURED, MODELLED) if self[basis]]
-        return " and ".join(parts) or joules(0)
+        return " and ".join(f"{joules(energy_j)} {basis}" for basis, energy_j in self) or joules(0)

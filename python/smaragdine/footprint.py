@@ -12,7 +12,7 @@ from smaragdine.errors import SmaragdineError
 from smaragdine.frame import dataframe
 
 if TYPE_CHECKING:
-    import pandas
+    import pandas as pd
 
 KEYS = ("op", "layer", "type", "phase", "stef")
 
@@ -151,7 +151,7 @@ class Footprint:
     def to_dicts(self) -> list[dict[str, Any]]:
         return [{"policy": self.policy, **asdict(row), "power_w": row.power_w} for row in self.rows]
 
-    def to_pandas(self) -> pandas.DataFrame:
+    def to_pandas(self) -> pd.DataFrame:
         """One row per operation and device; needs pandas."""
         return dataframe(self.to_dicts(), ["policy", *FootprintRow.__dataclass_fields__, "power_w"])
 

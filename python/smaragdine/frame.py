@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from smaragdine.errors import SmaragdineError
 
 if TYPE_CHECKING:
-    import pandas
+    import pandas as pd
 
 
-def dataframe(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pandas.DataFrame:
+def dataframe(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
     """The columns are there even when there are no rows."""
     try:
-        import pandas
+        import pandas as pd
     except ImportError:
         raise SmaragdineError("pandas is not installed", "pip install pandas, or use trace.sql(…)") from None
-    return pandas.DataFrame(list(rows), columns=list(columns))
+    return pd.DataFrame(list(rows), columns=list(columns))

@@ -10,7 +10,7 @@ from smaragdine.energy import MEASURED, MODELLED, Energy
 from smaragdine.frame import dataframe
 
 if TYPE_CHECKING:
-    import pandas
+    import pandas as pd
 
 ENTRIES = ("operations", "application", "untraced", "profiling", "daemon", "other", "idle", "gap")
 
@@ -72,6 +72,6 @@ class Ledger:
     def to_dicts(self) -> list[dict[str, Any]]:
         return [{"policy": self.policy, **asdict(row)} for row in self.rows]
 
-    def to_pandas(self) -> pandas.DataFrame:
+    def to_pandas(self) -> pd.DataFrame:
         """One row per domain and entry; needs pandas."""
         return dataframe(self.to_dicts(), ["policy", "domain", "device", "basis", "entry", "energy_j"])

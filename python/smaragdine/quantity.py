@@ -40,6 +40,8 @@ def percent(share: float | None) -> str:
     if share is None or not math.isfinite(share):
         return "–"
     value = 100 * share
+    if 99.95 <= value < 100:
+        return ">99.9 %"  # what is not all must not read as all
     return f"{value:.1f} %" if abs(value) >= 9.995 else f"{value:.2f} %"
 
 

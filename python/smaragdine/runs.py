@@ -35,7 +35,6 @@ class Runs:
     def footprint(self, policy: str = "equal", *, scope: str = "traced", per: str = "run") -> RunsFootprint:
         return RunsFootprint(tuple(trace.footprint(policy, scope=scope, per=per) for trace in self.traces))
 
-
     def edd(self, phase: str | None = None, *, policy: str = "equal", basis: str | None = None) -> EDD:
         """The EDD of mean energies; arrows are those of the first run."""
         first, *others = [trace.footprint(policy) for trace in self.traces]

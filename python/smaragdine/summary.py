@@ -151,6 +151,5 @@ def _folded_name(names: Sequence[str]) -> str:
 def natural(name: str) -> list[tuple[int, int, str]]:
     """A sort key under which `layer_2` comes before `layer_10`."""
     return [
-        (0, int(part), part) if part.isdigit() and part.isascii() else (1, 0, part)
-        for part in re.split(r"(\d+)", name)
+        (0, int(part), part) if part.isdigit() and part.isascii() else (1, 0, part) for part in re.split(r"(\d+)", name)
     ]

@@ -54,7 +54,9 @@ class Readings:
         """Mean power over each interval; NaN where an interval has no length or its energy is unknown."""
         length_s = (self.end_ns - self.start_ns) / 1e9
         known = (length_s > 0) & ~self.gap
-        return np.divide(self.energy_j, length_s, out=np.full(len(length_s), np.nan), where=known)
+        power = np.full(len(length_s), np.nan)
+        power[known] = self.energy_j[known] / length_s[known]
+        return power
 
     @property
     def total_j(self) -> float:
@@ -200,8 +202,14 @@ class Trace:
 
     @cached_property
     def steps(self) -> list[Step]:
-        rows = self._rows(f"select {', '.join(TABLES['steps'])} from steps order by start_ns, step")
-        return [Step(*row[:6], energy_j=row[6] or {}, metrics=row[7] or {}) for row in rows]
+        rows = self._rows(
+            "select step, epoch, start_ns, end_ns, traced, samples, energy_j, metrics from steps "
+            "order by start_ns, step"
+        )
+        return [
+            Step(step, epoch, start_ns, end_ns, traced, samples, energy_j or {}, metrics or {})
+            for step, epoch, start_ns, end_ns, traced, samples, energy_j, metrics in rows
+        ]
 
     @property
     def policies(self) -> tuple[str, ...]:
@@ -235,9 +243,7 @@ class Trace:
 
     def edd(self, phase: str | None = None, *, policy: str = "equal", basis: str | None = None) -> EDD:
         """The EDD of one pass (`forward`, `backward`, `optimizer`, `other`), or of all, grouped by layer."""
-        return EDD.of(
-            self.footprint(policy), phase, ops=self.ops(), edges=self.edges(), basis=basis, name=self.name
-        )
+        return EDD.of(self.footprint(policy), phase, ops=self.ops(), edges=self.edges(), basis=basis, name=self.name)
 
     def ops(self) -> list[OpName]:
         return [OpName(*row) for row in self._rows("select op, qtn, layer, phase from ops order by op")]

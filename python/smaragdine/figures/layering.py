@@ -7,6 +7,7 @@ place of its own in each rank between, so that no edge ever runs through a node.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -52,8 +53,8 @@ def _without_cycles(count: int, edges: Sequence[Edge]) -> dict[Edge, tuple[Edge,
         state[start] = state[start] or 1
         while stack:
             node, rest = stack[-1]
-            target = next(rest, None)
-            if target is None:
+            target = next(rest, -1)
+            if target < 0:
                 state[node] = 2
                 stack.pop()
             elif state[target] == 1:
@@ -61,9 +62,7 @@ def _without_cycles(count: int, edges: Sequence[Edge]) -> dict[Edge, tuple[Edge,
             elif state[target] == 0:
                 state[target] = 1
                 stack.append((target, iter(following[target])))
-    return {
-        (s, t): ((t, s), True) if (s, t) in back else ((s, t), False) for s, t in dict.fromkeys(edges) if s != t
-    }
+    return {(s, t): ((t, s), True) if (s, t) in back else ((s, t), False) for s, t in dict.fromkeys(edges) if s != t}
 
 
 def _ranks(count: int, edges: Sequence[Edge], most: int) -> list[int]:
@@ -120,7 +119,7 @@ def _with_passages(count: int, onward: dict[Edge, tuple[Edge, bool]], rank: list
 def _neighbours(chains: dict[Edge, list[int]]) -> dict[int, set[int]]:
     neighbours: dict[int, set[int]] = {}
     for chain in chains.values():
-        for one, other in zip(chain, chain[1:], strict=False):
+        for one, other in itertools.pairwise(chain):
             neighbours.setdefault(one, set()).add(other)
             neighbours.setdefault(other, set()).add(one)
     return neighbours
@@ -150,7 +149,7 @@ def _order(ranks: list[list[int]], neighbours: dict[int, set[int]]) -> None:
 
 def _crossings(ranks: list[list[int]], neighbours: dict[int, set[int]]) -> int:
     total = 0
-    for upper, lower in zip(ranks, ranks[1:], strict=False):
+    for upper, lower in itertools.pairwise(ranks):
         place = {node: index for index, node in enumerate(lower)}
         ends = [sorted(place[other] for other in neighbours.get(node, ()) if other in place) for node in upper]
         seen: list[int] = []
@@ -178,7 +177,7 @@ def _place(
                 weights.append(sum(pull for _, pull in near) or 1.0)
                 wanted.append(sum(x * pull for x, pull in near) / weights[-1] if near else centres[node])
             offsets = [0.0]
-            for one, other in zip(nodes, nodes[1:], strict=False):
+            for one, other in itertools.pairwise(nodes):
                 offsets.append(offsets[-1] + (width[one] + width[other]) / 2 + gap)
             ordered = _nondecreasing([w - o for w, o in zip(wanted, offsets, strict=True)], weights)
             for node, position, offset in zip(nodes, ordered, offsets, strict=True):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
 from smaragdine.figures import theme
 from smaragdine.trace import Readings, Step, Trace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MOST_INTERVALS = 1500
 MOST_SHADES = 200

@@ -17,12 +17,12 @@ KINDS = {
 }
 
 
-# The power of a tensor that ran for microseconds is noise: energy that hardly any reading resolves, over hardly any time.
+# The power of a tensor that ran for microseconds is noise: hardly any energy over hardly any time.
 LEAST_SHARE = 0.005
 
 
 def ranking(footprint: Footprint | RunsFootprint, top: int = 10, *, kind: str = "tef") -> go.Figure:
-    """The `top` tensors. `kind`: `tef`, `stef`, or `stpf`: by power, of those with half a per cent of the energy or more.
+    """The `top` tensors. `kind`: `tef`, `stef`, or `stpf`, by power, of those with half a per cent of the energy.
 
     Whiskers are one standard deviation for several runs, else the interval of the energy where it is known. Raises
     SmaragdineError for another kind.

@@ -8,7 +8,6 @@ from smaragdine.edd import EDD
 from smaragdine.figures import theme
 from smaragdine.quantity import joules, number, percent, seconds, watts
 
-
 MOST_SLICES = 150
 
 
@@ -73,7 +72,7 @@ def sunburst(edd: EDD, *, title: str | None = None) -> go.Figure:
 
 
 def depth(edd: EDD) -> int:
-    """Rings shown at a time: three; four where that stays few slices, so that a small model shows its layers at once."""
+    """Rings shown at a time: three, or four where that stays few slices: a small model shows its layers at once."""
     ring, slices = [edd], 1
     for _ in range(3):
         ring = [child for box in ring for child in box.children]

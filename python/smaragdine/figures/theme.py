@@ -9,11 +9,12 @@ from __future__ import annotations
 import html
 import math
 import textwrap
-from typing import Any
-
-import plotly.graph_objects as go
+from typing import TYPE_CHECKING, Any
 
 from smaragdine.energy import MODELLED_NOTICE
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 SCALE = ("#f3fdf8", "#dcf7ea", "#bbeed7", "#91e2bf", "#62d2a3", "#35bb86", "#17a06d", "#0a8659", "#066e49")
 
@@ -53,7 +54,7 @@ def ink_on(fill: str) -> str:
     for k, weight in ((1, 0.2126), (3, 0.7152), (5, 0.0722)):
         channel = int(fill[k : k + 2], 16) / 255
         luminance += weight * (channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4)
-    return "#ffffff" if luminance < 0.179 else "#08281d"
+    return "#ffffff" if luminance < 0.192 else "#03140d"
 
 
 def safe(text: str) -> str:

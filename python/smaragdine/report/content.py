@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from smaragdine import figures
-from smaragdine.energy import MEASURED, MODELLED
 from smaragdine.figures import theme
 from smaragdine.footprint import Footprint, Group
 from smaragdine.ledger import ENTRIES, MEANINGS, Ledger
@@ -90,14 +89,12 @@ class Content:
 
 def _tiles(trace: Trace, footprint: Footprint, runs: int) -> tuple[tuple[str, str, str], ...]:
     of = "" if runs == 1 else " (first run)"
-    tiles = []
-    for device, energy in trace.totals().items():
-        for basis in (MEASURED, MODELLED):
-            if energy[basis]:
-                tiles.append((f"{device}{of}", joules(energy[basis]), f"{basis}, everything on the machine"))
-    for basis in (MEASURED, MODELLED):
-        if footprint.total[basis]:
-            tiles.append((f"operations{of}", joules(footprint.total[basis]), f"{basis}, in traced steps"))
+    tiles = [
+        (f"{device}{of}", joules(energy_j), f"{basis}, everything on the machine")
+        for device, energy in trace.totals().items()
+        for basis, energy_j in energy
+    ]
+    tiles += [(f"operations{of}", joules(energy_j), f"{basis}, in traced steps") for basis, energy_j in footprint.total]
     hottest = footprint.summarize().top(1, "layer")
     if hottest:
         tiles.append(("hottest layer", percent(hottest[0].share), hottest[0].name))
@@ -164,12 +161,10 @@ def _runs(runs: Runs, policy: str) -> Table:
     for trace in runs:
         footprint = trace.footprint(policy)
         traced = footprint.coverage.traced_steps
-        total = trace.ledger(policy).total
-        for basis in (MEASURED, MODELLED):
-            if total[basis]:
-                operations_j = footprint.total[basis]
-                per_step = joules(operations_j / traced) if traced else "–"
-                rows.append((trace.name, basis, joules(total[basis]), joules(operations_j), per_step))
+        for basis, energy_j in trace.ledger(policy).total:
+            operations_j = footprint.total[basis]
+            per_step = joules(operations_j / traced) if traced else "–"
+            rows.append((trace.name, basis, joules(energy_j), joules(operations_j), per_step))
     headers = ("run", "basis", "energy", "of it operations", "operations per traced step")
     return Table(headers, tuple(rows), frozenset({2, 3, 4}))
 
@@ -195,7 +190,7 @@ def _untitled(figure: Any) -> dict[str, Any]:
 
 def _facts(trace: Trace) -> tuple[tuple[str, str], ...]:
     metadata = trace.metadata
-    started = datetime.datetime.fromtimestamp(metadata.start_ns / 1e9, tz=datetime.timezone.utc)
+    started = dt.datetime.fromtimestamp(metadata.start_ns / 1e9, tz=dt.timezone.utc)
     facts = [
         ("started", started.strftime("%Y-%m-%d %H:%M:%S UTC")),
         ("lasted", seconds(metadata.duration_s)),

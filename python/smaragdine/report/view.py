@@ -75,7 +75,8 @@ def thinned(edd: EDD, most: int) -> EDD:
     """The diagram without the insides of its smallest layers, once it has more than `most` boxes: sums stay."""
     boxes = list(edd.walk())
     left = len(boxes)
-    for box in sorted((box for box in boxes[1:] if box.children), key=lambda box: box.energy_j):
+    # Backwards: of a layer and the only one inside, which have the same energy, the inner goes first.
+    for box in sorted((box for box in boxes[:0:-1] if box.children), key=lambda box: box.energy_j):
         if left <= most:
             break
         left -= sum(1 for _ in box.walk()) - 1
