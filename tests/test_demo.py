@@ -62,7 +62,8 @@ def test_shapes_that_make_no_model_are_refused() -> None:
 
 
 def test_the_demo_package_and_its_text_import_no_tensorflow() -> None:
-    code = "import sys, smaragdine.demo.corpus, smaragdine.demo.shape, smaragdine.graph; print('tensorflow' in sys.modules)"
+    modules = "smaragdine.demo.corpus, smaragdine.demo.shape, smaragdine.graph"
+    code = f"import sys, {modules}; print('tensorflow' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
 
@@ -90,6 +91,7 @@ def test_a_model_that_is_none_says_nothing() -> None:
     assert layer_paths(object()) == [] and variable_paths(object()) == [] and keras_graph(object()) is None
 
 
+@pytest.mark.tensorflow
 def test_the_keras_model_learns_and_tells_its_graph_and_layers(text: Corpus) -> None:
     pytest.importorskip("tensorflow")
     from smaragdine.demo import model
@@ -109,6 +111,7 @@ def test_the_keras_model_learns_and_tells_its_graph_and_layers(text: Corpus) -> 
     assert b"gradient_tape/bert_1/encoder_1/layer_0_1/attention_1/self_1/query_1/MatMul/MatMul_1" in graph
 
 
+@pytest.mark.tensorflow
 def test_the_graph_mode_model_has_the_same_size_and_trains(text: Corpus) -> None:
     tf = pytest.importorskip("tensorflow")
     from smaragdine.demo import graph, model
