@@ -6,23 +6,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../protos");
     println!("cargo:rerun-if-changed={}", root.display());
 
-    let service = protox::compile(
-        ["smaragdine/v1/trace.proto", "smaragdine/v1/accountant.proto"],
-        [&root],
-    )?;
-    tonic_prost_build::configure()
-        .bytes(".smaragdine.v1")
-        .compile_fds(service)?;
+    let service = protox::compile(["smaragdine/v1/trace.proto", "smaragdine/v1/accountant.proto"], [&root])?;
+    tonic_prost_build::configure().bytes(".smaragdine.v1").compile_fds(service)?;
 
-    let profiles = protox::compile(
-        [
-            "tensorflow/xplane.proto",
-            "tensorflow/step_stats.proto",
-            "tensorflow/graph.proto",
-            "tensorflow/hlo.proto",
-        ],
-        [&root],
-    )?;
+    let profiles = ["xplane", "step_stats", "graph", "hlo"].map(|name| format!("tensorflow/{name}.proto"));
+    let profiles = protox::compile(profiles, [&root])?;
     tonic_prost_build::configure().build_client(false).build_server(false).compile_fds(profiles)?;
     Ok(())
 }

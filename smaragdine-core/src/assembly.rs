@@ -1,1 +1,287 @@
-//! (to come)
+//! From a journal to a trace: profiles decoded and named, clocks mapped, shares joined, steps found.
+
+mod events;
+mod steps;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rustc_hash::FxHashMap;
+use serde_json::json;
+
+use self::events::{Events, is_plausible, map};
+use self::steps::{find_steps, windows};
+use crate::attribution::apply_shares;
+use crate::clock::{ClockPair, TraceClock};
+use crate::error::{Error, Result};
+use crate::graph::Graph;
+use crate::journal::{Record, Records};
+use crate::names::{Model, Namer};
+use crate::step_stats;
+use crate::tables::merge_untouched;
+use crate::trace::{Metadata, ShareSample, State, Step, Trace};
+use crate::wire::v1;
+use crate::wire::v1::profile::Format;
+use crate::wire::v1::record_request::Payload;
+use crate::xplane::{self, Profile};
+
+/// A change of the wall clock smaller than this is drift, not a step.
+const CLOCK_STEP_NS: u64 = 1_000_000;
+
+/// A profile larger than this is refused rather than held in memory.
+const LARGEST_PROFILE: usize = 1 << 30;
+
+/// Reads a whole journal. One without an end becomes a trace that is `cut`.
+///
+/// # Errors
+/// Where the file cannot be read or does not even start as a journal.
+pub fn assemble(journal: &Path) -> Result<Trace> {
+    let mut records = Records::open(journal)?;
+    let Some(Record::Start(metadata)) = records.next() else {
+        let problem = "it holds no journal of a recording".to_owned();
+        return Err(Error::NotATrace { path: journal.to_owned(), problem });
+    };
+    let mut assembly = Assembly::new(*metadata);
+    for record in records.by_ref() {
+        assembly.add(record);
+    }
+    if let Some(damage) = records.damage {
+        assembly.warn(format!("the journal ends in the middle: {damage}"));
+    }
+    Ok(assembly.finish())
+}
+
+/// Adds the events of profiler files to a finished trace; footprints and ledger are to be accounted anew.
+///
+/// # Errors
+/// Where a file cannot be read or is no XSpace.
+pub fn add_xspaces(trace: &mut Trace, files: &[impl AsRef<Path>]) -> Result<()> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let layer_paths = trace.ops.iter().map(|op| op.layer.clone()).collect();
+    let mut namer = Namer::new(Model { layer_paths, ..Model::default() }, Vec::new());
+    let mut events = Events::of(trace);
+    // A file carries no clock pair: the offset is taken to be that of the recording's start.
+    let pair = ClockPair { realtime_ns: trace.metadata.realtime_offset_ns, monotonic_ns: 0 };
+    for file in files {
+        let file = file.as_ref();
+        let bytes = std::fs::read(file).map_err(Error::io("read", file))?;
+        let profile = xplane::decode(&bytes).map_err(|error| Error::Invalid(format!("{}: {error}", file.display())))?;
+        let problems = events.add_profile(trace, profile, &mut namer, pair);
+        trace.metadata.warnings.extend(problems);
+    }
+    find_steps(&mut trace.steps, &mut trace.events);
+    Ok(())
+}
+
+/// A profile, decoded but not yet named: names may need a graph that comes after it.
+struct Pending {
+    profile: Profile,
+    pair: ClockPair,
+}
+
+struct Assembly {
+    trace: Trace,
+    events: Events,
+    shares: Vec<ShareSample>,
+    pending: Vec<Pending>,
+    /// Pieces of the profile that a stream is sending.
+    pieces: FxHashMap<u64, (Format, Vec<u8>)>,
+    model: Model,
+    graphs: Vec<Graph>,
+    /// What to tell the user, and how often it happened.
+    warnings: BTreeMap<String, u64>,
+    last_offset_ns: i64,
+}
+
+impl Assembly {
+    fn new(metadata: Metadata) -> Self {
+        Self {
+            last_offset_ns: metadata.realtime_offset_ns,
+            trace: Trace { metadata, ..Trace::default() },
+            events: Events::default(),
+            shares: Vec::new(),
+            pending: Vec::new(),
+            pieces: FxHashMap::default(),
+            model: Model::default(),
+            graphs: Vec::new(),
+            warnings: BTreeMap::new(),
+        }
+    }
+
+    fn warn(&mut self, warning: impl Into<String>) {
+        *self.warnings.entry(warning.into()).or_default() += 1;
+    }
+
+    fn warn_all(&mut self, warnings: Vec<String>) {
+        for warning in warnings {
+            self.warn(warning);
+        }
+    }
+
+    fn add(&mut self, record: Record) {
+        match record {
+            Record::Start(_) => self.warn("the journal starts twice"),
+            Record::Readings(readings) => self.trace.readings.extend(readings),
+            Record::Shares(shares) => self.shares.extend(shares),
+            Record::Request { stream, request } => self.add_request(stream, *request),
+            Record::End(end) => self.end(*end),
+        }
+    }
+
+    fn end(&mut self, end: Metadata) {
+        let metadata = &mut self.trace.metadata;
+        metadata.state = end.state;
+        metadata.end_ns = end.end_ns;
+        metadata.sources = end.sources;
+        metadata.share_source = end.share_source;
+        metadata.share_tick_ns = end.share_tick_ns;
+        self.warn_all(end.warnings);
+    }
+
+    fn clock(&self) -> TraceClock {
+        TraceClock { realtime_offset_ns: self.trace.metadata.realtime_offset_ns }
+    }
+
+    fn add_request(&mut self, stream: u64, request: v1::RecordRequest) {
+        let pair = request
+            .clock
+            .map_or(ClockPair { realtime_ns: self.trace.metadata.realtime_offset_ns, monotonic_ns: 0 }, |pair| {
+                ClockPair { realtime_ns: pair.realtime_ns, monotonic_ns: pair.monotonic_ns }
+            });
+        self.note_clock(pair);
+        match request.payload {
+            Some(Payload::Events(batch)) => {
+                let problems = self.events.add_batch(&mut self.trace, stream, batch, pair);
+                self.warn_all(problems);
+            }
+            Some(Payload::Step(step)) => self.add_step(step, pair),
+            Some(Payload::Profile(profile)) => self.add_profile(stream, profile, pair),
+            Some(Payload::Profiling(span)) => self.add_profiling(span, pair),
+            Some(Payload::Model(model)) => {
+                self.model = Model { name: model.name, layer_paths: model.layer_paths, variables: model.variables };
+            }
+            Some(Payload::Note(note)) => self.trace.metadata.log.push(note.text),
+            None => {}
+        }
+    }
+
+    fn note_clock(&mut self, pair: ClockPair) {
+        let offset_ns = pair.offset_ns();
+        if offset_ns.abs_diff(self.last_offset_ns) > CLOCK_STEP_NS {
+            let step_ns = offset_ns.wrapping_sub(self.last_offset_ns);
+            let at_ns = self.clock().from_monotonic(pair.monotonic_ns);
+            self.trace.metadata.clock_changes.push(json!({"at_ns": at_ns, "step_ns": step_ns}));
+            self.last_offset_ns = offset_ns;
+        }
+    }
+
+    fn add_step(&mut self, step: v1::Step, pair: ClockPair) {
+        let start_ns = map(self.clock(), step.clock, step.start_ns, pair);
+        let end_ns = map(self.clock(), step.clock, step.end_ns, pair);
+        if !is_plausible(self.trace.metadata.start_ns, start_ns, end_ns) {
+            return self.warn("a step ended before it started, or ran in another age; it was left out");
+        }
+        self.trace.steps.push(Step {
+            step: step.step,
+            epoch: step.epoch,
+            start_ns,
+            end_ns,
+            traced: step.traced,
+            samples: (step.samples > 0).then_some(step.samples),
+            energy_j: BTreeMap::new(),
+            metrics: step.metrics.into_iter().collect(),
+        });
+    }
+
+    fn add_profiling(&mut self, span: v1::ProfilingSpan, pair: ClockPair) {
+        let start_ns = map(self.clock(), span.clock, span.start_ns, pair);
+        let end_ns = map(self.clock(), span.clock, span.end_ns, pair);
+        if is_plausible(self.trace.metadata.start_ns, start_ns, end_ns) {
+            self.trace.metadata.profiling.push((start_ns, end_ns));
+        } else {
+            self.warn("a profiling span that cannot be was left out");
+        }
+    }
+
+    fn add_profile(&mut self, stream: u64, piece: v1::Profile, pair: ClockPair) {
+        let format = piece.format();
+        let (started, bytes) = self.pieces.entry(stream).or_insert_with(|| (format, Vec::new()));
+        if *started != format || bytes.len() + piece.data.len() > LARGEST_PROFILE {
+            self.pieces.remove(&stream);
+            return self.warn("a profile was not sent whole; it was left out");
+        }
+        bytes.extend_from_slice(&piece.data);
+        if !piece.last {
+            return;
+        }
+        let Some((format, bytes)) = self.pieces.remove(&stream) else { return };
+        let decoded = match format {
+            Format::Xspace => xplane::decode(&bytes),
+            Format::RunMetadata => step_stats::decode(&bytes),
+            Format::GraphDef => {
+                return match Graph::decode(&bytes) {
+                    Ok(graph) => self.graphs.push(graph),
+                    Err(error) => self.warn(error.to_string()),
+                };
+            }
+            Format::Unspecified => return self.warn("a profile of no format was sent; it was left out"),
+        };
+        match decoded {
+            Ok(profile) => self.pending.push(Pending { profile, pair }),
+            Err(error) => self.warn(error.to_string()),
+        }
+    }
+
+    fn finish(mut self) -> Trace {
+        self.name_profiles();
+        let Trace { metadata, readings, events, steps, edges, .. } = &mut self.trace;
+        find_steps(steps, events);
+        edges.sort_unstable();
+        edges.dedup();
+        readings.retain(|reading| usize::from(reading.domain) < metadata.domains.len());
+        readings.sort_by_key(|reading| (reading.domain, reading.start_ns));
+        apply_shares(readings, &metadata.domains, &self.shares);
+        if metadata.options.get("keep_all") != Some(&json!(true)) {
+            *readings = merge_untouched(readings, &windows(steps, events));
+        }
+        self.describe();
+        self.trace
+    }
+
+    fn name_profiles(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let mut namer = Namer::new(std::mem::take(&mut self.model), std::mem::take(&mut self.graphs));
+        for Pending { profile, pair } in std::mem::take(&mut self.pending) {
+            let problems = self.events.add_profile(&mut self.trace, profile, &mut namer, pair);
+            self.warn_all(problems);
+        }
+        let edges = namer.edges(&self.trace.ops);
+        self.trace.edges.extend(edges);
+    }
+
+    fn describe(&mut self) {
+        let Trace { metadata, readings, steps, .. } = &mut self.trace;
+        metadata.profiling.sort_unstable();
+        if metadata.state == State::Recording {
+            metadata.state = State::Cut;
+            metadata.end_ns = readings.iter().map(|reading| reading.end_ns).max();
+        }
+        metadata.socket = None;
+        metadata.state_dir = None;
+        let traced = steps.iter().filter(|step| step.traced);
+        let seconds = |ns: i64| json!(ns as f64 * 1e-9);
+        metadata.coverage.extend([
+            ("steps".to_owned(), json!(steps.len())),
+            ("traced_steps".to_owned(), json!(traced.clone().count())),
+            ("steps_s".to_owned(), seconds(steps.iter().map(|step| step.end_ns - step.start_ns).sum())),
+            ("traced_s".to_owned(), seconds(traced.map(|step| step.end_ns - step.start_ns).sum())),
+        ]);
+        for (warning, times) in std::mem::take(&mut self.warnings) {
+            metadata.warnings.push(if times > 1 { format!("{warning} ({times} times)") } else { warning });
+        }
+    }
+}

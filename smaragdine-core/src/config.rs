@@ -1,1 +1,135 @@
-//! (to come)
+//! The daemon's command line. Roots are real options: containers, VMs and tests point them elsewhere.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::trace::Policy;
+
+#[derive(Debug, Parser)]
+#[command(name = "smaragdined", version, about = "Energy accountant of tensor programs: the daemon")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve recordings on a Unix socket until SIGTERM, SIGINT or the end of the lifeline.
+    Serve(Serve),
+    /// Account a trace directory anew, from its files alone.
+    Account(Account),
+    /// Rebuild a trace from the journal of a recording that did not end.
+    Recover(Recover),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Serve {
+    /// Unix socket to listen on (at most 107 bytes).
+    #[arg(long, env = "SMARAGDINE_SOCKET", default_value = "/run/smaragdine/smaragdine.sock")]
+    pub socket: PathBuf,
+    /// Sampling period where a recording asks for none: 4ms, 500us, 1s.
+    #[arg(long, default_value = "4ms", value_parser = parse_period)]
+    pub period: Duration,
+    /// Where journals and finished traces are kept until they are fetched; node-local, not a network file system.
+    #[arg(long, env = "SMARAGDINE_STATE_DIR", default_value = "/var/lib/smaragdine")]
+    pub state_dir: PathBuf,
+    #[command(flatten)]
+    pub roots: RootOptions,
+    /// Serve until this inherited file descriptor reaches its end, then finish every recording and leave.
+    #[arg(long, value_name = "FD")]
+    pub lifeline_fd: Option<i32>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct RootOptions {
+    /// Where the kernel's power capping tree is.
+    #[arg(long, env = "SMARAGDINE_POWERCAP_ROOT", default_value = "/sys/class/powercap", value_name = "DIR")]
+    pub powercap_root: PathBuf,
+    /// Where hardware monitors are.
+    #[arg(long, env = "SMARAGDINE_HWMON_ROOT", default_value = "/sys/class/hwmon", value_name = "DIR")]
+    pub hwmon_root: PathBuf,
+    /// Where processes are.
+    #[arg(long, env = "SMARAGDINE_PROC_ROOT", default_value = "/proc", value_name = "DIR")]
+    pub proc_root: PathBuf,
+    /// NVIDIA's management library; without it, libnvidia-ml.so.1 is looked for.
+    #[arg(long, env = "SMARAGDINE_NVML_LIBRARY", value_name = "PATH")]
+    pub nvml_library: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Account {
+    /// A trace directory.
+    pub trace: PathBuf,
+    /// How energy is split among operations that run at once.
+    #[arg(long, default_value = "equal", value_parser = parse_policy)]
+    pub policy: Policy,
+    /// Add the events of these profiler files (`*.xplane.pb`) first.
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    pub xspace: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Recover {
+    /// The recording's state directory, or an OUTPUT whose trace.json names it.
+    pub from: PathBuf,
+    /// Where to write the trace.
+    #[arg(short, long)]
+    pub output: PathBuf,
+}
+
+fn parse_policy(text: &str) -> Result<Policy, String> {
+    Policy::parse(text).ok_or_else(|| format!("unknown policy; one of {}", Policy::ALL.map(Policy::name).join(", ")))
+}
+
+/// The sampling periods that make sense: registers refresh every millisecond at best, and wrap within minutes.
+const PERIODS: std::ops::RangeInclusive<Duration> = Duration::from_micros(500)..=Duration::from_secs(10);
+
+/// Parses `4ms`, `500us`, `1s`.
+///
+/// # Errors
+/// In words, where the text is no duration or lies outside 500us … 10s.
+pub fn parse_period(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| c.is_ascii_alphabetic() || c == 'µ').unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let scale = match unit.trim() {
+        "us" | "µs" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        _ => return Err(format!("`{text}` is not a period; write 4ms, 500us or 1s")),
+    };
+    let number: f64 = number.trim().parse().map_err(|_| format!("`{text}` is not a period; write 4ms, 500us or 1s"))?;
+    let period = Duration::try_from_secs_f64(number * scale).map_err(|problem| format!("`{text}`: {problem}"))?;
+    validate_period(period)?;
+    Ok(period)
+}
+
+/// # Errors
+/// In words, where the period lies outside 500us … 10s.
+pub fn validate_period(period: Duration) -> Result<(), String> {
+    if PERIODS.contains(&period) {
+        Ok(())
+    } else {
+        Err(format!("a period of {period:?} is not useful; choose between 500us and 10s"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods_are_read_with_their_unit() {
+        assert_eq!(parse_period("4ms"), Ok(Duration::from_millis(4)));
+        assert_eq!(parse_period("500us"), Ok(Duration::from_micros(500)));
+        assert_eq!(parse_period("1.5s"), Ok(Duration::from_millis(1500)));
+    }
+
+    #[test]
+    fn a_period_without_unit_or_out_of_range_is_refused_in_words() {
+        for text in ["4", "", "ms", "-4ms", "0ms", "1us", "1h", "1e300s", "NaNs"] {
+            assert!(parse_period(text).is_err(), "{text}");
+        }
+    }
+}

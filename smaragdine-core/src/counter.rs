@@ -1,1 +1,201 @@
-//! (to come)
+//! Differences of a cumulative energy register (law 7).
+//!
+//! Subtracting two reads is right only most of the time: registers wrap, stop, restart, fail to be read, and a sampler
+//! that sleeps too long cannot know how often one wrapped meanwhile. [`Difference`] names each case, so that no caller
+//! can take one for another.
+
+use crate::source::{Observation, Value};
+use crate::trace::{Domain, Flag, Flags};
+
+/// No socket, memory or accelerator register of today stands for more; the largest parts draw half of it.
+const PLAUSIBLE_W: f64 = 2_000.0;
+/// A register of a whole platform may hold several sockets and accelerators.
+const PLAUSIBLE_PLATFORM_W: f64 = 20_000.0;
+
+/// How much older than its read a value of a wrapping register can be. RAPL refreshes about every millisecond; some
+/// domains and filtered ones are slower. Kept tight: each millisecond lets more resets pass for wraps.
+const WRAP_SLACK_NS: i64 = 20_000_000;
+/// The same for any register, to tell a jump from a refresh: GPU counters refresh every 20–100 ms.
+const JUMP_SLACK_NS: i64 = 1_000_000_000;
+
+/// What one read of a register adds to the last.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Difference {
+    /// The first value: there is nothing to subtract it from.
+    First,
+    /// The value of the last read again: the register has not refreshed, its interval stays open.
+    NotRefreshed,
+    /// The read failed: the interval stays open, the next success covers it.
+    Failed,
+    Counted(Interval),
+    /// The register passed its range exactly once.
+    Wrapped(Interval),
+    /// The register fell without a plausible wrap, or rose by more than can have been drawn.
+    Reset(Interval),
+    /// The register can have wrapped once more than the difference shows.
+    Ambiguous(Interval),
+}
+
+/// Energy between two refreshes of the register. `CLOCK_MONOTONIC`.
+///
+/// A refresh is only seen at the read after it. Where the read before showed the old value still, it happened between
+/// the two: its best estimate is the middle, and the uncertainty is known. Otherwise it is put at the read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Interval {
+    pub start_ns: i64,
+    pub end_ns: i64,
+    /// Half the distance of the reads around a refresh, of the worse edge; `None`: up to one refresh before the read.
+    pub edge_uncertainty_ns: Option<i64>,
+    /// A lower bound where [`Flags::is_gap`].
+    pub energy_j: f64,
+    /// Of every read since the last interval: missed ticks and failed reads combine with each kind of difference.
+    pub flags: Flags,
+}
+
+impl Difference {
+    /// The interval that this read closes, if it closes one.
+    #[must_use]
+    pub fn interval(&self) -> Option<Interval> {
+        match *self {
+            Self::First | Self::NotRefreshed | Self::Failed => None,
+            Self::Counted(interval) | Self::Wrapped(interval) | Self::Reset(interval) | Self::Ambiguous(interval) => {
+                Some(interval)
+            }
+        }
+    }
+}
+
+/// The state of one register between reads.
+#[derive(Debug, Clone)]
+pub struct Counter {
+    range_uj: Option<u64>,
+    max_plausible_w: f64,
+    last: Option<Last>,
+    flags: Flags,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    energy_uj: u64,
+    /// When the register took this value: where the open interval starts.
+    since: Edge,
+    /// When it was last seen to hold it. A wrap can only have been overlooked after that.
+    seen_ns: i64,
+    /// It was seen more than once.
+    stood: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Edge {
+    at_ns: i64,
+    uncertainty_ns: Option<i64>,
+}
+
+impl Counter {
+    /// `range_uj`: the value at which the register starts again at 0; `None` if it is not known.
+    #[must_use]
+    pub fn new(range_uj: Option<u64>, max_plausible_w: f64) -> Self {
+        Self { range_uj: range_uj.filter(|range| *range > 0), max_plausible_w, last: None, flags: Flags::NONE }
+    }
+
+    /// A counter that knows what `domain` can plausibly draw.
+    #[must_use]
+    pub fn of(domain: &Domain) -> Self {
+        let platform = domain.name.starts_with("psys") || domain.device.starts_with("MODULE");
+        Self::new(domain.range_uj, if platform { PLAUSIBLE_PLATFORM_W } else { PLAUSIBLE_W })
+    }
+
+    /// Takes the next read of the register; reads come in order of time.
+    pub fn update(&mut self, observation: &Observation) -> Difference {
+        self.flags = self.flags.union(observation.flags);
+        match observation.value {
+            Value::Failed { .. } => {
+                self.flags = self.flags.with(Flag::Failed);
+                Difference::Failed
+            }
+            Value::Interval { start_ns, end_ns, energy_j } => {
+                let flags = self.take_flags();
+                Difference::Counted(Interval { start_ns, end_ns, edge_uncertainty_ns: None, energy_j, flags })
+            }
+            Value::Counter { energy_uj } => self.count(energy_uj, midpoint(observation)),
+        }
+    }
+
+    fn count(&mut self, energy_uj: u64, now_ns: i64) -> Difference {
+        let here = Edge { at_ns: now_ns, uncertainty_ns: None };
+        let Some(last) = self.last else {
+            self.last = Some(Last { energy_uj, since: here, seen_ns: now_ns, stood: false });
+            // What was missed or failed before the first value belongs to no interval.
+            self.flags = Flags::NONE;
+            return Difference::First;
+        };
+        let unseen_ns = now_ns - last.seen_ns;
+        let (kind, counted_uj) = self.compare(last, energy_uj, now_ns - last.since.at_ns, unseen_ns);
+        if kind == Kind::Same {
+            self.last = Some(Last { seen_ns: now_ns, stood: true, ..last });
+            return Difference::NotRefreshed;
+        }
+
+        let half_ns = unseen_ns / 2;
+        let edge = if last.stood { Edge { at_ns: now_ns - half_ns, uncertainty_ns: Some(half_ns) } } else { here };
+        self.last = Some(Last { energy_uj, since: edge, seen_ns: now_ns, stood: false });
+        let flags = self.take_flags();
+        let interval = |flags| Interval {
+            start_ns: last.since.at_ns,
+            end_ns: edge.at_ns,
+            edge_uncertainty_ns: last.since.uncertainty_ns.zip(edge.uncertainty_ns).map(|(start, end)| start.max(end)),
+            energy_j: counted_uj as f64 / 1e6,
+            flags,
+        };
+        match kind {
+            Kind::Same | Kind::Rise => Difference::Counted(interval(flags)),
+            Kind::Wrap => Difference::Wrapped(interval(flags.with(Flag::Wrap))),
+            Kind::Reset => Difference::Reset(interval(flags.with(Flag::Reset))),
+            Kind::Ambiguous => Difference::Ambiguous(interval(flags.with(Flag::Ambiguous))),
+        }
+    }
+
+    /// The kind of difference and the microjoules that are certain.
+    fn compare(&self, last: Last, energy_uj: u64, open_ns: i64, unseen_ns: i64) -> (Kind, u64) {
+        let possible_uj = |ns: i64| self.max_plausible_w * ns as f64 * 1e-3;
+        // What the register counted if it restarted at 0; nothing is certain if that is more than can have been drawn.
+        let since_restart = if energy_uj as f64 <= possible_uj(unseen_ns + WRAP_SLACK_NS) { energy_uj } else { 0 };
+
+        let rise = energy_uj.checked_sub(last.energy_uj);
+        let wrapped = self.range_uj.and_then(|range| range.checked_sub(last.energy_uj)?.checked_add(energy_uj));
+        let counted = match (rise, wrapped) {
+            (Some(rise), _) => rise,
+            (None, Some(wrapped)) if wrapped as f64 <= possible_uj(unseen_ns + WRAP_SLACK_NS) => wrapped,
+            (None, _) => return (Kind::Reset, since_restart),
+        };
+        // Only what happened since the last successful read can have gone unseen: an idle register may stand for hours.
+        let again = self.range_uj.map(|range| counted as f64 + range as f64);
+        if again.is_some_and(|again| again <= possible_uj(unseen_ns)) {
+            return (Kind::Ambiguous, counted);
+        }
+        match rise {
+            Some(0) => (Kind::Same, 0),
+            Some(rise) if rise as f64 > possible_uj(open_ns + JUMP_SLACK_NS) => (Kind::Reset, 0),
+            Some(_) => (Kind::Rise, counted),
+            None => (Kind::Wrap, counted),
+        }
+    }
+
+    fn take_flags(&mut self) -> Flags {
+        std::mem::take(&mut self.flags)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Same,
+    Rise,
+    Wrap,
+    Reset,
+    Ambiguous,
+}
+
+/// The best estimate of when the register was looked at.
+fn midpoint(observation: &Observation) -> i64 {
+    observation.read_start_ns + (observation.read_end_ns - observation.read_start_ns) / 2
+}

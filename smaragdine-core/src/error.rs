@@ -44,7 +44,9 @@ impl Error {
             }
             Self::NotATrace { .. } => Some("name the directory that a recording wrote; it holds trace.json"),
             Self::DamagedTrace { .. } => Some("`smaragdine recover OUTPUT` rebuilds a trace that a crash cut"),
-            Self::NoSensor => Some("`smaragdine doctor` tells how to measure; without --require-measured power is modelled"),
+            Self::NoSensor => {
+                Some("`smaragdine doctor` tells how to measure; without --require-measured power is modelled")
+            }
             _ => None,
         }
     }

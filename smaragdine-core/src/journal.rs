@@ -1,1 +1,341 @@
-//! (to come)
+//! The journal: an append-only file that survives a crash of the daemon.
+//!
+//! Records are `length u32 · crc32 u32 · kind u8 · payload`, little-endian. Each append is one `write`, so what was
+//! acknowledged is in the kernel's hands and outlives the process. A reader stops at the first record that is not whole.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+use prost::Message;
+
+use crate::error::{Error, Result};
+use crate::trace::{Flags, Metadata, Reading, ShareSample};
+use crate::wire::v1::RecordRequest;
+
+/// No honest record is longer; a length beyond it is damage.
+const LONGEST: u32 = 256 << 20;
+
+/// One thing worth remembering.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Record {
+    /// What is known when the recording starts.
+    Start(Box<Metadata>),
+    Readings(Vec<Reading>),
+    Shares(Vec<ShareSample>),
+    /// A client's request as it came, with the stream that it came on.
+    Request {
+        stream: u64,
+        request: Box<RecordRequest>,
+    },
+    /// What is known when it ends.
+    End(Box<Metadata>),
+}
+
+#[derive(Debug)]
+pub struct Journal {
+    file: File,
+    path: PathBuf,
+    length: u64,
+}
+
+impl Journal {
+    /// # Errors
+    /// Where the file exists or cannot be created.
+    pub fn create(path: &Path) -> Result<Self> {
+        let file = File::options().append(true).create_new(true).open(path).map_err(Error::io("create", path))?;
+        Ok(Self { file, path: path.to_owned(), length: 0 })
+    }
+
+    /// Appends one record whole or not at all.
+    ///
+    /// # Errors
+    /// Where the file system takes no more; the journal stays readable up to the record before.
+    pub fn append(&mut self, record: &Record) -> Result<()> {
+        let (kind, payload) = encode(record);
+        let mut bytes = Vec::with_capacity(payload.len() + 9);
+        bytes.extend_from_slice(&u32::try_from(payload.len()).map_or(u32::MAX, |length| length).to_le_bytes());
+        bytes.extend_from_slice(&crc32fast::hash(&payload).to_le_bytes());
+        bytes.push(kind);
+        bytes.extend_from_slice(&payload);
+        if let Err(problem) = self.file.write_all(&bytes) {
+            // A torn record would hide all that follows it.
+            let _ = self.file.set_len(self.length);
+            return Err(Error::io("write", &self.path)(problem));
+        }
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+/// Reads a journal from its start to its end or its first damage.
+#[derive(Debug)]
+pub struct Records {
+    reader: BufReader<File>,
+    remaining: u64,
+    /// What the file ended with, if not with a whole record.
+    pub damage: Option<String>,
+}
+
+impl Records {
+    /// # Errors
+    /// Where the file cannot be opened.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(Error::io("open", path))?;
+        let remaining = file.metadata().map_err(Error::io("read", path))?.len();
+        Ok(Self { reader: BufReader::with_capacity(1 << 20, file), remaining, damage: None })
+    }
+
+    fn read(&mut self) -> std::result::Result<Record, String> {
+        let mut header = [0; 9];
+        self.reader.read_exact(&mut header).map_err(|_| "a record's header is cut".to_owned())?;
+        let length = u32::from_le_bytes([header[0], header[1], header[2], header[3]]);
+        let crc = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
+        if length > LONGEST || u64::from(length) + 9 > self.remaining {
+            return Err("a record is cut".to_owned());
+        }
+        let mut payload = vec![0; length as usize];
+        self.reader.read_exact(&mut payload).map_err(|_| "a record is cut".to_owned())?;
+        if crc32fast::hash(&payload) != crc {
+            return Err("a record does not match its checksum".to_owned());
+        }
+        self.remaining -= u64::from(length) + 9;
+        decode(header[8], &payload)
+    }
+}
+
+impl Iterator for Records {
+    type Item = Record;
+
+    fn next(&mut self) -> Option<Record> {
+        if self.damage.is_some() || self.remaining == 0 {
+            return None;
+        }
+        match self.read() {
+            Ok(record) => Some(record),
+            Err(problem) => {
+                self.damage = Some(format!("{problem}; the last {} bytes are lost", self.remaining));
+                None
+            }
+        }
+    }
+}
+
+const START: u8 = 1;
+const READINGS: u8 = 2;
+const SHARES: u8 = 3;
+const REQUEST: u8 = 4;
+const END: u8 = 5;
+
+fn encode(record: &Record) -> (u8, Vec<u8>) {
+    match record {
+        Record::Start(metadata) => (START, json(metadata)),
+        Record::End(metadata) => (END, json(metadata)),
+        Record::Readings(readings) => {
+            (READINGS, ReadingsRow { rows: readings.iter().map(ReadingRow::from).collect() }.encode_to_vec())
+        }
+        Record::Shares(shares) => {
+            (SHARES, SharesRow { rows: shares.iter().map(ShareRow::from).collect() }.encode_to_vec())
+        }
+        Record::Request { stream, request } => {
+            let mut bytes = stream.to_le_bytes().to_vec();
+            // Writing into a vector grows it; it cannot run out of room.
+            let _ = request.encode(&mut bytes);
+            (REQUEST, bytes)
+        }
+    }
+}
+
+fn decode(kind: u8, payload: &[u8]) -> std::result::Result<Record, String> {
+    let proto = |problem: prost::DecodeError| problem.to_string();
+    let metadata = || serde_json::from_slice(payload).map_err(|problem| problem.to_string());
+    Ok(match kind {
+        START => Record::Start(metadata()?),
+        END => Record::End(metadata()?),
+        READINGS => {
+            Record::Readings(ReadingsRow::decode(payload).map_err(proto)?.rows.into_iter().map(Into::into).collect())
+        }
+        SHARES => Record::Shares(SharesRow::decode(payload).map_err(proto)?.rows.into_iter().map(Into::into).collect()),
+        REQUEST => {
+            let (stream, request) = payload.split_first_chunk::<8>().ok_or("a request is cut")?;
+            Record::Request {
+                stream: u64::from_le_bytes(*stream),
+                request: Box::new(RecordRequest::decode(request).map_err(proto)?),
+            }
+        }
+        other => return Err(format!("a record is of unknown kind {other}")),
+    })
+}
+
+fn json(metadata: &Metadata) -> Vec<u8> {
+    // Maps with string keys and finite numbers only: nothing JSON cannot hold.
+    serde_json::to_vec(metadata).unwrap_or_default()
+}
+
+#[derive(prost::Message)]
+struct ReadingsRow {
+    #[prost(message, repeated, tag = "1")]
+    rows: Vec<ReadingRow>,
+}
+
+#[derive(prost::Message)]
+struct ReadingRow {
+    #[prost(uint32, tag = "1")]
+    domain: u32,
+    #[prost(sfixed64, tag = "2")]
+    start_ns: i64,
+    #[prost(sfixed64, tag = "3")]
+    end_ns: i64,
+    #[prost(int64, optional, tag = "4")]
+    edge_uncertainty_ns: Option<i64>,
+    #[prost(sfixed64, tag = "5")]
+    read_start_ns: i64,
+    #[prost(sfixed64, tag = "6")]
+    read_end_ns: i64,
+    #[prost(double, tag = "7")]
+    energy_j: f64,
+    #[prost(uint32, tag = "8")]
+    flags: u32,
+}
+
+impl From<&Reading> for ReadingRow {
+    fn from(reading: &Reading) -> Self {
+        Self {
+            domain: u32::from(reading.domain),
+            start_ns: reading.start_ns,
+            end_ns: reading.end_ns,
+            edge_uncertainty_ns: reading.edge_uncertainty_ns,
+            read_start_ns: reading.read_start_ns,
+            read_end_ns: reading.read_end_ns,
+            energy_j: reading.energy_j,
+            flags: u32::from(reading.flags.bits()),
+        }
+    }
+}
+
+impl From<ReadingRow> for Reading {
+    fn from(row: ReadingRow) -> Self {
+        Self {
+            domain: u16::try_from(row.domain).unwrap_or(u16::MAX),
+            start_ns: row.start_ns,
+            end_ns: row.end_ns,
+            edge_uncertainty_ns: row.edge_uncertainty_ns,
+            read_start_ns: row.read_start_ns,
+            read_end_ns: row.read_end_ns,
+            energy_j: row.energy_j,
+            app_share: None,
+            daemon_share: None,
+            idle_share: None,
+            flags: Flags::from_bits(row.flags as u16),
+        }
+    }
+}
+
+#[derive(prost::Message)]
+struct SharesRow {
+    #[prost(message, repeated, tag = "1")]
+    rows: Vec<ShareRow>,
+}
+
+#[derive(prost::Message)]
+struct ShareRow {
+    #[prost(string, tag = "1")]
+    scope: String,
+    #[prost(sfixed64, tag = "2")]
+    start_ns: i64,
+    #[prost(sfixed64, tag = "3")]
+    end_ns: i64,
+    #[prost(double, optional, tag = "4")]
+    app: Option<f64>,
+    #[prost(double, optional, tag = "5")]
+    daemon: Option<f64>,
+    #[prost(double, optional, tag = "6")]
+    idle: Option<f64>,
+    #[prost(uint32, tag = "7")]
+    flags: u32,
+}
+
+impl From<&ShareSample> for ShareRow {
+    fn from(share: &ShareSample) -> Self {
+        Self {
+            scope: share.scope.clone(),
+            start_ns: share.start_ns,
+            end_ns: share.end_ns,
+            app: share.app,
+            daemon: share.daemon,
+            idle: share.idle,
+            flags: u32::from(share.flags.bits()),
+        }
+    }
+}
+
+impl From<ShareRow> for ShareSample {
+    fn from(row: ShareRow) -> Self {
+        Self {
+            scope: row.scope,
+            start_ns: row.start_ns,
+            end_ns: row.end_ns,
+            app: row.app,
+            daemon: row.daemon,
+            idle: row.idle,
+            flags: Flags::from_bits(row.flags as u16),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(start_ns: i64) -> Reading {
+        ReadingRow { start_ns, end_ns: start_ns + 4_000_000, energy_j: 0.4, ..ReadingRow::default() }.into()
+    }
+
+    fn write(path: &Path, count: i64) -> Vec<Record> {
+        let records: Vec<_> = (1..=count).map(|n| Record::Readings(vec![reading(n), reading(n + 1)])).collect();
+        let mut journal = Journal::create(path).unwrap();
+        for record in &records {
+            journal.append(record).unwrap();
+        }
+        records
+    }
+
+    #[test]
+    fn what_was_appended_is_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let written = write(&path, 3);
+        let mut records = Records::open(&path).unwrap();
+        assert_eq!(records.by_ref().collect::<Vec<_>>(), written);
+        assert_eq!(records.damage, None);
+    }
+
+    #[test]
+    fn a_journal_cut_anywhere_gives_every_whole_record_before_the_cut() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let written = write(&path, 3);
+        let bytes = std::fs::read(&path).unwrap();
+        let whole = bytes.len() / 3;
+        for cut in 0..bytes.len() {
+            std::fs::write(&path, &bytes[..cut]).unwrap();
+            let mut records = Records::open(&path).unwrap();
+            assert_eq!(records.by_ref().collect::<Vec<_>>(), written[..cut / whole]);
+            assert_eq!(records.damage.is_some(), cut % whole != 0, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_ends_the_journal_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let written = write(&path, 3);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 4;
+        std::fs::write(&path, &bytes).unwrap();
+        let mut records = Records::open(&path).unwrap();
+        assert_eq!(records.by_ref().collect::<Vec<_>>(), written[..1]);
+        assert!(records.damage.is_some());
+    }
+}

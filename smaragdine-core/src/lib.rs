@@ -13,29 +13,36 @@
 
 pub mod error;
 
-pub mod config;
 pub mod clock;
+pub mod config;
+pub mod host;
 
-pub mod source;
 pub mod counter;
 pub mod sampler;
 pub mod shares;
+pub mod source;
 
-pub mod trace;
 pub mod journal;
 pub mod tables;
+pub mod trace;
 
-pub mod xplane;
-pub mod step_stats;
 pub mod graph;
 pub mod names;
+pub mod step_stats;
+pub mod xplane;
+
 pub mod assembly;
 
-pub mod attribution;
-pub mod alignment;
-pub mod footprint;
 pub mod account;
+pub mod alignment;
+pub mod attribution;
+pub mod footprint;
 
-pub mod wire;
+pub mod daemon;
+pub mod reaccount;
 pub mod recording;
+pub mod recover;
+pub mod server;
 pub mod service;
+pub mod socket;
+pub mod wire;

@@ -3,7 +3,16 @@
 //! A source reads every one of its registers once per call and knows nothing of periods, threads or recordings;
 //! those belong to [`crate::sampler`]. To add one, implement [`Source`] in a file of its own and name it in [`discover`].
 
+pub mod hwmon;
+pub mod model;
+pub mod nvml;
+pub mod powercap;
+pub mod replay;
+
+use std::path::PathBuf;
+
 use crate::trace::{Domain, Flags};
+use nvml::CudaEnvironment;
 
 /// One register, read once. Stamps are `CLOCK_MONOTONIC`.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,10 +44,103 @@ pub trait Source: Send {
     fn domains(&self) -> &[Domain];
 
     /// Reads every register once, appending one observation each. A failure is an observation, too.
+    /// A source of [`Value::Interval`]s may add none on its first read, which fixes where its first interval starts.
     fn read(&mut self, out: &mut Vec<Observation>);
+
+    /// What could not be opened beside what was, each in words.
+    fn problems(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// The shortest useful period, where polling faster tells nothing.
     fn shortest_period_ns(&self) -> Option<i64> {
         None
+    }
+}
+
+/// Why a source cannot be used here, and what would change that.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}")]
+pub struct Unavailable {
+    /// What failed, with the path or the value.
+    pub problem: String,
+    /// What to do about it, or whom to ask for what.
+    pub hint: String,
+}
+
+/// Where sources look. Tests, containers and virtual machines point them elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roots {
+    pub powercap: PathBuf,
+    pub hwmon: PathBuf,
+    pub proc: PathBuf,
+    /// `None`: the driver's library, wherever the loader finds it.
+    pub nvml_library: Option<PathBuf>,
+}
+
+impl Default for Roots {
+    fn default() -> Self {
+        Self {
+            powercap: "/sys/class/powercap".into(),
+            hwmon: "/sys/class/hwmon".into(),
+            proc: "/proc".into(),
+            nvml_library: None,
+        }
+    }
+}
+
+/// A kind of source, opened, or why it is not.
+pub struct Discovered {
+    /// powercap, nvml, hwmon, model
+    pub name: &'static str,
+    pub source: Result<Box<dyn Source>, Unavailable>,
+}
+
+impl Discovered {
+    fn new<S: Source + 'static>(name: &'static str, source: Result<S, Unavailable>) -> Self {
+        Self { name, source: source.map(|source| Box::new(source) as Box<dyn Source>) }
+    }
+}
+
+/// Every kind of source, opened where it can be. The model comes last: it is for machines where nothing is measured.
+/// `cuda` decides which GPU is the application's `GPU:0`.
+#[must_use]
+pub fn discover(roots: &Roots, cuda: &CudaEnvironment) -> Vec<Discovered> {
+    let powercap = powercap::Powercap::open(&roots.powercap);
+    let nvml = nvml::Nvml::open_for(roots.nvml_library.as_deref(), cuda);
+    let hwmon = hwmon::Hwmon::open(&roots.hwmon).map(|hwmon| hwmon.beside(powercap.is_ok(), nvml.is_ok()));
+    vec![
+        Discovered::new("powercap", powercap),
+        Discovered::new("nvml", nvml),
+        Discovered::new("hwmon", hwmon),
+        Discovered::new("model", model::Model::open(&roots.proc)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_source_is_there_or_says_why_not() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let nowhere = root.path().join("nowhere");
+        let roots = Roots {
+            powercap: nowhere.clone(),
+            hwmon: nowhere.clone(),
+            proc: "/proc".into(),
+            nvml_library: Some(nowhere),
+        };
+        let discovered = discover(&roots, &CudaEnvironment::default());
+        assert_eq!(discovered.first().map(|first| first.name), Some("powercap"));
+        assert_eq!(discovered.last().map(|last| last.name), Some("model"));
+        for Discovered { name, source } in discovered {
+            match source {
+                Ok(source) => assert_eq!((source.name(), source.domains().is_empty()), (name, false)),
+                Err(Unavailable { problem, hint }) => {
+                    assert!(problem.contains("nowhere") && !hint.is_empty(), "{name}: {problem}");
+                }
+            }
+        }
     }
 }

@@ -1,0 +1,132 @@
+# Every target does its own set-up, in .venv; stamps keep repeated calls quick. `make` alone lists them.
+# Another interpreter: make PYTHON=python3.12 …
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# Two installations into one environment at once would break it.
+.NOTPARALLEL:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check
+STUBS := .venv-stubs
+
+# rustup installs here; a shell that was open before does not know.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+RUST := Cargo.toml Cargo.lock $(shell find smaragdine-core protos -name '*.rs' -o -name '*.proto' -o -name Cargo.toml)
+PACKAGE := pyproject.toml README.md $(shell find packaging/wheel -type f)
+MODULES := $(shell find python -type f ! -path '*/__pycache__/*')
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(VENV)/.demo ## train a small BERT here, account its energy: demo/report.html
+	$(BIN)/smaragdine demo -o demo
+
+.PHONY: test
+test: $(VENV)/.dev ## all tests, Rust then Python
+	cargo test --workspace --quiet
+	$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: $(VENV)/.dev ## formatting, clippy, ruff and mypy; changes nothing
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(VENV)/.dev ## format Rust and Python in place
+	cargo fmt --all
+	$(BIN)/ruff check --fix --quiet || true
+	$(BIN)/ruff format
+
+.PHONY: stubs
+stubs: $(STUBS)/.made ## generate python/smaragdine/v1 from protos/
+	protos/generate.sh $(STUBS)/bin/python
+
+.PHONY: check-stubs
+check-stubs: stubs ## fail where the committed stubs are not what protos/ gives
+	git diff --exit-code -- python/smaragdine/v1
+	@new=$$(git ls-files --others --exclude-standard python/smaragdine/v1); test -z "$$new" || { \
+	  echo "error: generated but not committed: $$new" >&2; exit 1; }
+
+.PHONY: wheel
+wheel: dist/.built ## build the wheel, in release: dist/smaragdine-*.whl
+
+.PHONY: check-wheel
+check-wheel: dist/.built ## install the wheel bare, on the oldest and the newest dependencies, and start both commands
+	packaging/check-wheel.sh "$(PYTHON)" $(VENV)-lowest packaging/lowest.txt
+	packaging/check-wheel.sh "$(PYTHON)" $(VENV)-highest
+
+.PHONY: bench
+bench: toolchain ## Rust benchmarks
+	cargo bench --workspace
+
+.PHONY: experiments
+experiments: $(VENV)/.dev ## every experiment at small scale, about ten minutes
+	$(BIN)/python experiments/overhead/run.py --minutes 1 --blocks 8
+
+.PHONY: docs
+docs: $(VENV)/.dev ## check that the commands and links that README and docs/ show exist
+	$(BIN)/python -m pytest tests/test_docs.py
+
+.PHONY: clean
+clean: ## remove what the other targets made, the demo's result included
+	rm -rf target dist demo demo-* $(VENV) $(VENV)-lowest $(VENV)-highest $(STUBS)
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# The environment.
+
+.PHONY: toolchain
+toolchain:
+	@command -v cargo >/dev/null || { \
+	  echo "There is no Rust toolchain here. This line gets it; then call make again:" >&2; \
+	  echo "  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y" >&2; \
+	  exit 1; }
+	@command -v cc >/dev/null || { \
+	  echo "There is no C compiler here, which Rust needs to link. On Debian and Ubuntu:" >&2; \
+	  echo "  sudo apt-get install build-essential" >&2; \
+	  exit 1; }
+
+.PHONY: interpreter
+interpreter:
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
+	  echo "$(PYTHON) is no Python 3.10 or newer; name one: make PYTHON=python3.12" >&2; \
+	  exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu:" >&2; \
+	  echo "  sudo apt-get install python3-venv" >&2; \
+	  exit 1; }
+
+$(VENV)/.made: | toolchain interpreter
+	"$(PYTHON)" -m venv $(VENV)
+	touch $@
+
+# Editable: changes of the Python package need no new call, changes of the daemon do.
+$(VENV)/.demo: $(RUST) $(PACKAGE) $(VENV)/.made | toolchain
+	$(PIP) install --quiet --editable '.[demo]'
+	touch $@
+
+$(VENV)/.dev: $(RUST) $(PACKAGE) $(VENV)/.made | toolchain
+	$(PIP) install --quiet --editable '.[demo,dev]'
+	touch $(VENV)/.demo $@
+
+# An environment apart: newer generators write code that older TensorFlow's protobuf cannot load.
+# grpcio-tools 1.62.3 has wheels for Python 3.10 to 3.12 and needs the pkg_resources that setuptools 81 dropped.
+$(STUBS)/.made: | interpreter
+	"$(PYTHON)" -m venv $(STUBS)
+	$(STUBS)/bin/python -m pip install --disable-pip-version-check --quiet \
+	  --only-binary=:all: 'grpcio-tools==1.62.3' 'setuptools<81'
+	touch $@
+
+dist/.built: $(RUST) $(PACKAGE) $(MODULES) $(VENV)/.made | toolchain
+	rm -rf dist
+	$(PIP) wheel --quiet --no-deps --wheel-dir dist .
+	touch $@

@@ -1,0 +1,61 @@
+"""Energy accounting of tensor programs: which layer, which operation spends the energy of a training.
+
+    from smaragdine.keras import EnergyCallback
+    model.fit(x, y, callbacks=[EnergyCallback("runs/bert")])
+
+    trace = smaragdine.Trace.open("runs/bert")
+    trace.footprint().top(10)
+    trace.edd(phase="forward").find("bert/encoder/layer_0")
+
+Importing this package imports no TensorFlow, pandas, duckdb or plotly; names load what they need when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from smaragdine import figures as figures
+    from smaragdine.edd import EDD as EDD
+    from smaragdine.errors import SmaragdineError as SmaragdineError
+    from smaragdine.footprint import Footprint as Footprint
+    from smaragdine.ledger import Ledger as Ledger
+    from smaragdine.messages import Event as Event
+    from smaragdine.recording import Recording as Recording
+    from smaragdine.recording import record as record
+    from smaragdine.runs import Runs as Runs
+    from smaragdine.trace import Trace as Trace
+
+__version__ = "0.1.0"
+
+# Where each public name lives.
+_HOMES = {
+    "EDD": "edd",
+    "Event": "messages",
+    "Footprint": "footprint",
+    "Ledger": "ledger",
+    "Recording": "recording",
+    "Runs": "runs",
+    "SmaragdineError": "errors",
+    "Trace": "trace",
+    "record": "recording",
+}
+_MODULES = ("figures", "keras", "tensorflow")
+
+__all__ = ["__version__", *_HOMES, *_MODULES]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        value: object = getattr(import_module(f"smaragdine.{_HOMES[name]}"), name)
+    elif name in _MODULES:
+        value = import_module(f"smaragdine.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

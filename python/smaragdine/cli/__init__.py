@@ -1,0 +1,59 @@
+"""The command `smaragdine`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from smaragdine import __version__
+from smaragdine.errors import SmaragdineError
+
+# In the order of `--help`. Each module has `register(subparsers)` and `run(arguments) -> exit code`, and imports what
+# is heavy within `run`.
+_COMMANDS = (
+    "demo",
+    "run",
+    "report",
+    "footprint",
+    "ledger",
+    "figure",
+    "account",
+    "recover",
+    "doctor",
+    "daemon",
+)
+_INTERRUPTED = 130
+_BROKEN_PIPE = 141
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit code. Errors go to standard error, with a hint where there is one."""
+    logging.basicConfig(format="smaragdine: %(message)s", level=logging.WARNING)
+    commands = {name: import_module(f"smaragdine.cli.{name}") for name in _COMMANDS}
+    parser = argparse.ArgumentParser(
+        prog="smaragdine",
+        description="Energy accounting of tensor programs: which layer, which operation spends the energy.",
+        epilog="`smaragdine COMMAND --help` tells more. Start with `smaragdine demo`.",
+    )
+    parser.add_argument("--version", action="version", version=f"smaragdine {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for command in commands.values():
+        command.register(subparsers)
+    chosen = parser.parse_args(arguments)
+    try:
+        return int(commands[chosen.command].run(chosen))
+    except SmaragdineError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The reader has left (`| head`); what is still buffered would complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE

@@ -1,0 +1,40 @@
+"""`smaragdine account`: accounts a trace's readings and events anew."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+from pathlib import Path
+
+from smaragdine.errors import SmaragdineError
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "account",
+        help="account a trace anew, by another policy",
+        description="Splits the trace's energy among its operations anew and replaces that policy's rows; what other "
+        "policies gave stays.",
+    )
+    parser.add_argument("trace", type=Path, metavar="TRACE", help="the directory that a recording wrote")
+    parser.add_argument("--policy", choices=("equal", "recency"), default="equal")
+    parser.add_argument(
+        "--xspace", type=Path, nargs="+", default=[], metavar="FILE", help="add events of these profiles"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    from smaragdine.daemon import find_binary
+    from smaragdine.trace import Trace
+
+    trace = Trace.open(args.trace)
+    command: list[str | Path] = [find_binary(), "account", trace.path, "--policy", args.policy]
+    for file in args.xspace:
+        command += ["--xspace", file]
+    try:
+        code = subprocess.run(command, check=False).returncode
+    except OSError as error:
+        raise SmaragdineError(f"cannot run {command[0]}: {error.strerror}") from None
+    if code == 0:
+        print(f"accounted {trace.path} by policy {args.policy}")
+    return code if code >= 0 else 128 - code

@@ -1,0 +1,124 @@
+"""`smaragdine demo`: trains a small BERT-like model here and shows where its energy went."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smaragdine.errors import SmaragdineError
+
+if TYPE_CHECKING:
+    from smaragdine.trace import Trace
+
+BATCH = 8
+STEPS = 150
+# Two of ten steps are traced, so that the ranking of layers is the same from one demo to the next.
+WINDOW, EVERY = 2, 10
+_TOP = 10
+_BAR = 30
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "demo",
+        help="train a small model here and show where its energy went",
+        description="Trains a small BERT-like Keras model on the Python standard library's own sources, accounts its "
+        f"energy, and writes a trace and DIR/report.html. {WINDOW} of every {EVERY} steps are traced.",
+    )
+    parser.add_argument("-o", "--output", default="smaragdine-demo", metavar="DIR", help="the trace (%(default)s)")
+    parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help="steps to train (%(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.steps < 1:
+        raise SmaragdineError(f"--steps is {arguments.steps}", hint="train at least one step", exit_code=2)
+    if find_spec("tensorflow") is None or find_spec("keras") is None:
+        raise SmaragdineError(
+            "the demo trains with TensorFlow, which is not installed", "pip install 'smaragdine[demo]'"
+        )
+    path = train(arguments.output, arguments.steps)
+
+    from smaragdine.report import write
+    from smaragdine.runs import Runs
+    from smaragdine.trace import Trace
+
+    print("\n".join(_result(Trace.open(path))))
+    report = write(Runs.open(path), path / "report.html")
+    print(f"\nThe trace is in {path}, its report in {report}")
+    return 0
+
+
+def train(output: str, steps: int) -> Path:
+    """Trains the demo's model for so many steps; returns its trace."""
+    # TensorFlow reads this when it is imported; what it logs about each profile would tear the progress bar apart.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    print("loading TensorFlow …", file=sys.stderr)
+    from smaragdine.demo.corpus import Corpus
+    from smaragdine.demo.model import build
+    from smaragdine.demo.shape import Shape
+    from smaragdine.keras import EnergyCallback
+
+    callback = EnergyCallback(output, window=WINDOW, every=EVERY, name="demo")
+    shape = Shape()
+    inputs, labels = Corpus.load(shape.vocabulary).arrays(
+        steps, batch=BATCH, sequence=shape.sequence, predictions=shape.predictions
+    )
+    build(shape).fit(inputs, labels, batch_size=BATCH, shuffle=False, verbose=0, callbacks=[callback, _progress(steps)])
+    path = callback.finish()
+    if path is None:
+        raise SmaragdineError(
+            "the demo ran inside another recording, which holds its trace", hint="run it outside `smaragdine run`"
+        )
+    return path
+
+
+def _progress(steps: int) -> Any:
+    """A callback that draws a bar on standard error."""
+    import keras
+
+    class Progress(keras.callbacks.Callback):  # type: ignore[misc]
+        async_safe = True
+        began = time.monotonic()
+
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            self.draw(batch)
+
+        def on_train_end(self, logs: Any = None) -> None:
+            self.draw(steps)
+            print(file=sys.stderr)
+
+        def draw(self, done: int) -> None:
+            filled = _BAR * done // steps
+            elapsed = time.monotonic() - self.began
+            bar = "█" * filled + "░" * (_BAR - filled)
+            print(f"\rtraining {bar} {done}/{steps} steps, {elapsed:.0f} s", end="", file=sys.stderr, flush=True)
+
+    return Progress()
+
+
+def _result(trace: Trace) -> list[str]:
+    from smaragdine.cli import result
+
+    notice = [trace.notice, ""] if trace.notice else []
+    coverage = trace.footprint().coverage.sentence()
+    return [
+        *notice,
+        coverage,
+        "",
+        "Energy by device",
+        *(f"  {line}" for line in result.totals(trace)),
+        "",
+        "Where it went",
+        *result.ledger_lines(trace),
+        "",
+        f"The {_TOP} layers that took most of the operations' energy",
+        *result.top_lines(trace, "layer", _TOP),
+        "",
+        f"The {_TOP} tensors that did",
+        *result.top_lines(trace, "op", _TOP),
+    ]

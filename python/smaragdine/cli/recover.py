@@ -1,0 +1,88 @@
+"""`smaragdine recover`: the trace of a recording that did not end."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from smaragdine.errors import SmaragdineError
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "recover",
+        help="rebuild a trace that a crash cut",
+        description="Fetches or rebuilds what the daemon had measured when a recording was cut off.",
+    )
+    parser.add_argument("output", type=Path, metavar="OUTPUT", help="the directory that the recording was to write")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    output: Path = arguments.output
+    metadata = _metadata(output)
+    if metadata.get("state") != "recording":
+        print(f"{output} is {metadata.get('state')}: there is nothing to recover")
+        return 0
+    if not _fetched(output, metadata):
+        from smaragdine.daemon import find_binary
+
+        done = subprocess.run([find_binary(), "recover", output, "--output", output], check=False)
+        if done.returncode:
+            return done.returncode
+        _clean(Path(str(metadata.get("state_dir") or "")), Path(str(metadata.get("socket") or "")), output)
+    print(f"recovered {output}")
+    return 0
+
+
+def _metadata(output: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((output / "trace.json").read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        raise SmaragdineError(
+            f"{output} holds no recording: {getattr(error, 'strerror', None) or 'its trace.json cannot be read'}",
+            hint="name the OUTPUT of the recording that was cut off",
+        ) from error
+
+
+def _fetched(output: Path, metadata: dict[str, Any]) -> bool:
+    """Whether the daemon still lives and gave the trace: it ends a recording whose program has gone.
+
+    Raises `SmaragdineError` where the recording still runs.
+    """
+    from smaragdine.client import Client
+    from smaragdine.daemon import refusal
+    from smaragdine.output import Output
+
+    socket = Path(str(metadata.get("socket") or ""))
+    if refusal(socket) is not None:
+        return False
+    client = Client(socket)
+    try:
+        client.describe()
+        Output(output, output, created=False).receive(client.fetch(str(metadata.get("recording"))))
+    except SmaragdineError as error:
+        if "still runs" in error.message:
+            raise SmaragdineError(
+                f"the recording of {output} still runs", hint="wait until its program has ended, or end it"
+            ) from error
+        return False
+    finally:
+        client.close()
+    return True
+
+
+def _clean(state_dir: Path, socket: Path, output: Path) -> None:
+    """Removes what a private daemon left in temporary space, once its trace is safe; its log is kept."""
+    private = state_dir.parent
+    log = private / "daemon.log"
+    if private.name.startswith("smaragdine-") and log.is_file():
+        shutil.copyfile(log, output / "daemon.log")
+        shutil.rmtree(private, ignore_errors=True)
+        try:
+            socket.parent.rmdir()
+        except OSError:
+            pass

@@ -1,0 +1,28 @@
+"""`smaragdine report`: one self-contained HTML file about a trace, or several of the same thing."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "report",
+        help="one self-contained HTML file",
+        description="Writes a report that opens anywhere, without a network. Several traces of the same thing give "
+        "mean and standard deviation.",
+    )
+    parser.add_argument("traces", type=Path, nargs="+", metavar="TRACE", help="the directory that a recording wrote")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: TRACE/report.html")
+    parser.add_argument("--policy", default="equal", help="how energy was split among operations (default: equal)")
+
+
+def run(args: argparse.Namespace) -> int:
+    from smaragdine import report
+    from smaragdine.runs import Runs
+
+    runs = Runs.open(*args.traces)
+    output = args.output or runs.traces[0].path / "report.html"
+    print(report.write(runs, output, policy=args.policy))
+    return 0

@@ -1,0 +1,107 @@
+"""`smaragdine run`: accounts any command."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from types import FrameType
+
+from smaragdine.cli.labels import parse_label
+from smaragdine.errors import SmaragdineError
+
+_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_USAGE, _NOT_EXECUTABLE, _NOT_FOUND = 2, 126, 127
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "run",
+        help="account any command",
+        usage="smaragdine run [-o DIR] [--period 4ms] [--label KEY=VALUE] [--require-measured] -- COMMAND…",
+        description="Records the energy of a command and its descendants, and ends with its exit code (128+n where "
+        "signal n ended it). A training inside that uses EnergyCallback or EnergyHook joins this recording.",
+    )
+    parser.add_argument("-o", "--output", default="smaragdine-run", metavar="DIR", help="the trace (%(default)s)")
+    parser.add_argument("--period", default="4ms", help="sampling period: 500us, 4ms, 1s (%(default)s)")
+    parser.add_argument(
+        "--label", action="append", default=[], type=parse_label, metavar="KEY=VALUE", help="kept with the trace"
+    )
+    parser.add_argument(
+        "--require-measured",
+        action="store_true",
+        help="end with code 3 instead of modelling where no sensor is readable",
+    )
+    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND…")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    command = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
+    if not command:
+        raise SmaragdineError("no command to account", hint="smaragdine run -- python train.py", exit_code=_USAGE)
+    if shutil.which(command[0]) is None:
+        found = os.path.exists(command[0])  # noqa: PTH110  a word of the user's, not a path yet
+        raise SmaragdineError(
+            f"cannot run {command[0]}: " + ("it is no executable" if found else "there is no such command"),
+            exit_code=_NOT_EXECUTABLE if found else _NOT_FOUND,
+        )
+    from smaragdine.recording import JOIN, Recording
+
+    signals = _Signals()
+    recording = Recording.start(
+        arguments.output,
+        period=arguments.period,
+        name=os.path.basename(command[0]),  # noqa: PTH119
+        labels=dict(arguments.label),
+        require_measured=arguments.require_measured,
+    )
+    try:
+        code = signals.supervise(command, {**os.environ, JOIN: f"{recording.socket}|{recording.id}"})
+    finally:
+        recording.finish()
+    if recording.path is not None and recording.state == "complete":
+        from smaragdine.cli import result
+
+        for line in result.brief(recording.path):
+            print(f"smaragdine: {line}", file=sys.stderr)
+    return code
+
+
+class _Signals:
+    """Passes signals on to the command, which decides what they mean; this process stays to finish the trace."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._early: int | None = None
+        for number in _FORWARDED:
+            signal.signal(number, self._on_signal)
+
+    def supervise(self, command: list[str], environment: dict[str, str]) -> int:
+        """Runs the command to its end; its exit code, 128+n where signal n ended it."""
+        if self._early is None:
+            try:
+                self._process = subprocess.Popen(command, env=environment)
+            except OSError as error:
+                raise SmaragdineError(
+                    f"cannot run {command[0]}: {error.strerror}", exit_code=_NOT_EXECUTABLE
+                ) from error
+            code = self._process.wait()
+            return code if code >= 0 else 128 - code
+        return 128 + self._early
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._process is None:
+            self._early = number
+        elif not (number == signal.SIGINT and _at_terminal()):
+            self._process.send_signal(number)
+
+
+def _at_terminal() -> bool:
+    """Whether Ctrl-C reaches the command without us: a terminal sends it to its whole foreground group."""
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except (OSError, ValueError, AttributeError):
+        return False

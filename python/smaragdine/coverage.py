@@ -1,0 +1,52 @@
+"""How much of a run its broken-down energy covers: the first thing to know about a footprint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from smaragdine.energy import MEASURED, MODELLED, Energy
+from smaragdine.quantity import percent, seconds
+
+NO_LAYER = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Steps and seconds traced, and how much of the application's energy there operations explain."""
+
+    steps: int
+    traced_steps: int
+    steps_s: float
+    traced_s: float
+    operations: Energy
+    """Energy of operations."""
+    application: Energy
+    """Energy of the application in traced steps outside operations."""
+    layered_share: float | None
+    """Share of operation time that has a layer; None where there are no operations."""
+    modelled: bool
+
+    def explained_share(self, basis: str) -> float | None:
+        """Share of the application's energy in traced steps that operations hold."""
+        whole = self.operations[basis] + self.application[basis]
+        return self.operations[basis] / whole if whole > 0 else None
+
+    def sentence(self) -> str:
+        """One line: steps traced, seconds, energy explained, operation time with a layer, basis."""
+        parts = []
+        if self.steps:
+            parts.append(
+                f"{self.traced_steps} of {self.steps} steps traced ({percent(self.traced_steps / self.steps)}, "
+                f"{seconds(self.traced_s)} of {seconds(self.steps_s)})"
+            )
+        else:
+            parts.append("no steps marked")
+        for basis in (MEASURED, MODELLED):
+            share = self.explained_share(basis)
+            if share is not None:
+                parts.append(f"operations hold {percent(share)} of the application's {basis} energy there")
+        if self.layered_share is None:
+            parts.append("no operations recorded")
+        else:
+            parts.append(f"{percent(self.layered_share)} of operation time has a layer")
+        return "; ".join(parts) + ("; modelled" if self.modelled else "")

@@ -1,0 +1,201 @@
+"""The energy distribution diagram (EDD): layers nested as the program nests them, with shares and dataflow arrows.
+
+A diagram of one pass follows the QTNs. Without a pass, operations stand under their layer, forward and backward of a
+layer together, and optimizer, loss, metrics, data and runtime have boxes of their own beside the model.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from smaragdine.energy import MEASURED, MODELLED
+from smaragdine.errors import SmaragdineError
+from smaragdine.footprint import Footprint, FootprintRow
+from smaragdine.summary import natural
+
+# Deeper names than any model has stay whole.
+_DEEPEST = 64
+
+# Name, whether it is a tensor, and in a diagram of all passes the tensor's pass.
+_Key = tuple[str, bool, str]
+
+
+@dataclass(frozen=True, slots=True)
+class OpName:
+    """What a diagram needs to know of an operation, one with no energy included: arrows may pass through it."""
+
+    op: int
+    qtn: str
+    layer: str
+    phase: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrow:
+    """Data flows from one box of a level to another."""
+
+    source: EDD
+    target: EDD
+    count: int
+    """Edges between operations that it stands for."""
+
+
+@dataclass(slots=True, eq=False)
+class EDD:
+    """A box: a tensor, or a composite layer which is itself a diagram of the boxes inside."""
+
+    name: str
+    path: str
+    """The layer's path, the tensor's QTN; empty for the whole program."""
+    basis: str
+    is_tensor: bool = False
+    energy_j: float = 0.0
+    time_s: float = 0.0
+    """Sum of durations."""
+    count: float = 0.0
+    """Executions of operations."""
+    share: float = 1.0
+    """Of the level: of the sum over the boxes beside it and itself."""
+    phases: dict[str, float] = field(default_factory=dict)
+    """Joules by phase."""
+    children: list[EDD] = field(default_factory=list)
+    arrows: list[Arrow] = field(default_factory=list)
+    """Between children; empty where the trace has no graph."""
+    left_out_j: float = 0.0
+    """Of the whole program: joules of the other basis, which this diagram does not show."""
+
+    @classmethod
+    def of(
+        cls,
+        footprint: Footprint,
+        phase: str | None = None,
+        *,
+        ops: Iterable[OpName] = (),
+        edges: Iterable[tuple[int, int]] = (),
+        basis: str | None = None,
+        name: str = "program",
+    ) -> EDD:
+        """The diagram of a footprint: of one pass, or with `phase=None` of all, grouped by layer.
+
+        Shows one basis: the given one, else `measured` where anything was measured.
+        """
+        rows = footprint.rows if phase is None else footprint.phase(phase).rows
+        bases = {row.basis for row in rows}
+        if basis is None:
+            basis = MODELLED if bases == {MODELLED} or (not bases and footprint.modelled) else MEASURED
+        builder = _Builder(cls(name, "", basis), grouped=phase is None)
+        for row in rows:
+            if row.basis == basis:
+                builder.add(row)
+            else:
+                builder.root.left_out_j += row.energy_j
+        return builder.finish([op for op in ops if phase is None or op.phase == phase], edges)
+
+    @property
+    def power_w(self) -> float | None:
+        return self.energy_j / self.time_s if self.time_s > 0 else None
+
+    @property
+    def modelled(self) -> bool:
+        return self.basis == MODELLED
+
+    @property
+    def phase(self) -> str | None:
+        """The pass of all that is inside; None where several meet."""
+        return next(iter(self.phases)) if len(self.phases) == 1 else None
+
+    def __iter__(self) -> Iterator[EDD]:
+        return iter(self.children)
+
+    def walk(self) -> Iterator[EDD]:
+        """This box and all inside, outer before inner."""
+        stack = [self]
+        while stack:
+            box = stack.pop()
+            yield box
+            stack.extend(reversed(box.children))
+
+    def find(self, path: str) -> EDD:
+        """The box with this path, a layer before a tensor of the same one. Raises SmaragdineError without one."""
+        found = sorted((box for box in self.walk() if box.path == path), key=lambda box: box.is_tensor)
+        if found:
+            return found[0]
+        close = difflib.get_close_matches(path, [box.path for box in self.walk() if box.path], n=1, cutoff=0.4)
+        raise SmaragdineError(
+            f"the diagram has no layer {path!r}", f"did you mean {close[0]!r}?" if close else None, exit_code=2
+        )
+
+
+class _Builder:
+    """Hangs rows into the tree by their names, then lifts edges to the levels where their ends part."""
+
+    def __init__(self, root: EDD, grouped: bool) -> None:
+        self.root = root
+        self.grouped = grouped
+        self.below: dict[EDD, dict[_Key, EDD]] = {root: {}}
+
+    def keys(self, qtn: str, layer: str, phase: str) -> tuple[_Key, ...]:
+        segments = [name for name in qtn.split("/", _DEEPEST) if name] or [qtn]
+        if self.grouped:
+            if segments[0] == "gradients" and len(segments) > 1:
+                del segments[0]
+            path = [name for name in layer.split("/", _DEEPEST) if name]
+            inside = segments[len(path) :] if segments[: len(path)] == path else segments
+            segments = path + (inside or segments[-1:])
+        *path, tensor = segments
+        return (*((name, False, "") for name in path), (tensor, True, phase if self.grouped else ""))
+
+    def add(self, row: FootprintRow) -> None:
+        box = self.root
+        self._count(box, row)
+        for key in self.keys(row.qtn, row.layer, row.phase):
+            inside = self.below[box]
+            if key not in inside:
+                name, is_tensor, _ = key
+                path = row.qtn if is_tensor else f"{box.path}/{name}".lstrip("/")
+                inside[key] = EDD(name, path, self.root.basis, is_tensor)
+                self.below[inside[key]] = {}
+            box = inside[key]
+            self._count(box, row)
+
+    @staticmethod
+    def _count(box: EDD, row: FootprintRow) -> None:
+        box.energy_j += row.energy_j
+        box.time_s += row.time_s
+        box.count += row.count
+        box.phases[row.phase] = box.phases.get(row.phase, 0.0) + row.energy_j
+
+    def finish(self, ops: Sequence[OpName], edges: Iterable[tuple[int, int]]) -> EDD:
+        for box, inside in self.below.items():
+            box.children = [inside[key] for key in sorted(inside, key=lambda key: (natural(key[0]), *key[1:]))]
+            level_j = sum(child.energy_j for child in box.children)
+            for child in box.children:
+                child.share = child.energy_j / level_j if level_j > 0 else 0.0
+        self._lift(ops, edges)
+        return self.root
+
+    def _lift(self, ops: Sequence[OpName], edges: Iterable[tuple[int, int]]) -> None:
+        keys = {op.op: self.keys(op.qtn, op.layer, op.phase) for op in ops}
+        # In a diagram of all passes the gradients would run against every forward arrow: once is enough.
+        left_out = {op.op for op in ops if self.grouped and op.phase == "backward"}
+        arrows: dict[EDD, dict[tuple[EDD, EDD], int]] = {}
+        for from_op, to_op in edges:
+            if from_op not in keys or to_op not in keys or to_op in left_out:
+                continue
+            level: EDD | None = self.root
+            for source, target in zip(keys[from_op], keys[to_op], strict=False):
+                assert level is not None
+                inside = self.below[level]
+                if source != target:
+                    if source in inside and target in inside:
+                        ends = (inside[source], inside[target])
+                        lifted = arrows.setdefault(level, {})
+                        lifted[ends] = lifted.get(ends, 0) + 1
+                    break
+                if source not in inside:
+                    break
+                level = inside[source]
+        for box, lifted in arrows.items():
+            box.arrows = [Arrow(source_box, target_box, count) for (source_box, target_box), count in lifted.items()]

@@ -1,0 +1,275 @@
+"""Energy of a Keras 3 training on TensorFlow.
+
+model.fit(x, y, callbacks=[EnergyCallback("runs/bert")])
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from smaragdine.output import choose
+from smaragdine.period import parse_period
+from smaragdine.profiler import Profiler
+from smaragdine.recording import JOIN, Recording
+from smaragdine.shipper import Shipper
+from smaragdine.steps import Steps
+from smaragdine.vigil import Call, Vigil
+from smaragdine.window import Auto, Windows
+
+try:
+    import keras
+except ImportError as error:
+    raise ImportError(
+        "smaragdine.keras needs Keras 3 on TensorFlow\nhint: pip install 'smaragdine[tensorflow]'"
+    ) from error
+
+_LOG = logging.getLogger("smaragdine")
+_CALLS = ("fit", "evaluate", "predict")
+
+
+class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
+    """Records the energy of `fit`, `evaluate` or `predict` into the directory `output`, operation by operation.
+
+    Energy is measured all the time, every `period`; operations are traced in windows of `window` steps, which open
+    `every` so many steps, or ("auto") as often as their cost stays below 1 % of the training. A second `fit` records
+    to `output`-2, and so on. `name` is the trace's name, the model's by default.
+
+    Where recording cannot start, `SmaragdineError` is raised before the training begins; afterwards nothing that goes
+    wrong with it fails the training.
+    """
+
+    # Keras then calls `on_*_batch_end` from a thread of its own and does not wait for each step's metrics: a callback
+    # without this would slow down what it measures. Everything bound to a step's edge happens in `on_*_batch_begin`.
+    async_safe = True
+
+    def __init__(
+        self,
+        output: str | os.PathLike[str],
+        *,
+        period: str = "4ms",
+        window: int | Auto = "auto",
+        every: int | Auto = "auto",
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__()
+        parse_period(period)
+        Windows(window, every)
+        if not os.environ.get(JOIN):
+            choose(Path(output))
+        self._output = output
+        self._period = period
+        self._window = window
+        self._every = every
+        self._name = name
+        self._labels = dict(labels or {})
+        self._training: _Training | None = None
+        self._doing = ""
+
+    @property
+    def path(self) -> Path | None:
+        """The trace directory of the last training; None before the first, and inside `smaragdine run`."""
+        return self._training.recording.path if self._training else None
+
+    def finish(self) -> Path | None:
+        """Waits until the trace is written and returns its directory; only needed after a training that raised."""
+        return self._training.recording.finish() if self._training else None
+
+    def _begin(self, doing: str) -> None:
+        if self._doing not in ("", doing) and self._training and self._training.under_way():
+            return  # validation inside `fit`
+        self.finish()
+        backend = keras.backend.backend()
+        software = {"keras": str(keras.__version__)}
+        if backend == "tensorflow":
+            import tensorflow as tf
+
+            software["tensorflow"] = str(tf.__version__)
+        else:
+            _LOG.warning("Keras runs on %s: energy is measured, but broken down only on TensorFlow", backend)
+        recording = Recording.start(
+            self._output,
+            period=self._period,
+            name=self._name or getattr(self.model, "name", None),
+            labels=self._labels,
+            software=software,
+        )
+        self._doing = doing
+        windows = Windows(self._window, self._every)
+        self._training = _Training(recording, self.model, windows, profiled=backend == "tensorflow", over=self._over)
+
+    def _over(self) -> None:
+        self._doing = ""
+
+    def _end(self, doing: str) -> None:
+        if self._doing == doing and self._training:
+            self._training.ended = True
+            self._training.recording.finish()
+
+    def _batch_begin(self, doing: str, batch: int) -> None:
+        if self._doing == doing and self._training:
+            self._training.step_begins(batch)
+
+    def _batch_end(self, doing: str, batch: int, logs: Mapping[str, Any] | None) -> None:
+        if self._doing == doing and self._training:
+            self._training.step_ended(batch, logs)
+
+    def _pause(self) -> None:
+        if self._training:
+            self._training.pause()
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._begin("fit")
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if self._training:
+            self._training.epoch = epoch
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self._batch_begin("fit", batch)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._batch_end("fit", batch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._pause()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self._end("fit")
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        # Validation inside `fit` is no training step: it must not lengthen the last one, nor be traced.
+        self._pause()
+        self._begin("evaluate")
+
+    def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self._batch_begin("evaluate", batch)
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._batch_end("evaluate", batch, logs)
+
+    def on_test_end(self, logs: Any = None) -> None:
+        self._end("evaluate")
+
+    def on_predict_begin(self, logs: Any = None) -> None:
+        self._begin("predict")
+
+    def on_predict_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self._batch_begin("predict", batch)
+
+    def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
+        # `logs` holds the predictions.
+        self._batch_end("predict", batch, None)
+
+    def on_predict_end(self, logs: Any = None) -> None:
+        self._end("predict")
+
+
+class _Training:
+    """One `fit`, `evaluate` or `predict` while it is recorded."""
+
+    def __init__(self, recording: Recording, model: Any, windows: Windows, *, profiled: bool, over: Any) -> None:
+        self.recording = recording
+        self.epoch = 0
+        # Keras said so: it does not where a step raises.
+        self.ended = False
+        self._model = model
+        self._windows = windows
+        self._over = over
+        self._thread = threading.get_ident()
+        self._steps = Steps(recording.mark)
+        self._shipper = Shipper()
+        self._profiler = Profiler(recording, windows, self._shipper) if profiled else None
+        self._described = False
+        self._call = Call.around(_CALLS)
+        self._batches = _Batches(self._call)
+        self._vigil = Vigil(self._call.under_way, recording.finish) if self._call else None
+        recording.before_finish(self._close)
+
+    def under_way(self) -> bool:
+        return self._call is None or self._call.under_way()
+
+    def step_begins(self, batch: int) -> None:
+        self._edge()
+        # What the model is made of is known once it has run.
+        if self._steps.count and not self._described:
+            self._described = True
+            self._shipper.submit(self._describe)
+        if self._profiler:
+            self._profiler.boundary()
+        traced = self._profiler is not None and self._profiler.tracing
+        self._steps.begin(batch, epoch=self.epoch, traced=traced, samples=self._batches.samples(batch))
+
+    def step_ended(self, batch: int, logs: Mapping[str, Any] | None) -> None:
+        """May come from any thread; only the training's own knows the step's edge."""
+        if threading.get_ident() == self._thread:
+            self._edge()
+        self._steps.logs(batch, logs)
+
+    def pause(self) -> None:
+        """No step runs now: an epoch ended, or validation begins."""
+        self._edge()
+        if self._profiler:
+            self._profiler.stop()
+
+    def _edge(self) -> None:
+        if (seconds := self._steps.end()) is not None:
+            self._windows.stepped(seconds)
+
+    def _describe(self) -> None:
+        """In the background: reading a large model's graph takes tens of milliseconds."""
+        from smaragdine.graph import keras_graph, layer_paths, variable_paths
+        from smaragdine.messages import Format
+
+        self.recording.model(str(self._model.name), layer_paths(self._model), variable_paths(self._model))
+        if graph := keras_graph(self._model):
+            self.recording.profile(Format.GRAPH_DEF, graph)
+
+    def _close(self) -> None:
+        self._over()
+        if not self.ended:
+            self.recording.note("the training ended early: it raised, or was interrupted")
+            _LOG.warning("the training ended early; what was measured until then is in %s", self.recording.path)
+        if self._vigil:
+            self._vigil.end()
+        if self._call:
+            self._call.let_go()
+        if self._profiler:
+            self._profiler.stop()
+        if self._steps.count and not self._described:
+            self._described = True
+            self._shipper.submit(self._describe)
+        self._steps.flush()
+        self._shipper.close()
+
+
+class _Batches:
+    """How many examples a batch holds, as far as Keras' data adapter tells."""
+
+    def __init__(self, call: Call | None) -> None:
+        iterator = call.local("epoch_iterator") if call else None
+        adapter = getattr(iterator, "data_adapter", None)
+        self._size = _count(getattr(adapter, "batch_size", None))
+        self._batches = _count(getattr(adapter, "num_batches", None))
+        self._last = _count(getattr(adapter, "partial_batch_size", None))
+        self._at_once = max(_count(getattr(iterator, "steps_per_execution", None)), 1)
+
+    def samples(self, batch: int) -> int:
+        """Examples of the step that begins with this batch of its epoch; 0 where unknown."""
+        if not self._size:
+            return 0
+        batches = self._at_once
+        if self._batches and batch + batches >= self._batches:
+            batches = self._batches - batch
+            if self._last and batches > 0:
+                return (batches - 1) * self._size + self._last
+        return max(batches, 0) * self._size
+
+
+def _count(value: object) -> int:
+    return int(value) if isinstance(value, int) and value > 0 else 0

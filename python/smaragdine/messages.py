@@ -1,0 +1,130 @@
+"""What a program tells the daemon while it is recorded.
+
+Stamps are nanoseconds of the clock that the message names: `realtime` (CLOCK_REALTIME, what TensorFlow stamps) or
+`monotonic` (CLOCK_MONOTONIC, `time.monotonic_ns()`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal, NamedTuple
+
+Clock = Literal["realtime", "monotonic"]
+Kind = Literal["compute", "copy", "wait"]
+
+
+class ClockPair(NamedTuple):
+    """One instant on both clocks, so that the daemon can map either to trace time."""
+
+    realtime_ns: int
+    monotonic_ns: int
+
+    @classmethod
+    def now(cls) -> ClockPair:
+        """The tightest of three brackets: a preemption between two reads would skew the pair."""
+        brackets = []
+        for _ in range(3):
+            before = time.monotonic_ns()
+            realtime = time.time_ns()
+            after = time.monotonic_ns()
+            brackets.append((after - before, realtime, before + (after - before) // 2))
+        _, realtime, monotonic = min(brackets)
+        return cls(realtime, monotonic)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One execution of one operation on one lane (thread or stream); a lane's events do not nest.
+
+    `qtn` is the operation's qualified name, `encoder/layer_0/MatMul`. `layer`, `type`, `phase` and `flops` describe
+    the operation; they are taken from its first event.
+    """
+
+    qtn: str
+    start_ns: int
+    end_ns: int
+    device: str = "CPU:0"
+    lane: int = 0
+    kind: Kind = "compute"
+    layer: str = ""
+    type: str = ""
+    phase: str = ""
+    flops: float = 0.0
+    correlation: int = 0
+
+
+@dataclass(frozen=True)
+class Events:
+    """Events of one clock."""
+
+    events: Sequence[Event]
+    clock: Clock = "realtime"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One training, evaluation or prediction step that ended; stamps are monotonic."""
+
+    step: int
+    start_ns: int
+    end_ns: int
+    epoch: int = 0
+    traced: bool = False
+    samples: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+class Format(Enum):
+    """Of a profiler's output."""
+
+    XSPACE = "xspace"
+    RUN_METADATA = "run_metadata"
+    GRAPH_DEF = "graph_def"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A piece of a profiler's own output, unparsed; pieces of one profile follow each other."""
+
+    format: Format
+    data: bytes
+    last: bool
+
+
+@dataclass(frozen=True)
+class ProfilingSpan:
+    """A stretch in which a profiler was being started or stopped; stamps are monotonic."""
+
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """What leads operations' names back to the user's own layers."""
+
+    name: str
+    layer_paths: Sequence[str] = ()
+    variables: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Note:
+    """A remark, kept with the trace for people to read."""
+
+    text: str
+
+
+Message = Events | Step | Profile | ProfilingSpan | Model | Note
+
+
+@dataclass(frozen=True)
+class Stamped:
+    """A message with its number and the clocks at the moment it was made."""
+
+    sequence: int
+    clock: ClockPair
+    message: Message

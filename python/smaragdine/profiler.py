@@ -1,0 +1,111 @@
+"""TensorFlow's profiler, started and stopped in this process; its output goes to the daemon unparsed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from smaragdine.messages import Format
+
+if TYPE_CHECKING:
+    from smaragdine.recording import Recording
+    from smaragdine.shipper import Shipper
+    from smaragdine.window import Windows
+
+_LOG = logging.getLogger("smaragdine")
+# A window's file is written once and read once: memory serves best.
+_MEMORY = Path("/dev/shm")  # noqa: S108  a directory of its own is made in it
+_ROOM = 512 << 20
+
+
+class Profiler:
+    """Traces windows of steps. `boundary` is called between steps, on the training thread, and never raises."""
+
+    def __init__(self, recording: Recording, windows: Windows, shipper: Shipper) -> None:
+        self._recording = recording
+        self._windows = windows
+        self._shipper = shipper
+        self._directory: Path | None = None
+        self._refused = False
+
+    @property
+    def tracing(self) -> bool:
+        """Whether the step that runs is being traced."""
+        return self._directory is not None
+
+    def boundary(self) -> None:
+        """Closes the window that has had its steps; opens one where it is time."""
+        if self._windows.wants_close():
+            self.stop()
+        if not self.tracing and not self._recording.paused and self._windows.wants_open():
+            self._start()
+
+    def _start(self) -> None:
+        import tensorflow as tf
+
+        began = time.monotonic_ns()
+        directory = None
+        try:
+            directory = Path(tempfile.mkdtemp(prefix="smaragdine-", dir=_workspace()))
+            # Its defaults are what is needed; TensorFlow 2.21 ignores options and says so on stderr each time.
+            tf.profiler.experimental.start(str(directory))
+        except Exception as error:  # nothing that a profiler does may end a training
+            self._refuse(error, tf.errors.AlreadyExistsError)
+            if directory is not None:
+                shutil.rmtree(directory, ignore_errors=True)
+            return
+        self._directory = directory
+        ended = time.monotonic_ns()
+        self._recording.profiling(began, ended)
+        self._windows.opened((ended - began) / 1e9)
+
+    def stop(self) -> None:
+        """Closes the open window, if any; its profile is shipped in the background."""
+        directory, self._directory = self._directory, None
+        if directory is None:
+            return
+        import tensorflow as tf
+
+        began = time.monotonic_ns()
+        try:
+            tf.profiler.experimental.stop()
+        except Exception as error:  # nothing that a profiler does may end a training
+            _LOG.warning("a profile was lost, another profiler may have stopped this one: %s", error)
+        ended = time.monotonic_ns()
+        self._recording.profiling(began, ended)
+        self._windows.closed((ended - began) / 1e9)
+        self._shipper.submit(lambda: self._ship(directory), self._windows.shipped)
+
+    def _ship(self, directory: Path) -> None:
+        try:
+            for file in sorted(directory.rglob("*.xplane.pb")):
+                self._recording.profile(Format.XSPACE, file.read_bytes())
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def _refuse(self, error: Exception, already_running: type[Exception]) -> None:
+        self._windows.refused()
+        if self._refused:
+            return
+        self._refused = True
+        if isinstance(error, already_running):
+            _LOG.warning(
+                "another profiler is running (TensorBoard's profile_batch?), and TensorFlow allows one at a time: "
+                "energy is measured, but not broken down into operations until that one stops"
+            )
+        else:
+            _LOG.warning("the profiler did not start, so energy is not broken down into operations: %s", error)
+
+
+def _workspace() -> str | None:
+    try:
+        if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free >= _ROOM:
+            return str(_MEMORY)
+    except OSError:
+        pass
+    return None

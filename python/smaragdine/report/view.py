@@ -1,0 +1,89 @@
+"""One way to look at the program in the report: a sunburst, and the level that opens beside each slice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from smaragdine import figures
+from smaragdine.edd import EDD
+from smaragdine.figures import theme
+from smaragdine.figures.distribution import entrance
+from smaragdine.figures.level import arrange
+from smaragdine.figures.sunburst import left_out
+from smaragdine.quantity import joules
+
+# Levels that are drawn: those with the most energy, so that a program of any size makes a page of bounded size.
+MOST_LEVELS = 400
+MOST_SLICES = 40_000
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """`levels` maps a slice's id to its drawing; a slice without one says that it is too small to draw."""
+
+    label: str
+    caption: str
+    """How much energy the picture shows."""
+    sunburst: dict[str, Any]
+    levels: dict[str, dict[str, Any]]
+    start: str
+    """Id of the level shown first."""
+
+    @classmethod
+    def of(cls, edd: EDD, label: str) -> View:
+        edd = thinned(edd, MOST_SLICES)
+        place = {box: str(index) for index, box in enumerate(edd.walk())}
+        layers = sorted((box for box in place if box.children), key=lambda box: -box.energy_j)
+        drawing = theme.undressed(figures.sunburst(edd))
+        drawing["layout"].pop("title", None)
+        drawing["layout"]["margin"]["t"] = 12
+        return cls(
+            label=label,
+            caption=f"{joules(edd.energy_j)} in operations{left_out(edd)}.",
+            sunburst=drawing,
+            levels={place[box]: _drawing(box, place) for box in layers[:MOST_LEVELS]},
+            start=place[entrance(edd)],
+        )
+
+
+def _drawing(edd: EDD, place: dict[EDD, str]) -> dict[str, Any]:
+    """A level as the page's script draws it: boxes and arrows in pixels."""
+    level = arrange(edd)
+    boxes = []
+    for box in level.boxes:
+        fill = theme.colour(box.share)
+        boxes.append(
+            {
+                "x": round(box.x, 1),
+                "y": round(box.y, 1),
+                "w": round(box.width, 1),
+                "h": box.height,
+                "name": box.name,
+                "share": round(box.share, 5),
+                "fill": fill,
+                "ink": theme.ink_on(fill),
+                "edge": theme.colour(min(1.0, box.share + 0.35)),
+                "round": box.rounded,
+                "id": place[box.edd] if box.edd else None,
+            }
+        )
+    return {
+        "w": round(level.width, 1),
+        "h": round(level.height, 1),
+        "boxes": boxes,
+        "arrows": [[route.path(), route.head()] for route in level.routes],
+    }
+
+
+def thinned(edd: EDD, most: int) -> EDD:
+    """The diagram without the insides of its smallest layers, once it has more than `most` boxes: sums stay."""
+    boxes = list(edd.walk())
+    left = len(boxes)
+    # Backwards: of a layer and the only one inside, which have the same energy, the inner goes first.
+    for box in sorted((box for box in boxes[:0:-1] if box.children), key=lambda box: box.energy_j):
+        if left <= most:
+            break
+        left -= sum(1 for _ in box.walk()) - 1
+        box.children, box.arrows, box.is_tensor = [], [], True
+    return edd

@@ -1,0 +1,182 @@
+"""Energy of a graph-mode TensorFlow training, under its exact tensor names.
+
+with tf.compat.v1.train.MonitoredTrainingSession(hooks=[EnergyHook("runs/bert")]) as session:
+    while not session.should_stop():
+        session.run(train_op)
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from smaragdine.messages import Format
+from smaragdine.output import choose
+from smaragdine.period import parse_period
+from smaragdine.recording import JOIN, Recording
+from smaragdine.shipper import Shipper
+from smaragdine.steps import Steps
+from smaragdine.vigil import Vigil
+from smaragdine.window import Auto, Windows
+
+try:
+    import tensorflow as tf
+except ImportError as error:
+    raise ImportError("smaragdine.tensorflow needs TensorFlow\nhint: pip install 'smaragdine[tensorflow]'") from error
+
+_LOG = logging.getLogger("smaragdine")
+_v1 = tf.compat.v1
+
+
+class EnergyHook(_v1.train.SessionRunHook):  # type: ignore[misc,name-defined]
+    """Records the energy of a session's steps into the directory `output`, operation by operation.
+
+    Every `session.run` is a step of `samples` examples (0: unknown). Steps are traced in windows of `window` steps,
+    which open `every` so many steps, or ("auto") as often as their cost stays below 1 % of the training. `name` is the
+    trace's name, the model's outermost scope by default.
+
+    Where recording cannot start, `SmaragdineError` is raised before the session is created; afterwards nothing that
+    goes wrong with it fails the training.
+    """
+
+    def __init__(
+        self,
+        output: str | os.PathLike[str],
+        *,
+        period: str = "4ms",
+        window: int | Auto = "auto",
+        every: int | Auto = "auto",
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        samples: int = 0,
+    ) -> None:
+        parse_period(period)
+        Windows(window, every)
+        if not os.environ.get(JOIN):
+            choose(Path(output))
+        self._output = output
+        self._period = period
+        self._window = window
+        self._every = every
+        self._name = name
+        self._labels = dict(labels or {})
+        self._samples = samples
+        self._session: _Session | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """The trace directory; None before the session begins, and inside `smaragdine run`."""
+        return self._session.recording.path if self._session else None
+
+    def finish(self) -> Path | None:
+        """Waits until the trace is written and returns its directory; only needed after a training that raised."""
+        return self._session.recording.finish() if self._session else None
+
+    def begin(self) -> None:
+        self.finish()
+        variables = [str(variable.op.name) for variable in _v1.trainable_variables()]
+        recording = Recording.start(
+            self._output,
+            period=self._period,
+            name=self._name or _outermost(variables),
+            labels=self._labels,
+            software={"tensorflow": str(tf.__version__)},
+        )
+        recording.model(_outermost(variables) or "", variables=variables)
+        self._session = _Session(recording, Windows(self._window, self._every), self._samples)
+
+    def after_create_session(self, session: Any, coord: Any) -> None:
+        if self._session:
+            self._session.created(session, coord)
+
+    def before_run(self, run_context: Any) -> Any:
+        if self._session and self._session.step_begins():
+            return _v1.train.SessionRunArgs(None, options=_v1.RunOptions(trace_level=_v1.RunOptions.FULL_TRACE))
+        return None
+
+    def after_run(self, run_context: Any, run_values: Any) -> None:
+        if self._session:
+            self._session.step_ended(run_values.run_metadata)
+
+    def end(self, session: Any) -> None:
+        if self._session:
+            self._session.ended = True
+            self._session.recording.finish()
+
+
+class _Session:
+    """One session while it is recorded."""
+
+    def __init__(self, recording: Recording, windows: Windows, samples: int) -> None:
+        self.recording = recording
+        # TensorFlow said so: it does not where a step raises.
+        self.ended = False
+        self._windows = windows
+        self._samples = samples
+        self._steps = Steps(recording.mark)
+        self._shipper = Shipper()
+        self._metadata: list[Any] = []
+        self._described = False
+        self._vigil: Vigil | None = None
+        recording.before_finish(self._close)
+
+    def created(self, session: Any, coord: Any) -> None:
+        """Also called when a lost session is created anew."""
+        graph = session.graph
+        if not self._described:
+            self._described = True
+            # In the background: serialising a large graph takes tens of milliseconds.
+            self._shipper.submit(
+                lambda: self.recording.profile(Format.GRAPH_DEF, graph.as_graph_def().SerializeToString())
+            )
+        if self._vigil:
+            self._vigil.end()
+        # A session that closes joins its coordinator, also when a step raised; `end` was called before, if at all.
+        self._vigil = Vigil(lambda: not coord.joined, self.recording.finish)
+
+    def step_begins(self) -> bool:
+        """Returns whether the step is to be traced."""
+        if not self._windows.open and not self.recording.paused and self._windows.wants_open():
+            self._windows.opened(0.0)
+        self._steps.begin(self._steps.count, traced=self._windows.open, samples=self._samples)
+        return self._windows.open
+
+    def step_ended(self, metadata: Any) -> None:
+        if (seconds := self._steps.end()) is not None:
+            self._windows.stepped(seconds)
+        self._steps.flush()
+        if self._windows.open:
+            self._metadata.append(metadata)
+            if self._windows.wants_close():
+                self._close_window()
+
+    def _close_window(self) -> None:
+        """Without a profiler to stop, a window costs its slower steps and what ships it."""
+        metadata, self._metadata = self._metadata, []
+        self._windows.closed(0.0)
+        self._shipper.submit(lambda: self._ship(metadata), self._windows.shipped)
+
+    def _ship(self, metadata: list[Any]) -> None:
+        for one in metadata:
+            self.recording.profile(Format.RUN_METADATA, one.SerializeToString())
+
+    def _close(self) -> None:
+        if not self.ended:
+            self.recording.note("the training ended early: it raised, or was interrupted")
+            _LOG.warning("the training ended early; what was measured until then is in %s", self.recording.path)
+        if self._vigil:
+            self._vigil.end()
+        if self._metadata:
+            self._close_window()
+        self._steps.flush()
+        self._shipper.close()
+
+
+def _outermost(variables: list[str]) -> str | None:
+    """The scope that most variables share: the model's name."""
+    scopes = Counter(name.split("/", 1)[0] for name in variables if "/" in name)
+    return scopes.most_common(1)[0][0] if scopes else None

@@ -1,0 +1,130 @@
+"""When to trace: windows of whole steps, opened as often as their measured cost allows.
+
+A profiler costs most when it stops. So steps are traced in windows, and with `every="auto"` the next window opens when
+what all windows have cost (starting, slower steps, stopping, shipping) has fallen below 1 % of the elapsed training.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Literal
+
+from smaragdine.errors import SmaragdineError
+
+COST = 0.01
+# The first step compiles, the second still warms caches up.
+WARM_UP_STEPS = 2
+# A window of "auto" length: long enough that stopping does not outweigh what was seen.
+_WINDOW_S = 0.2
+_FEWEST, _MOST = 2, 100
+_RECENT = 15
+# Where another profiler runs, look again after this many steps.
+_RETRY_STEPS = 50
+
+Auto = Literal["auto"]
+
+
+class Windows:
+    """Decides at step boundaries; `now` gives seconds. `shipped` may be called from any thread."""
+
+    def __init__(
+        self, window: int | Auto = "auto", every: int | Auto = "auto", *, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        for name, value in (("window", window), ("every", every)):
+            if value != "auto" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise SmaragdineError(
+                    f"{name}={value!r} is no number of steps", hint=f'choose {name}="auto" or a number from 1'
+                )
+        if isinstance(window, int) and isinstance(every, int) and window > every:
+            raise SmaragdineError(
+                f"windows of {window} steps cannot open every {every} steps", hint="choose every >= window"
+            )
+        self._window = window
+        self._every = every
+        self._now = now
+        self._began: float | None = None
+        self._steps = 0
+        self._next_step = WARM_UP_STEPS
+        self._left = 0
+        self._size = 0
+        self._traced: list[float] = []
+        self._untraced: deque[float] = deque(maxlen=_RECENT)
+        self._shipping = 0
+        # Re-entrant: SIGTERM may finish a recording between any two instructions of the training thread.
+        self._lock = threading.RLock()
+        # Seconds that all windows have cost up to now.
+        self.spent_s = 0.0
+
+    @property
+    def open(self) -> bool:
+        """Whether a window is open: the step that begins now is traced."""
+        return self._size > 0
+
+    def wants_open(self) -> bool:
+        """Whether a window should open before the step that is about to begin."""
+        if self.open or self._steps < self._next_step:
+            return False
+        if self._every != "auto":
+            return True
+        elapsed = self._now() - self._began if self._began is not None else 0.0
+        with self._lock:
+            return self._shipping == 0 and (self.spent_s == 0.0 or self.spent_s < COST * elapsed)
+
+    def opened(self, seconds: float) -> None:
+        """A profiler was started; it took so long."""
+        self._spend(seconds)
+        self._size = self._left = self._window if isinstance(self._window, int) else self._auto_size()
+        if isinstance(self._every, int):
+            self._next_step = self._steps + self._every
+
+    def refused(self) -> None:
+        """No profiler could be started: try again later."""
+        self._next_step = self._steps + (max(self._every, _RETRY_STEPS) if self._every != "auto" else _RETRY_STEPS)
+
+    def stepped(self, seconds: float) -> None:
+        """A step ended after so long."""
+        self._steps += 1
+        if self._began is None and self._steps >= WARM_UP_STEPS:
+            self._began = self._now()
+        if self.open:
+            self._left -= 1
+            self._traced.append(seconds)
+        elif self._steps >= WARM_UP_STEPS:
+            self._untraced.append(seconds)
+
+    def wants_close(self) -> bool:
+        """Whether the open window has had its steps."""
+        return self.open and self._left <= 0
+
+    def closed(self, seconds: float) -> None:
+        """The profiler was stopped; it took so long. What it wrote is now to be shipped."""
+        excess = 0.0
+        if self._traced and self._untraced:
+            usual = statistics.median(self._untraced)
+            excess = max(0.0, sum(self._traced) - usual * len(self._traced))
+        self._spend(seconds + excess)
+        self._traced.clear()
+        self._size = self._left = 0
+        with self._lock:
+            self._shipping += 1
+
+    def shipped(self, seconds: float) -> None:
+        """A window's profile is on its way; reading and sending it took so much CPU time."""
+        with self._lock:
+            self._shipping -= 1
+            self.spent_s += seconds
+
+    def _spend(self, seconds: float) -> None:
+        with self._lock:
+            self.spent_s += seconds
+
+    def _auto_size(self) -> int:
+        if not self._untraced:
+            return _FEWEST
+        step = max(statistics.median(self._untraced), 1e-6)
+        return min(max(math.ceil(_WINDOW_S / step), _FEWEST), _MOST)

@@ -1,0 +1,15 @@
+//! Writes a small synthetic trace: `cargo run --example synthetic_trace -- DIR`.
+
+#[path = "../tests/synthetic/mod.rs"]
+mod synthetic;
+
+use anyhow::Context;
+use smaragdine_core::trace::Policy;
+use smaragdine_core::{account::account, tables};
+
+fn main() -> anyhow::Result<()> {
+    let dir = std::env::args_os().nth(1).context("name the directory to write")?;
+    let mut trace = synthetic::trace();
+    Policy::ALL.into_iter().for_each(|policy| account(&mut trace, policy));
+    Ok(tables::write(dir.as_ref(), &trace)?)
+}

@@ -1,0 +1,170 @@
+//! Events on their way into a trace: operations interned, devices numbered, stamps checked.
+
+use rustc_hash::FxHashMap;
+
+use crate::clock::{ClockPair, TraceClock};
+use crate::names::Namer;
+use crate::trace::{Event, Kind, Op, Phase, Trace};
+use crate::wire::v1;
+use crate::xplane::Profile;
+
+/// Stamps further from the recording's start than this belong to another clock, or to nobody.
+const FURTHEST_NS: u64 = 10 * 366 * 86_400 * 1_000_000_000;
+
+/// Keeps arithmetic on stamps from the wire within its range.
+pub(crate) fn is_plausible(recording_start_ns: i64, start_ns: i64, end_ns: i64) -> bool {
+    let near = |ns: i64| ns.abs_diff(recording_start_ns) < FURTHEST_NS;
+    start_ns <= end_ns && near(start_ns) && near(end_ns)
+}
+
+/// Trace time of a stamp that came in `clock` (a `v1::Clock`).
+pub(crate) fn map(trace_clock: TraceClock, clock: i32, ns: i64, pair: ClockPair) -> i64 {
+    if clock == v1::Clock::Monotonic as i32 {
+        trace_clock.from_monotonic(ns)
+    } else {
+        trace_clock.from_realtime(ns, pair)
+    }
+}
+
+/// What tells operations apart: one operation is one QTN in one layer and phase, under whichever raw names it ran.
+type Key = (String, String, Phase);
+
+/// Adds events to a trace.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    ops: FxHashMap<Key, u32>,
+    /// A stream's own operation numbers → ours.
+    stream_ops: FxHashMap<(u64, u32), u32>,
+}
+
+const IMPLAUSIBLE: &str = "events that ended before they started, or ran in another age, were left out";
+
+impl Events {
+    /// Continues with the operations that `trace` has already.
+    pub(crate) fn of(trace: &Trace) -> Self {
+        let ops = trace.ops.iter().zip(0..).map(|(op, number)| (key(op), number)).collect();
+        Self { ops, stream_ops: FxHashMap::default() }
+    }
+
+    /// Adds a client's own events; returns what was left out.
+    pub(crate) fn add_batch(
+        &mut self,
+        trace: &mut Trace,
+        stream: u64,
+        batch: v1::EventBatch,
+        pair: ClockPair,
+    ) -> Vec<String> {
+        let clock = TraceClock { realtime_offset_ns: trace.metadata.realtime_offset_ns };
+        let mut problems = Vec::new();
+        for op in batch.ops {
+            let number = op.op;
+            let own = self.intern(trace, op_of(op));
+            self.stream_ops.insert((stream, number), own);
+        }
+        for event in batch.events {
+            let Some(&op) = self.stream_ops.get(&(stream, event.op)) else {
+                problems.push("events of operations that were never named were left out".to_owned());
+                continue;
+            };
+            let device = if event.device.is_empty() { "CPU:0" } else { &event.device };
+            let Some(device) = device_number(trace, device) else { continue };
+            let kind = match event.kind() {
+                v1::Kind::Copy => Kind::Copy,
+                v1::Kind::Wait => Kind::Wait,
+                v1::Kind::Unspecified | v1::Kind::Compute => Kind::Compute,
+            };
+            let start_ns = map(clock, batch.clock, event.start_ns, pair);
+            let end_ns = map(clock, batch.clock, event.end_ns, pair);
+            let correlation = (event.correlation != 0).then_some(event.correlation);
+            if is_plausible(trace.metadata.start_ns, start_ns, end_ns) {
+                let lane = event.lane;
+                trace.events.push(Event { op, device, lane, kind, start_ns, end_ns, step: None, correlation });
+            } else {
+                problems.push(IMPLAUSIBLE.to_owned());
+            }
+        }
+        for edge in batch.edges {
+            let ends = (self.stream_ops.get(&(stream, edge.from_op)), self.stream_ops.get(&(stream, edge.to_op)));
+            if let (Some(&from), Some(&to)) = ends {
+                trace.edges.push((from, to));
+            }
+        }
+        problems
+    }
+
+    /// Adds a profiler's events under the names that `namer` gives them; returns what was left out.
+    pub(crate) fn add_profile(
+        &mut self,
+        trace: &mut Trace,
+        profile: Profile,
+        namer: &mut Namer,
+        pair: ClockPair,
+    ) -> Vec<String> {
+        let clock = TraceClock { realtime_offset_ns: trace.metadata.realtime_offset_ns };
+        let mut problems = profile.notes;
+        let ops: Vec<u32> = profile.names.iter().map(|raw| self.intern(trace, namer.name(raw))).collect();
+        let devices: Vec<_> = profile.devices.iter().map(|device| device_number(trace, device)).collect();
+        trace.events.reserve(profile.events.len());
+        for event in profile.events {
+            let number = (ops.get(event.name as usize), devices.get(usize::from(event.device)));
+            let (Some(&op), Some(&Some(device))) = number else { continue };
+            let start_ns = clock.from_realtime(event.start_ns, pair);
+            let end_ns = clock.from_realtime(event.end_ns, pair);
+            if is_plausible(trace.metadata.start_ns, start_ns, end_ns) {
+                trace.events.push(Event {
+                    op,
+                    device,
+                    lane: event.lane,
+                    kind: event.kind,
+                    start_ns,
+                    end_ns,
+                    step: None,
+                    correlation: event.correlation,
+                });
+            } else {
+                problems.push(IMPLAUSIBLE.to_owned());
+            }
+        }
+        problems
+    }
+
+    fn intern(&mut self, trace: &mut Trace, op: Op) -> u32 {
+        *self.ops.entry(key(&op)).or_insert_with(|| {
+            trace.ops.push(op);
+            trace.ops.len() as u32 - 1
+        })
+    }
+}
+
+fn key(op: &Op) -> Key {
+    (op.qtn.clone(), op.layer.clone(), op.phase)
+}
+
+/// `None` where there are more devices than a number can tell apart.
+fn device_number(trace: &mut Trace, name: &str) -> Option<u16> {
+    let devices = &mut trace.metadata.devices;
+    let index = devices.iter().position(|device| device == name).unwrap_or(devices.len());
+    let number = u16::try_from(index).ok()?;
+    if index == devices.len() {
+        devices.push(name.to_owned());
+    }
+    Some(number)
+}
+
+/// Fills what a client may leave out (trace.proto, `Op`).
+fn op_of(op: v1::Op) -> Op {
+    let (scope, leaf) = op.qtn.rsplit_once('/').unwrap_or(("", &op.qtn));
+    let scope = scope.strip_prefix("gradients/").unwrap_or(scope);
+    let layer = if scope.is_empty() { "unknown" } else { scope };
+    let kind = leaf.rsplit_once('_').filter(|(_, n)| n.bytes().all(|byte| byte.is_ascii_digit()));
+    let kind = kind.map_or(leaf, |(name, _)| name);
+    let or = |given: &str, otherwise: &str| if given.is_empty() { otherwise } else { given }.to_owned();
+    Op {
+        layer: or(&op.layer, layer),
+        kind: or(&op.r#type, kind),
+        phase: Phase::parse(&op.phase).unwrap_or(Phase::Other),
+        raw_name: or(&op.raw_name, &op.qtn),
+        flops: (op.flops > 0.0).then_some(op.flops),
+        qtn: op.qtn,
+    }
+}

@@ -1,0 +1,75 @@
+//! Which step an event belongs to, and which stretches of a trace are broken down.
+
+use crate::trace::{Event, Step};
+
+/// Gives each event the step that its middle lies in, and believes a step to be traced only if it has events.
+///
+/// Sorts both by time.
+pub(crate) fn find_steps(steps: &mut [Step], events: &mut [Event]) {
+    steps.sort_by_key(|step| (step.start_ns, step.end_ns));
+    events.sort_unstable_by_key(|event| (event.start_ns, event.end_ns, event.op));
+    let mut with_events = vec![false; steps.len()];
+    for event in events {
+        let middle = event.start_ns + (event.end_ns - event.start_ns) / 2;
+        let after = steps.partition_point(|step| step.start_ns <= middle);
+        let Some(index) = after.checked_sub(1) else { continue };
+        if middle < steps[index].end_ns {
+            event.step = Some(steps[index].step);
+            with_events[index] = true;
+        }
+    }
+    for (step, with_events) in steps.iter_mut().zip(with_events) {
+        step.traced &= with_events;
+    }
+}
+
+/// The stretches whose readings are kept as they are: traced steps, and events outside any step. In order, disjoint.
+pub(crate) fn windows(steps: &[Step], events: &[Event]) -> Vec<(i64, i64)> {
+    let steps = steps.iter().filter(|step| step.traced).map(|step| (step.start_ns, step.end_ns));
+    let events = events.iter().map(|event| (event.start_ns, event.end_ns));
+    let mut stretches: Vec<_> = steps.chain(events).collect();
+    stretches.sort_unstable();
+    let mut merged: Vec<(i64, i64)> = Vec::new();
+    for (start, end) in stretches {
+        match merged.last_mut() {
+            Some(last) if start <= last.1 => last.1 = last.1.max(end),
+            _ => merged.push((start, end)),
+        }
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::Kind;
+
+    fn step(step: i64, start_ns: i64, end_ns: i64) -> Step {
+        Step { step, start_ns, end_ns, traced: true, ..Step::default() }
+    }
+
+    fn event(start_ns: i64, end_ns: i64) -> Event {
+        Event { op: 0, device: 0, lane: 0, kind: Kind::Compute, start_ns, end_ns, step: None, correlation: None }
+    }
+
+    #[test]
+    fn an_event_belongs_to_the_step_that_its_middle_lies_in() {
+        let mut steps = [step(2, 100, 200), step(1, 0, 100)];
+        let mut events = [event(90, 130), event(10, 20), event(250, 260)];
+        find_steps(&mut steps, &mut events);
+        assert_eq!(events.map(|event| event.step), [Some(1), Some(2), None]);
+    }
+
+    #[test]
+    fn a_step_marked_as_traced_that_has_no_events_is_not() {
+        let mut steps = [step(1, 0, 100), step(2, 100, 200)];
+        find_steps(&mut steps, &mut [event(10, 20)]);
+        assert_eq!(steps.map(|step| step.traced), [true, false]);
+    }
+
+    #[test]
+    fn stretches_that_touch_are_one() {
+        let steps = [step(1, 0, 100), step(2, 100, 200)];
+        assert_eq!(windows(&steps, &[event(150, 230), event(300, 310)]), [(0, 230), (300, 310)]);
+    }
+}

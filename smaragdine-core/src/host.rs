@@ -1,0 +1,58 @@
+//! What machine this is: the `host` and `hardware` parts of `trace.json`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+/// Host name, kernel and boot.
+#[must_use]
+pub fn host(proc_root: &Path) -> BTreeMap<String, String> {
+    let uname = rustix::system::uname();
+    let mut host = BTreeMap::from([
+        ("name".to_owned(), uname.nodename().to_string_lossy().into_owned()),
+        ("kernel".to_owned(), uname.release().to_string_lossy().into_owned()),
+        ("machine".to_owned(), uname.machine().to_string_lossy().into_owned()),
+    ]);
+    if let Ok(boot) = fs::read_to_string(proc_root.join("sys/kernel/random/boot_id")) {
+        host.insert("boot_id".to_owned(), boot.trim().to_owned());
+    }
+    host
+}
+
+/// CPU model, sockets, logical CPUs and memory, as far as `/proc` tells.
+#[must_use]
+pub fn hardware(proc_root: &Path) -> BTreeMap<String, Value> {
+    let mut hardware = BTreeMap::new();
+    if let Ok(text) = fs::read_to_string(proc_root.join("cpuinfo")) {
+        let values = |key: &str| -> Vec<String> {
+            text.lines()
+                .filter_map(|line| line.split_once(':'))
+                .filter(|(name, _)| name.trim() == key)
+                .map(|(_, value)| value.trim().to_owned())
+                .collect()
+        };
+        if let Some(model) = values("model name").first() {
+            hardware.insert("cpu".to_owned(), json!(model));
+        }
+        hardware.insert("logical_cpus".to_owned(), json!(values("processor").len()));
+        let mut sockets = values("physical id");
+        sockets.sort_unstable();
+        sockets.dedup();
+        hardware.insert("sockets".to_owned(), json!(sockets.len().max(1)));
+        if text
+            .lines()
+            .any(|line| line.starts_with("flags") && line.split_whitespace().any(|flag| flag == "hypervisor"))
+        {
+            hardware.insert("virtual_machine".to_owned(), json!(true));
+        }
+    }
+    if let Ok(text) = fs::read_to_string(proc_root.join("meminfo")) {
+        let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+        if let Some(kib) = total.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok()) {
+            hardware.insert("memory_bytes".to_owned(), json!(kib * 1024));
+        }
+    }
+    hardware
+}

@@ -1,0 +1,241 @@
+//! NVIDIA GPUs, by the driver's library (law 8: one authority per GPU).
+//!
+//! A GPU's energy counter is read where there is one, and it alone: 1 mJ steps, refreshed every 20–100 ms. Where there
+//! is none, instant power is integrated, and its readings are flagged. The power that `nvidia-smi` shows is never
+//! used on Ampere or newer: it is the mean of a whole second.
+//!
+//! Domain `gpu-N` is device `GPU:N`, where `N` is the application's own number (see [`visible_devices`]). GPUs that the
+//! application does not see are numbered on behind those that it does, read all the same, and not counted.
+
+mod gpu;
+mod meter;
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use nvml_wrapper::error::NvmlError;
+use nvml_wrapper::{Device, Nvml as Library};
+
+pub use gpu::{CudaEnvironment, Gpu, visible_devices};
+pub(crate) use meter::Handle;
+use meter::{Meter, Register};
+
+use super::{Observation, Source, Unavailable};
+use crate::trace::{Basis, Domain};
+
+/// What the driver installs; the second name comes with its development files.
+const LIBRARIES: [&str; 2] = ["libnvidia-ml.so.1", "libnvidia-ml.so"];
+
+/// No register moves faster than every 20 ms; twice as often places its edges well enough for what a call costs.
+const SHORTEST_PERIOD_NS: i64 = 10_000_000;
+
+/// Reads the GPUs of one machine.
+#[derive(Debug)]
+pub struct Nvml {
+    // Before the library: handles in it end with the library.
+    meters: Vec<Meter>,
+    domains: Vec<Domain>,
+    gpus: Vec<Gpu>,
+    problems: Vec<String>,
+    library: Library,
+}
+
+impl Nvml {
+    /// Every GPU, numbered by its place on the bus. `library` names the driver's library; `None`: where the loader
+    /// finds it.
+    ///
+    /// # Errors
+    /// No driver, no GPU, or none that tells its energy or power.
+    pub fn open(library: Option<&Path>) -> Result<Self, Unavailable> {
+        Self::open_for(library, &CudaEnvironment::default())
+    }
+
+    /// Every GPU, numbered as an application with this environment numbers them.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_for(library: Option<&Path>, environment: &CudaEnvironment) -> Result<Self, Unavailable> {
+        let (library, places) = enumerate(library, environment)?;
+        let mut nvml =
+            Self { meters: Vec::new(), domains: Vec::new(), gpus: Vec::new(), problems: places.problems, library };
+        for Place { gpu, number, visible } in places.gpus {
+            let name = format!("gpu-{number}");
+            match nvml.library.device_by_index(gpu.index).and_then(|device| {
+                let register = Register::of(&device, &nvml.library)?;
+                let memory = Register::of_memory(&device, &nvml.library);
+                Ok((Meter::new(&device, register, &name), memory.map(|memory| (device, memory))))
+            }) {
+                Ok((meter, memory)) => {
+                    let because = (!visible).then(|| match &environment.visible_devices {
+                        Some(list) => format!("the application does not see this GPU: CUDA_VISIBLE_DEVICES={list}"),
+                        None => "the application does not see this GPU".to_owned(),
+                    });
+                    nvml.meters.push(meter);
+                    nvml.domains.push(domain(&name, number, None, because));
+                    if let Some((device, register)) = memory {
+                        let (child, because) = (format!("{name}-memory"), format!("{name} holds its energy"));
+                        nvml.meters.push(Meter::new(&device, register, &child));
+                        nvml.domains.push(domain(&child, number, Some(name), Some(because)));
+                    }
+                }
+                Err(error) => {
+                    let mig = if gpu.mig { ", which is divided into MIG instances," } else { "" };
+                    nvml.problems.push(format!(
+                        "{name} ({}, {}){mig} tells neither its energy nor its power: {error}",
+                        gpu.name, gpu.uuid
+                    ));
+                }
+            }
+            nvml.gpus.push(gpu);
+        }
+        if nvml.domains.is_empty() {
+            return Err(Unavailable {
+                problem: nvml.problems.join("; "),
+                hint: "energy counters need Volta or newer, and whole GPUs rather than MIG instances".into(),
+            });
+        }
+        Ok(nvml)
+    }
+
+    /// The GPUs in the order of their numbers, with those that cannot be read.
+    #[must_use]
+    pub fn gpus(&self) -> &[Gpu] {
+        &self.gpus
+    }
+}
+
+impl Source for Nvml {
+    fn name(&self) -> &'static str {
+        "nvml"
+    }
+
+    fn domains(&self) -> &[Domain] {
+        &self.domains
+    }
+
+    /// What does not hold of every GPU here: unreadable ones, MIG, numbers in doubt.
+    fn problems(&self) -> Vec<String> {
+        self.problems.clone()
+    }
+
+    fn read(&mut self, out: &mut Vec<Observation>) {
+        for (domain, meter) in (0..).zip(&mut self.meters) {
+            out.extend(meter.read(&self.library).map(|observation| Observation { domain, ..observation }));
+        }
+    }
+
+    fn shortest_period_ns(&self) -> Option<i64> {
+        Some(SHORTEST_PERIOD_NS)
+    }
+}
+
+fn domain(name: &str, number: usize, parent: Option<String>, not_counted_because: Option<String>) -> Domain {
+    Domain {
+        name: name.to_owned(),
+        device: format!("GPU:{number}"),
+        parent,
+        counted: not_counted_because.is_none(),
+        not_counted_because,
+        basis: Basis::Measured,
+        source: "nvml".into(),
+        static_w: None,
+        range_uj: None,
+        scope: format!("gpu:{number}"),
+    }
+}
+
+/// A GPU with its number in the trace.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) gpu: Gpu,
+    pub(crate) number: usize,
+    pub(crate) visible: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Places {
+    /// In order of `number`.
+    pub(crate) gpus: Vec<Place>,
+    pub(crate) problems: Vec<String>,
+}
+
+/// Loads the library and numbers its GPUs for an application.
+pub(crate) fn enumerate(
+    library: Option<&Path>,
+    environment: &CudaEnvironment,
+) -> Result<(Library, Places), Unavailable> {
+    let library = load(library)?;
+    let count = library.device_count().map_err(|error| unavailable("cannot count GPUs", &error))?;
+    if count == 0 {
+        return Err(Unavailable {
+            problem: "the NVIDIA driver shows no GPU".into(),
+            hint: "in a container, start it with GPUs (Docker: --gpus all)".into(),
+        });
+    }
+    let mut problems = Vec::new();
+    let mut gpus = Vec::new();
+    for index in 0..count {
+        match library.device_by_index(index).and_then(|device| describe(index, &device)) {
+            Ok(gpu) => gpus.push(gpu),
+            Err(error) => problems.push(format!("NVML cannot describe GPU {index}: {error}")),
+        }
+    }
+    // NVML promises no order; CUDA's is that of the bus (see `CudaEnvironment::doubt`).
+    gpus.sort_by(|one, other| one.pci_bus_id.cmp(&other.pci_bus_id));
+    problems.extend(environment.doubt(&gpus));
+    for gpu in gpus.iter().filter(|gpu| gpu.mig) {
+        problems.push(format!("GPU {} is divided into MIG instances; its energy is that of all of them", gpu.uuid));
+    }
+    let visible = visible_devices(environment.visible_devices.as_deref(), &gpus);
+    let numbers = gpu::numbers(&visible, gpus.len());
+    let mut places: Vec<Place> = gpus
+        .into_iter()
+        .zip(numbers)
+        .map(|(gpu, number)| Place { gpu, number, visible: number < visible.len() })
+        .collect();
+    places.sort_by_key(|place| place.number);
+    Ok((library, Places { gpus: places, problems }))
+}
+
+fn load(library: Option<&Path>) -> Result<Library, Unavailable> {
+    let open = |name: &OsStr| {
+        let error = match Library::builder().lib_path(name).init() {
+            Ok(library) => return Ok(library),
+            Err(error) => error,
+        };
+        Err(unavailable(&format!("cannot use {}", name.display()), &error))
+    };
+    let Some(library) = library else {
+        let [first, second] = LIBRARIES.map(OsStr::new);
+        // Of two failures the first tells more: the second file is mostly not installed.
+        return open(first).or_else(|problem| open(second).map_err(|_| problem));
+    };
+    open(library.as_os_str())
+}
+
+fn describe(index: u32, device: &Device<'_>) -> Result<Gpu, NvmlError> {
+    Ok(Gpu {
+        index,
+        uuid: device.uuid()?,
+        pci_bus_id: device.pci_info()?.bus_id,
+        name: device.name()?,
+        // GPUs that cannot be divided answer that this is not supported.
+        mig: device.mig_mode().is_ok_and(|mode| mode.current == 1),
+    })
+}
+
+fn unavailable(doing: &str, error: &NvmlError) -> Unavailable {
+    let hint = match error {
+        NvmlError::LibloadingError(_) | NvmlError::LibraryNotFound => {
+            "with an NVIDIA GPU, install its driver, or name the driver's libnvidia-ml.so with --nvml-library; in a \
+             container, start it with GPUs (Docker: --gpus all)"
+        }
+        NvmlError::DriverNotLoaded => "load the driver's kernel module: `nvidia-smi` as root does",
+        NvmlError::LibRmVersionMismatch => {
+            "the driver was updated under the running kernel module: restart the machine"
+        }
+        NvmlError::NoPermission => "ask the administrator for access to /dev/nvidiactl and /dev/nvidia*",
+        _ => "`nvidia-smi` shows whether the driver works",
+    };
+    Unavailable { problem: format!("{doing}: {error}"), hint: hint.into() }
+}

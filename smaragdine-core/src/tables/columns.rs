@@ -1,0 +1,166 @@
+//! Columns of a Parquet file by name and type, with what is wrong said in words.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::path::Path;
+use std::sync::Once;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{ArrowPrimitiveType, Float64Type};
+use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, RecordBatch, StringArray};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use rustc_hash::FxHashMap;
+
+use crate::error::{Error, Result};
+use crate::trace::{Op, State};
+
+const BATCH: usize = 1 << 13;
+
+/// A value, or what is wrong with the file.
+pub(super) type Checked<T> = std::result::Result<T, String>;
+
+/// Calls `rows` with each batch of the `names`d columns of the file at `path`.
+pub(super) fn each_batch(
+    path: &Path,
+    state: State,
+    names: &[&str],
+    rows: &mut dyn FnMut(&Columns) -> Checked<()>,
+) -> Result<()> {
+    let damaged = |problem: String| Error::DamagedTrace { path: path.to_owned(), problem };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => {
+            return Err(damaged(match state {
+                State::Recording => "it is not there: the trace is being recorded, or its recording was cut".into(),
+                State::Complete | State::Cut => "it is not there".into(),
+            }));
+        }
+        Err(problem) => return Err(Error::io("read", path)(problem)),
+    };
+    quietly(|| decode(file, names, rows))
+        .unwrap_or_else(|| Err("its bytes contradict each other".into()))
+        .map_err(damaged)
+}
+
+thread_local! {
+    static DECODING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What `decode` returns; `None`: it panicked, and nobody was told.
+///
+/// The decoder is not ours. On bytes that mislead it, it panics here and there where it should fail; to a user that is
+/// one more damaged file, and no traceback.
+fn quietly<T>(decode: impl FnOnce() -> T) -> Option<T> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let tell = take_hook();
+        set_hook(Box::new(move |panic| {
+            if !DECODING.get() {
+                tell(panic);
+            }
+        }));
+    });
+    DECODING.set(true);
+    let decoded = catch_unwind(AssertUnwindSafe(decode));
+    DECODING.set(false);
+    decoded.ok()
+}
+
+fn decode(file: File, names: &[&str], rows: &mut dyn FnMut(&Columns) -> Checked<()>) -> Checked<()> {
+    // Parquet's own types decide, whatever in-memory types its writer noted beside them.
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(text)?;
+    let schema = builder.parquet_schema();
+    let roots = schema.root_schema().get_fields().iter().enumerate();
+    let wanted = roots.filter(|(_, field)| names.contains(&field.name())).map(|(root, _)| root);
+    let mask = ProjectionMask::roots(schema, wanted.collect::<Vec<_>>());
+    if let Some(missing) = names.iter().find(|name| builder.schema().field_with_name(name).is_err()) {
+        return Err(format!("it has no column `{missing}`"));
+    }
+    for batch in builder.with_projection(mask).with_batch_size(BATCH).build().map_err(text)? {
+        rows(&Columns(batch.map_err(text)?))?;
+    }
+    Ok(())
+}
+
+fn text(problem: impl std::fmt::Display) -> String {
+    problem.to_string()
+}
+
+pub(super) struct Columns(RecordBatch);
+
+impl Columns {
+    pub(super) fn rows(&self) -> usize {
+        self.0.num_rows()
+    }
+
+    pub(super) fn column(&self, name: &str) -> Checked<&ArrayRef> {
+        self.0.column_by_name(name).ok_or_else(|| format!("it has no column `{name}`"))
+    }
+
+    /// A column that may hold nulls.
+    pub(super) fn primitives<T: ArrowPrimitiveType>(&self, name: &str) -> Checked<&PrimitiveArray<T>> {
+        let column = self.column(name)?;
+        column
+            .as_primitive_opt::<T>()
+            .ok_or_else(|| format!("column `{name}` is {}, not {}", column.data_type(), T::DATA_TYPE))
+    }
+
+    /// A column that must not.
+    pub(super) fn required<T: ArrowPrimitiveType>(&self, name: &str) -> Checked<&PrimitiveArray<T>> {
+        full(self.primitives::<T>(name)?, name)
+    }
+
+    pub(super) fn strings(&self, name: &str) -> Checked<&StringArray> {
+        let column = self.column(name)?;
+        let strings = column.as_string_opt::<i32>();
+        full(strings.ok_or_else(|| format!("column `{name}` is {}, not strings", column.data_type()))?, name)
+    }
+
+    pub(super) fn booleans(&self, name: &str) -> Checked<&BooleanArray> {
+        let column = self.column(name)?;
+        let booleans = column.as_boolean_opt();
+        full(booleans.ok_or_else(|| format!("column `{name}` is {}, not boolean", column.data_type()))?, name)
+    }
+}
+
+fn full<'a, A: Array>(column: &'a A, name: &str) -> Checked<&'a A> {
+    if column.null_count() == 0 { Ok(column) } else { Err(format!("column `{name}` has nulls")) }
+}
+
+pub(super) fn value<T: ArrowPrimitiveType>(column: &PrimitiveArray<T>, row: usize) -> Option<T::Native> {
+    column.is_valid(row).then(|| column.value(row))
+}
+
+/// One row of a map column; a null is an empty map. `None`: the column is something else.
+pub(super) fn map(column: &ArrayRef, row: usize) -> Option<BTreeMap<String, f64>> {
+    let maps = column.as_map_opt()?;
+    if maps.is_null(row) {
+        return Some(BTreeMap::new());
+    }
+    let entries = maps.value(row);
+    let keys = entries.column(0).as_string_opt::<i32>()?;
+    let values = entries.column(1).as_primitive_opt::<Float64Type>()?;
+    let entries = keys.iter().zip(values.iter());
+    Some(entries.filter_map(|(key, value)| Some((key?.to_owned(), value?))).collect())
+}
+
+/// Where each name stands in a list of them.
+pub(super) fn index(names: impl Iterator<Item = String>) -> FxHashMap<String, u16> {
+    names.zip(0..=u16::MAX).collect()
+}
+
+pub(super) fn named(index: &FxHashMap<String, u16>, name: &str, what: &str) -> Checked<u16> {
+    index.get(name).copied().ok_or_else(|| format!("trace.json knows no {what} `{name}`"))
+}
+
+pub(super) fn known_op(op: u32, ops: &[Op]) -> Checked<u32> {
+    if (op as usize) < ops.len() { Ok(op) } else { Err(format!("there is no operation {op}")) }
+}
+
+pub(super) fn parsed<T>(name: &str, what: &str, parse: impl FnOnce(&str) -> Option<T>) -> Checked<T> {
+    parse(name).ok_or_else(|| format!("`{name}` is no {what} known to this version"))
+}

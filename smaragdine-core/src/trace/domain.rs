@@ -1,0 +1,36 @@
+//! Energy registers.
+
+use serde::{Deserialize, Serialize};
+
+/// Whether a number comes from a sensor or from a model of the machine's use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Basis {
+    Measured,
+    Modelled,
+}
+
+/// One energy register.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Domain {
+    /// `package-0`, `dram-0`, `psys`, `gpu-0`, `gpu-0-memory`
+    pub name: String,
+    /// `CPU:0`, `GPU:0`, `MODULE:0`
+    pub device: String,
+    /// The domain that physically contains this one.
+    pub parent: Option<String>,
+    /// Enters sums. A domain whose energy another counted domain already holds does not.
+    pub counted: bool,
+    /// Why it is not counted, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_counted_because: Option<String>,
+    pub basis: Basis,
+    /// powercap, nvml, hwmon, model, replay
+    pub source: String,
+    /// Power drawn when nothing is active, where it is known.
+    pub static_w: Option<f64>,
+    /// The register wraps to 0 after this many microjoules.
+    pub range_uj: Option<u64>,
+    /// Whose shares apply: `socket:0`, `gpu:0`.
+    pub scope: String,
+}

@@ -1,0 +1,129 @@
+//! What sensors said: readings, the shares that apply to them, and what is remarkable about either.
+
+/// What is remarkable about a reading; names are the vocabulary of the `flags` column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Flag {
+    /// The register wrapped within this reading.
+    Wrap,
+    /// One or more reads failed; the energy is that of the whole, lengthened interval.
+    Failed,
+    /// One or more ticks of the sampler were missed within this reading.
+    Missed,
+    /// The register fell without a plausible wrap: the energy of this interval is unknown.
+    Reset,
+    /// A further wrap was possible within this interval: the energy is a lower bound.
+    Ambiguous,
+    /// Energy integrated from power samples, because there is no energy counter.
+    Integrated,
+    /// Several readings merged into one.
+    Merged,
+    /// The share was estimated from device utilisation rather than from CPU time or exclusive use.
+    Utilisation,
+}
+
+impl Flag {
+    pub const ALL: [Self; 8] = [
+        Self::Wrap,
+        Self::Failed,
+        Self::Missed,
+        Self::Reset,
+        Self::Ambiguous,
+        Self::Integrated,
+        Self::Merged,
+        Self::Utilisation,
+    ];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Wrap => "wrap",
+            Self::Failed => "failed",
+            Self::Missed => "missed",
+            Self::Reset => "reset",
+            Self::Ambiguous => "ambiguous",
+            Self::Integrated => "integrated",
+            Self::Merged => "merged",
+            Self::Utilisation => "utilisation",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|flag| flag.name() == name)
+    }
+}
+
+/// A set of [`Flag`]s.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct Flags(u16);
+
+impl Flags {
+    pub const NONE: Self = Self(0);
+
+    #[must_use]
+    pub fn with(self, flag: Flag) -> Self {
+        Self(self.0 | 1 << flag as u16)
+    }
+
+    #[must_use]
+    pub fn has(self, flag: Flag) -> bool {
+        self.0 & (1 << flag as u16) != 0
+    }
+
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub fn iter(self) -> impl Iterator<Item = Flag> {
+        Flag::ALL.into_iter().filter(move |flag| self.has(*flag))
+    }
+
+    #[must_use]
+    pub fn bits(self) -> u16 {
+        self.0
+    }
+
+    #[must_use]
+    pub fn from_bits(bits: u16) -> Self {
+        Self(bits)
+    }
+
+    /// The interval's energy is not known: it is entered as `gap`, never given to an operation.
+    #[must_use]
+    pub fn is_gap(self) -> bool {
+        self.has(Flag::Reset) || self.has(Flag::Ambiguous)
+    }
+}
+
+/// Energy of one domain over one interval.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading {
+    /// Index into [`Metadata::domains`](super::Metadata::domains).
+    pub domain: u16,
+    pub start_ns: i64,
+    pub end_ns: i64,
+    /// Uncertainty of both edges; `None`: one update period of the register.
+    pub edge_uncertainty_ns: Option<i64>,
+    /// Around the read that ended this interval.
+    pub read_start_ns: i64,
+    pub read_end_ns: i64,
+    pub energy_j: f64,
+    pub app_share: Option<f64>,
+    pub daemon_share: Option<f64>,
+    pub idle_share: Option<f64>,
+    pub flags: Flags,
+}
+
+/// Shares of the energy of one scope over one interval, measured apart from the readings (law 5).
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShareSample {
+    /// `socket:0`, `gpu:0`: see [`Domain::scope`](super::Domain::scope).
+    pub scope: String,
+    pub start_ns: i64,
+    pub end_ns: i64,
+    pub app: Option<f64>,
+    pub daemon: Option<f64>,
+    pub idle: Option<f64>,
+    pub flags: Flags,
+}

@@ -1,0 +1,251 @@
+//! Law 7: a counter difference is a type, and readings sum to the register's difference.
+
+use proptest::prelude::*;
+use smaragdine_core::counter::{Counter, Difference, Interval};
+use smaragdine_core::source::{Observation, Value};
+use smaragdine_core::trace::{Flag, Flags};
+
+const MAX_W: f64 = 2_000.0;
+const RANGE_UJ: u64 = 100_000_000;
+const MS: i64 = 1_000_000;
+
+fn at(ns: i64, value: Value) -> Observation {
+    Observation { domain: 0, read_start_ns: ns, read_end_ns: ns, value, flags: Flags::NONE }
+}
+
+fn reads(energy_uj: u64, ns: i64) -> Observation {
+    at(ns, Value::Counter { energy_uj })
+}
+
+fn fails(ns: i64) -> Observation {
+    at(ns, Value::Failed { problem: "no value".to_owned() })
+}
+
+fn interval(start_ns: i64, end_ns: i64, energy_j: f64) -> Interval {
+    Interval { start_ns, end_ns, edge_uncertainty_ns: None, energy_j, flags: Flags::NONE }
+}
+
+fn flagged(interval: Interval, flag: Flag) -> Interval {
+    Interval { flags: interval.flags.with(flag), ..interval }
+}
+
+#[test]
+fn the_first_value_and_an_unchanged_one_add_nothing() {
+    let mut counter = Counter::new(Some(RANGE_UJ), MAX_W);
+    assert_eq!(counter.update(&reads(7_000_000, 0)), Difference::First);
+    assert_eq!(counter.update(&reads(7_000_000, 4 * MS)), Difference::NotRefreshed);
+    assert_eq!(counter.update(&reads(8_000_000, 8 * MS)), Difference::Counted(interval(0, 6 * MS, 1.0)));
+}
+
+#[test]
+fn a_refresh_that_two_reads_enclose_lies_in_their_middle() {
+    let mut counter = Counter::new(None, MAX_W);
+    // The register refreshes between 8 and 12 ms, and between 20 and 22 ms.
+    for (ms, energy_uj) in [(0, 0), (4, 0), (8, 0), (12, 1_000_000), (16, 1_000_000), (20, 1_000_000)] {
+        counter.update(&reads(energy_uj, ms * MS));
+    }
+    let enclosed = Interval { edge_uncertainty_ns: Some(2 * MS), ..interval(10 * MS, 21 * MS, 1.0) };
+    assert_eq!(counter.update(&reads(2_000_000, 22 * MS)), Difference::Counted(enclosed));
+    // Another refresh, with no read between: it may have happened at any time since.
+    assert_eq!(counter.update(&reads(3_000_000, 26 * MS)), Difference::Counted(interval(21 * MS, 26 * MS, 1.0)));
+}
+
+#[test]
+fn an_interval_runs_between_the_middles_of_its_reads() {
+    let mut counter = Counter::new(None, MAX_W);
+    let read = |start, end, energy_uj| Observation { read_start_ns: start, read_end_ns: end, ..reads(energy_uj, 0) };
+    counter.update(&read(1_000, 3_000, 0));
+    let difference = counter.update(&read(11_000, 11_500, 1_000_000));
+    assert_eq!(difference, Difference::Counted(interval(2_000, 11_250, 1.0)));
+}
+
+#[test]
+fn a_plausible_fall_is_a_wrap() {
+    let mut counter = Counter::new(Some(RANGE_UJ), MAX_W);
+    counter.update(&reads(RANGE_UJ - 1_000_000, 0));
+    let wrapped = flagged(interval(0, 4 * MS, 3.0), Flag::Wrap);
+    assert_eq!(counter.update(&reads(2_000_000, 4 * MS)), Difference::Wrapped(wrapped));
+}
+
+#[test]
+fn an_implausible_fall_is_a_reset_with_what_was_counted_since() {
+    let mut counter = Counter::new(Some(RANGE_UJ), MAX_W);
+    counter.update(&reads(10_000_000, 0));
+    // A wrap would mean 90 J in 4 ms.
+    let reset = flagged(interval(0, 4 * MS, 0.25), Flag::Reset);
+    assert_eq!(counter.update(&reads(250_000, 4 * MS)), Difference::Reset(reset));
+    assert_eq!(counter.update(&reads(450_000, 8 * MS)), Difference::Counted(interval(4 * MS, 8 * MS, 0.2)));
+}
+
+#[test]
+fn a_fall_without_a_known_range_is_a_reset() {
+    let mut counter = Counter::new(None, MAX_W);
+    counter.update(&reads(u64::MAX, 0));
+    assert!(matches!(counter.update(&reads(0, 4 * MS)), Difference::Reset(_)));
+}
+
+#[test]
+fn a_rise_that_nothing_can_draw_is_a_reset_with_nothing_certain() {
+    let mut counter = Counter::new(None, MAX_W);
+    counter.update(&reads(0, 0));
+    let reset = flagged(interval(0, 4 * MS, 0.0), Flag::Reset);
+    assert_eq!(counter.update(&reads(5_000_000_000, 4 * MS)), Difference::Reset(reset));
+}
+
+#[test]
+fn a_stall_in_which_a_further_wrap_was_possible_is_ambiguous() {
+    let mut counter = Counter::new(Some(RANGE_UJ), MAX_W);
+    counter.update(&reads(0, 0));
+    // 5 J were counted; 105 J are 2 kW over 52.5 ms.
+    let ambiguous = flagged(interval(0, 53 * MS, 5.0), Flag::Ambiguous);
+    assert_eq!(counter.update(&reads(5_000_000, 53 * MS)), Difference::Ambiguous(ambiguous));
+    let counted = counter.update(&reads(10_000_000, 105 * MS));
+    assert_eq!(counted, Difference::Counted(interval(53 * MS, 105 * MS, 5.0)));
+}
+
+#[test]
+fn a_register_that_stands_still_while_it_is_watched_is_never_ambiguous() {
+    let mut counter = Counter::new(Some(RANGE_UJ), MAX_W);
+    counter.update(&reads(0, 0));
+    for tick in 1..1_000 {
+        assert_eq!(counter.update(&reads(0, tick * 4 * MS)), Difference::NotRefreshed);
+    }
+    assert!(matches!(counter.update(&reads(1_000, 4_000 * MS)), Difference::Counted(_)));
+}
+
+#[test]
+fn a_failed_read_lengthens_the_next_interval() {
+    let mut counter = Counter::new(None, MAX_W);
+    counter.update(&reads(0, 0));
+    assert_eq!(counter.update(&fails(4 * MS)), Difference::Failed);
+    let lengthened = flagged(interval(0, 8 * MS, 1.0), Flag::Failed);
+    assert_eq!(counter.update(&reads(1_000_000, 8 * MS)), Difference::Counted(lengthened));
+    let next = counter.update(&reads(2_000_000, 12 * MS));
+    assert_eq!(next, Difference::Counted(interval(8 * MS, 12 * MS, 1.0)), "the flag is told once");
+}
+
+#[test]
+fn a_missed_tick_stays_flagged_until_the_register_refreshes() {
+    let mut counter = Counter::new(None, MAX_W);
+    counter.update(&reads(0, 0));
+    let late = Observation { flags: Flags::NONE.with(Flag::Missed), ..reads(0, 8 * MS) };
+    assert_eq!(counter.update(&late), Difference::NotRefreshed);
+    let missed = flagged(interval(0, 10 * MS, 1.0), Flag::Missed);
+    assert_eq!(counter.update(&reads(1_000_000, 12 * MS)), Difference::Counted(missed));
+}
+
+#[test]
+fn energy_of_an_interval_that_the_source_knows_passes_through() {
+    let mut counter = Counter::new(None, MAX_W);
+    counter.update(&fails(0));
+    let value = Value::Interval { start_ns: 5, end_ns: 9, energy_j: 0.5 };
+    assert_eq!(counter.update(&at(10, value)), Difference::Counted(flagged(interval(5, 9, 0.5), Flag::Failed)));
+}
+
+/// One tick of a register's life.
+#[derive(Debug, Clone)]
+struct Tick {
+    after_ns: i64,
+    /// Of the most that can be drawn meanwhile.
+    load: f64,
+    fails: bool,
+    resets: bool,
+}
+
+fn ticks() -> impl Strategy<Value = Vec<Tick>> {
+    let load = prop_oneof![1 => Just(0.0), 4 => 0.0..0.2, 1 => 0.0..1.0];
+    let tick = (100_000..60 * MS, load, prop::bool::weighted(0.1), prop::bool::weighted(0.05))
+        .prop_map(|(after_ns, load, fails, resets)| Tick { after_ns, load, fails, resets });
+    prop::collection::vec(tick, 1..200)
+}
+
+/// Plays `ticks` on a register; yields each difference with the energy that was truly drawn since the last value.
+fn play(ticks: &[Tick], range_uj: Option<u64>, mut register_uj: u64) -> Vec<(Difference, u64)> {
+    let mut counter = Counter::new(range_uj, MAX_W);
+    let mut now_ns = 0;
+    let mut drawn_uj = 0;
+    let mut differences = vec![(counter.update(&reads(register_uj, now_ns)), 0)];
+    for tick in ticks {
+        now_ns += tick.after_ns;
+        let step_uj = (tick.load * MAX_W * tick.after_ns as f64 * 1e-3).floor() as u64;
+        drawn_uj += step_uj;
+        register_uj += step_uj;
+        if let Some(range) = range_uj {
+            register_uj %= range;
+        }
+        if tick.resets {
+            register_uj = 0;
+        }
+        let difference = counter.update(&if tick.fails { fails(now_ns) } else { reads(register_uj, now_ns) });
+        differences.push((difference, drawn_uj));
+        if difference.interval().is_some() {
+            drawn_uj = 0;
+        }
+    }
+    differences
+}
+
+fn energy_uj(interval: &Interval) -> u64 {
+    (interval.energy_j * 1e6).round() as u64
+}
+
+proptest! {
+    /// With any loads up to the plausible, failures and stalls: what is not flagged as a gap is exact to the
+    /// microjoule, and what is flagged is a lower bound.
+    #[test]
+    fn readings_sum_to_the_difference_of_the_register(ticks in ticks(), start in 0..RANGE_UJ, wraps: bool) {
+        let ticks: Vec<Tick> = ticks.into_iter().map(|tick| Tick { resets: false, ..tick }).collect();
+        for (difference, drawn_uj) in play(&ticks, wraps.then_some(RANGE_UJ), start) {
+            match difference {
+                Difference::First | Difference::NotRefreshed | Difference::Failed => {}
+                Difference::Counted(interval) | Difference::Wrapped(interval) => {
+                    prop_assert_eq!(energy_uj(&interval), drawn_uj);
+                }
+                Difference::Ambiguous(interval) => prop_assert!(energy_uj(&interval) <= drawn_uj),
+                Difference::Reset(_) => prop_assert!(false, "nothing was reset: {:?}", difference),
+            }
+        }
+    }
+
+    /// A register that never wraps is exact between resets, and a reset never adds energy that was not drawn.
+    #[test]
+    fn each_stretch_between_resets_sums_to_the_difference_of_the_register(ticks in ticks(), start in 0..RANGE_UJ) {
+        let mut tainted = false;
+        let differences = play(&ticks, None, start);
+        for ((difference, drawn_uj), resets) in
+            differences.iter().zip(std::iter::once(false).chain(ticks.iter().map(|tick| tick.resets)))
+        {
+            tainted |= resets;
+            let Some(interval) = difference.interval() else { continue };
+            prop_assert!(energy_uj(&interval) <= *drawn_uj, "{:?} of {} uJ", difference, drawn_uj);
+            if !tainted {
+                prop_assert_eq!(energy_uj(&interval), *drawn_uj);
+            }
+            tainted = false;
+        }
+    }
+
+    /// Nothing overlaps and nothing is left out: each interval starts where the last one ended.
+    #[test]
+    fn intervals_follow_each_other(ticks in ticks(), start in 0..RANGE_UJ, wraps: bool) {
+        let mut end_ns = 0;
+        for (difference, _) in play(&ticks, wraps.then_some(RANGE_UJ), start) {
+            let Some(interval) = difference.interval() else { continue };
+            prop_assert_eq!(interval.start_ns, end_ns);
+            prop_assert!(interval.end_ns > interval.start_ns);
+            end_ns = interval.end_ns;
+        }
+    }
+
+    /// Each read is told once: an interval after a failed read is flagged, another is not.
+    #[test]
+    fn failures_are_flagged_on_the_interval_that_they_lengthened(ticks in ticks(), start in 0..RANGE_UJ) {
+        let mut failed = false;
+        for (difference, _) in play(&ticks, Some(RANGE_UJ), start) {
+            failed |= difference == Difference::Failed;
+            let Some(interval) = difference.interval() else { continue };
+            prop_assert_eq!(interval.flags.has(Flag::Failed), failed);
+            failed = false;
+        }
+    }
+}

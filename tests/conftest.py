@@ -1,0 +1,53 @@
+"""What the tests share: a daemon that writes down what it was told."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+class Told:
+    """What the fake daemon was told."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def all(self, kind: str | None = None) -> list[dict[str, Any]]:
+        lines = self.path.read_text().splitlines() if self.path.exists() else []
+        told = [json.loads(line) for line in lines]
+        return [one for one in told if kind in (None, one["kind"])]
+
+    def wait_for(self, kind: str, seconds: float = 30.0) -> dict[str, Any]:
+        deadline = time.monotonic() + seconds
+        while not (found := self.all(kind)):
+            assert time.monotonic() < deadline, f"the daemon was never told {kind}"
+            time.sleep(0.02)
+        return found[0]
+
+
+@pytest.fixture
+def told(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Told:
+    """A fake daemon in place of smaragdined; FAKE_FAULT makes it misbehave."""
+    binary = tmp_path / "bin" / "smaragdined"
+    binary.parent.mkdir()
+    binary.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{HERE / "fake_accountant.py"}" "$@"\n')
+    binary.chmod(0o755)
+    for name in ("SMARAGDINE_SOCKET", "SMARAGDINE_RECORDING", "SMARAGDINE_STATE_DIR", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    # What a daemon keeps for `recover` goes with the test; a short path, for sockets lie there too.
+    monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("t")))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr("smaragdine.daemon.SYSTEM_SOCKET", tmp_path / "no-such-socket")
+    monkeypatch.setenv("SMARAGDINE_BIN", str(binary))
+    monkeypatch.setenv("FAKE_TOLD", str(tmp_path / "told.jsonl"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(p for p in sys.path if p))
+    return Told(tmp_path / "told.jsonl")

@@ -1,0 +1,335 @@
+//! A stand-in for `libnvidia-ml.so`, for machines without GPUs: `smaragdined serve --nvml-library libfake_nvml.so`.
+//!
+//! What it shows is written in a text file: the one that `FAKE_NVML_SPEC` names, or else the library's own path with
+//! `.spec` appended. It is read anew at every call, so a test changes the hardware by writing the file. Without one
+//! there is a single idle GPU. A line is `key = value`; `#` starts a comment. Keys of the machine:
+//!
+//! | key | meaning | default |
+//! |---|---|---|
+//! | `gpus` | how many | 1 |
+//! | `driver` | driver version | 570.86.15 |
+//! | `init` | what `nvmlInit` returns: 0, or 9 where the driver is not loaded | 0 |
+//!
+//! Keys of one GPU, `gpu.N.KEY`, or of all, `gpu.KEY`:
+//!
+//! | key | meaning | default |
+//! |---|---|---|
+//! | `name`, `uuid`, `bus` | as the driver shows them | NVIDIA Fake, GPU-…N, 00000000:0N+1:00.0 |
+//! | `architecture` | 6 Turing, 7 Ampere, 9 Hopper | 9 |
+//! | `watts` | `constant:W`, `square:LOW:HIGH:PERIOD_S`, `sine:MEAN:AMPLITUDE:PERIOD_S`, from `CLOCK_MONOTONIC` 0 on | constant:50 |
+//! | `refresh_ms` | how often the energy counter moves | 20 |
+//! | `energy` | `no`: there is no energy counter | yes |
+//! | `energy_mj` | the counter stands at this value | follows `watts` |
+//! | `instant` | `no`: field 186 is not supported | yes |
+//! | `memory_watts` | waveform of field 186 in the memory scope | not supported |
+//! | `lost` | `yes`: it fell off the bus | no |
+//! | `lost_after_s` | it falls off the bus so long after `nvmlInit` | never |
+//! | `mig` | `yes`: it is divided into instances | no |
+//! | `processes` | pids that hold it, apart by spaces | none |
+//! | `utilisation` | `PID:PERCENT` apart by spaces, sampled just now | none |
+//! | `busy` | utilisation of the whole GPU in percent | 0 |
+//!
+//! Instant power is the mean of the last 25 ms, `nvmlDeviceGetPowerUsage` that of the last second, as on Hopper.
+
+// Symbols keep the names and types that the driver's header gives them.
+#![allow(non_snake_case)]
+
+mod abi;
+mod spec;
+#[path = "../../powercap/src/waveform.rs"]
+pub mod waveform;
+
+use std::ffi::{c_char, c_int, c_uint, c_ulonglong, c_void};
+
+use abi::{
+    FieldValue, INVALID_ARGUMENT, PciInfo, ProcessInfo, ProcessUtilisation, Return, SUCCESS, Utilisation, fill, put,
+    put_all, put_text,
+};
+use spec::{Spec, now_s, realtime_us};
+use waveform::Waveform;
+
+/// The number of the GPU plus one; the driver's are opaque, too.
+type Device = *mut c_void;
+
+const NOT_SUPPORTED: Return = 3;
+const NOT_FOUND: Return = 6;
+const GPU_IS_LOST: Return = 15;
+
+const FIELD_TOTAL_ENERGY: c_uint = 83;
+const FIELD_POWER_AVERAGE: c_uint = 185;
+const FIELD_POWER_INSTANT: c_uint = 186;
+const SCOPE_GPU: c_uint = 0;
+const SCOPE_MEMORY: c_uint = 2;
+const TYPE_UNSIGNED_INT: c_uint = 1;
+const TYPE_UNSIGNED_LONG_LONG: c_uint = 3;
+
+/// # Safety
+/// As all functions here: pointers are valid for what the driver's header says, or null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlInit_v2() -> Return {
+    spec::initialised();
+    Spec::read().number("init", SUCCESS)
+}
+
+/// # Safety
+/// See [`nvmlInit_v2`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlInitWithFlags(_flags: c_uint) -> Return {
+    // SAFETY: takes no pointers.
+    unsafe { nvmlInit_v2() }
+}
+
+/// # Safety
+/// See [`nvmlInit_v2`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlShutdown() -> Return {
+    SUCCESS
+}
+
+/// # Safety
+/// See [`nvmlInit_v2`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlErrorString(result: Return) -> *const c_char {
+    match result {
+        SUCCESS => c"Success",
+        NOT_SUPPORTED => c"Not Supported",
+        GPU_IS_LOST => c"GPU is lost",
+        _ => c"Error",
+    }
+    .as_ptr()
+}
+
+/// # Safety
+/// See [`nvmlInit_v2`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlSystemGetDriverVersion(version: *mut c_char, length: c_uint) -> Return {
+    let driver = Spec::read().text("driver", "570.86.15");
+    // SAFETY: the caller gives a buffer of `length`.
+    unsafe { put_text(version, length, &driver) }
+}
+
+/// # Safety
+/// See [`nvmlInit_v2`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlSystemGetNVMLVersion(version: *mut c_char, length: c_uint) -> Return {
+    // SAFETY: as above.
+    unsafe { put_text(version, length, "12.570.86.15") }
+}
+
+/// # Safety
+/// See [`nvmlInit_v2`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlDeviceGetCount_v2(count: *mut c_uint) -> Return {
+    // SAFETY: as above.
+    unsafe { put(count, Spec::read().number("gpus", 1)) }
+}
+
+/// # Safety
+/// See [`nvmlInit_v2`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlDeviceGetHandleByIndex_v2(index: c_uint, device: *mut Device) -> Return {
+    if index >= Spec::read().number("gpus", 1) {
+        return INVALID_ARGUMENT;
+    }
+    // SAFETY: as above.
+    unsafe { put(device, std::ptr::without_provenance_mut(index as usize + 1)) }
+}
+
+/// # Safety
+/// See [`nvmlInit_v2`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlDeviceGetName(device: Device, name: *mut c_char, length: c_uint) -> Return {
+    // SAFETY: as above.
+    with(device, |spec| unsafe { put_text(name, length, &spec.text("name", "NVIDIA Fake")) })
+}
+
+/// # Safety
+/// See [`nvmlInit_v2`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlDeviceGetUUID(device: Device, uuid: *mut c_char, length: c_uint) -> Return {
+    with(device, |spec| {
+        let fallback = format!("GPU-{:08x}-0000-0000-0000-000000000000", spec.gpu());
+        // SAFETY: as above.
+        unsafe { put_text(uuid, length, &spec.text("uuid", &fallback)) }
+    })
+}
+
+/// # Safety
+/// See [`nvmlInit_v2`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlDeviceGetPciInfo_v3(device: Device, pci: *mut PciInfo) -> Return {
+    with(device, |spec| {
+        let bus_id = spec.text("bus", &format!("00000000:{:02x}:00.0", spec.gpu() + 1));
+        let number = |part: usize| {
+            let part = bus_id.split([':', '.']).nth(part).unwrap_or_default();
+            c_uint::from_str_radix(part, 16).unwrap_or(0)
+        };
+        let mut info = PciInfo {
+            bus_id_legacy: [0; 16],
+            domain: number(0),
+            bus: number(1),
+            device: number(2),
+            pci_device_id: 0x2335_10de,
+            pci_subsystem_id: 0x18be_10de,
+            bus_id: [0; 32],
+        };
+        fill(&mut info.bus_id, &bus_id);
+        fill(&mut info.bus_id_legacy, bus_id.get(4..).unwrap_or(&bus_id));
+        // SAFETY: as above.
+        unsafe { put(pci, info) }
+    })
+}
+
+/// # Safety
+/// See [`nvmlInit_v2`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlDeviceGetArchitecture(device: Device, architecture: *mut c_uint) -> Return {
+    // SAFETY: as above.
+    with(device, |spec| unsafe { put(architecture, spec.number("architecture", 9)) })
+}
+
+/// # Safety
+/// See [`nvmlInit_v2`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlDeviceGetMigMode(device: Device, current: *mut c_uint, pending: *mut c_uint) -> Return {
+    with(device, |spec| {
+        let mode = c_uint::from(spec.is("mig", false));
+        // SAFETY: as above.
+        unsafe { put(current, mode).max(put(pending, mode)) }
+    })
+}
+
+/// # Safety
+/// See [`nvmlInit_v2`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlDeviceGetTotalEnergyConsumption(device: Device, energy_mj: *mut c_ulonglong) -> Return {
+    with(device, |spec| match energy(spec) {
+        // SAFETY: as above.
+        Some(energy) => unsafe { put(energy_mj, energy) },
+        None => NOT_SUPPORTED,
+    })
+}
+
+/// # Safety
+/// See [`nvmlInit_v2`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlDeviceGetPowerUsage(device: Device, power_mw: *mut c_uint) -> Return {
+    // SAFETY: as above.
+    with(device, |spec| unsafe { put(power_mw, mean_mw(spec.waveform("watts", "constant:50"), 1.0)) })
+}
+
+/// # Safety
+/// See [`nvmlInit_v2`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlDeviceGetFieldValues(device: Device, count: c_int, values: *mut FieldValue) -> Return {
+    with(device, |spec| {
+        let Ok(count) = usize::try_from(count) else { return INVALID_ARGUMENT };
+        if values.is_null() {
+            return INVALID_ARGUMENT;
+        }
+        // SAFETY: the caller gives `count` values.
+        for value in unsafe { std::slice::from_raw_parts_mut(values, count) } {
+            value.timestamp_us = realtime_us();
+            value.latency_us = 10;
+            let watts = || spec.waveform("watts", "constant:50");
+            let found = match (value.field, value.scope) {
+                (FIELD_TOTAL_ENERGY, _) => energy(spec).map(|energy| (TYPE_UNSIGNED_LONG_LONG, energy)),
+                (FIELD_POWER_AVERAGE, SCOPE_GPU) => Some((TYPE_UNSIGNED_INT, mean_mw(watts(), 1.0).into())),
+                (FIELD_POWER_INSTANT, SCOPE_GPU) if spec.is("instant", true) => {
+                    Some((TYPE_UNSIGNED_INT, mean_mw(watts(), 0.025).into()))
+                }
+                (FIELD_POWER_INSTANT, SCOPE_MEMORY) => spec
+                    .find("memory_watts")
+                    .and_then(|watts| watts.parse().ok())
+                    .map(|watts| (TYPE_UNSIGNED_INT, mean_mw(watts, 0.025).into())),
+                _ => None,
+            };
+            value.result = if found.is_some() { SUCCESS } else { NOT_SUPPORTED };
+            (value.value_type, value.value) = found.unwrap_or((TYPE_UNSIGNED_INT, 0));
+        }
+        SUCCESS
+    })
+}
+
+/// # Safety
+/// See [`nvmlInit_v2`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlDeviceGetComputeRunningProcesses_v3(
+    device: Device,
+    count: *mut c_uint,
+    processes: *mut ProcessInfo,
+) -> Return {
+    with(device, |spec| {
+        let infos = spec.list("processes").map(|pid| ProcessInfo {
+            pid: pid.parse().unwrap_or(0),
+            used_gpu_memory: 1 << 30,
+            gpu_instance: c_uint::MAX,
+            compute_instance: c_uint::MAX,
+        });
+        // SAFETY: as above.
+        unsafe { put_all(count, processes, infos.collect(), SUCCESS) }
+    })
+}
+
+/// # Safety
+/// See [`nvmlInit_v2`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlDeviceGetProcessUtilization(
+    device: Device,
+    samples: *mut ProcessUtilisation,
+    count: *mut c_uint,
+    _last_seen_us: c_ulonglong,
+) -> Return {
+    with(device, |spec| {
+        let found = spec.list("utilisation").filter_map(|sample| {
+            let (pid, percent) = sample.split_once(':')?;
+            Some(ProcessUtilisation {
+                pid: pid.parse().ok()?,
+                timestamp_us: realtime_us().unsigned_abs(),
+                sm: percent.parse().ok()?,
+                memory: 0,
+                encoder: 0,
+                decoder: 0,
+            })
+        });
+        // SAFETY: as above.
+        unsafe { put_all(count, samples, found.collect(), NOT_FOUND) }
+    })
+}
+
+/// # Safety
+/// See [`nvmlInit_v2`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlDeviceGetUtilizationRates(device: Device, utilisation: *mut Utilisation) -> Return {
+    // SAFETY: as above.
+    with(device, |spec| unsafe { put(utilisation, Utilisation { gpu: spec.number("busy", 0), memory: 0 }) })
+}
+
+/// Millijoules of the energy counter, where there is one.
+fn energy(spec: &Spec) -> Option<c_ulonglong> {
+    if !spec.is("energy", true) {
+        return None;
+    }
+    let refresh_s = f64::from(spec.number("refresh_ms", 20).max(1)) / 1000.0;
+    let moved_s = (now_s() / refresh_s).floor() * refresh_s;
+    let followed = || (spec.waveform("watts", "constant:50").energy_j(moved_s) * 1000.0) as c_ulonglong;
+    Some(spec.find("energy_mj").and_then(|fixed| fixed.parse().ok()).unwrap_or_else(followed))
+}
+
+/// Milliwatts on average over the last `window_s`.
+fn mean_mw(waveform: Waveform, window_s: f64) -> c_uint {
+    let now_s = now_s();
+    ((waveform.energy_j(now_s) - waveform.energy_j(now_s - window_s)) / window_s * 1000.0).round() as c_uint
+}
+
+/// Does something with a GPU's part of the specification, unless it is lost.
+fn with(device: Device, act: impl FnOnce(&Spec) -> Return) -> Return {
+    let spec = Spec::read();
+    match c_uint::try_from(device.addr()) {
+        Ok(number) if number > 0 && number <= spec.number("gpus", 1) => {
+            let spec = spec.of(number - 1);
+            if spec.is_lost() { GPU_IS_LOST } else { act(&spec) }
+        }
+        _ => INVALID_ARGUMENT,
+    }
+}

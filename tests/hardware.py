@@ -1,0 +1,70 @@
+"""Hardware that this machine lacks: the fakes of tests/fakes, built and started as a user would."""
+
+from __future__ import annotations
+
+import bisect
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+@cache
+def built(package: str, artefact: str) -> Path:
+    """The path of a workspace member's artefact, built if need be."""
+    command = ["cargo", "build", "--quiet", "--message-format=json", "--package", package]
+    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    messages = [json.loads(line) for line in done.stdout.splitlines()]
+    files = [Path(name) for message in messages for name in message.get("filenames", [])]
+    return next(path for path in files if path.name == artefact)
+
+
+class Truth:
+    """What the registers of a fake powercap tree really held."""
+
+    def __init__(self, path: Path) -> None:
+        # The writer may be in the middle of its last line.
+        rows = [json.loads(line) for line in path.read_text().splitlines()[:-1]]
+        self._written_ns = [row["written_ns"] for row in rows]
+        self._rows = rows
+
+    def energy_j(self, zone: str, start_ns: int, end_ns: int) -> float:
+        """What the register gained between two instants of CLOCK_MONOTONIC; it moves once a millisecond."""
+        return (self._held_uj(zone, end_ns) - self._held_uj(zone, start_ns)) * 1e-6
+
+    def _held_uj(self, zone: str, at_ns: int) -> float:
+        row = self._rows[bisect.bisect_right(self._written_ns, at_ns) - 1]
+        held: float = row["energy_uj"][zone]
+        return held
+
+
+class Tree:
+    """A running fake powercap tree."""
+
+    def __init__(self, root: Path, truth: Path) -> None:
+        self.root = root
+        self._truth = truth
+
+    @property
+    def truth(self) -> Truth:
+        return Truth(self._truth)
+
+
+@contextmanager
+def powercap_tree(directory: Path, *options: str) -> Iterator[Tree]:
+    """A powercap tree that moves until the block ends; options as `fake-powercap --help` tells."""
+    binary = built("fake-powercap", "fake-powercap")
+    command = [str(binary), "--root", str(directory), "--until-stdin-closes", *options]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        try:
+            yield Tree(Path(ready["ready"]), Path(ready["truth"]))
+        finally:
+            process.stdin.close()
+            process.wait(timeout=10)
