@@ -71,7 +71,7 @@ bench: toolchain ## Rust benchmarks
 
 .PHONY: experiments
 experiments: $(VENV)/.dev ## every experiment at small scale, about ten minutes
-	$(BIN)/python experiments/overhead/run.py --blocks 8 --steps-per-block 10
+	$(BIN)/python experiments/overhead/run.py --minutes 1 --blocks 8
 
 .PHONY: docs
 docs: $(VENV)/.dev ## check that the commands and links that README and docs/ show exist
