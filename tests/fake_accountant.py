@@ -37,7 +37,7 @@ class Accountant(rpc.AccountantServicer):
         self.steps = 0
         self.stopped = threading.Event()
 
-    def Describe(self, request, context):
+    def Describe(self, request, context):  # noqa: N802  the protocol's name
         basis = "modelled" if FAULT == "modelled" else "measured"
         domain = pb.Domain(name="package-0", device="CPU:0", counted=True, basis=basis, source="powercap")
         broken = pb.Source(
@@ -50,7 +50,7 @@ class Accountant(rpc.AccountantServicer):
             state_dir=self.state_dir,
         )
 
-    def Start(self, request, context):
+    def Start(self, request, context):  # noqa: N802  the protocol's name
         tell("start", **MessageToDict(request, preserving_proto_field_name=True))
         if FAULT == "start":
             context.abort(grpc.StatusCode.INTERNAL, "the journal cannot be created\nhint: free some space")
@@ -66,7 +66,7 @@ class Accountant(rpc.AccountantServicer):
             trace_json=json.dumps({"schema_version": 1, "state": "recording"}),
         )
 
-    def Record(self, requests, context):
+    def Record(self, requests, context):  # noqa: N802  the protocol's name
         profile = 0
         for request in requests:
             if FAULT == "die":
@@ -87,12 +87,12 @@ class Accountant(rpc.AccountantServicer):
                 yield pb.RecordResponse(acknowledged=request.sequence, advice=pb.RecordResponse.ADVICE_STOP)
                 return
 
-    def Stop(self, request, context):
+    def Stop(self, request, context):  # noqa: N802  the protocol's name
         tell("stop")
         self.stopped.set()
         return pb.StopResponse(end_ns=time.time_ns(), readings=1, warnings=["the sampler was late once"])
 
-    def Fetch(self, request, context):
+    def Fetch(self, request, context):  # noqa: N802  the protocol's name
         tell("fetch", release=request.release)
         yield pb.FetchResponse(path="../outside" if FAULT == "outside" else "readings.parquet", data=b"PAR")
         if FAULT == "fetch":

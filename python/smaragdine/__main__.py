@@ -1,4 +1,6 @@
-"""`python -m smaragdine`: the command `smaragdine` of this interpreter."""
+"""`python -m smaragdine`: the command, where its script is not on PATH."""
+
+from __future__ import annotations
 
 import sys
 

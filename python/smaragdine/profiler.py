@@ -54,7 +54,7 @@ class Profiler:
             directory = Path(tempfile.mkdtemp(prefix="smaragdine-", dir=_workspace()))
             # Its defaults are what is needed; TensorFlow 2.21 ignores options and says so on stderr each time.
             tf.profiler.experimental.start(str(directory))
-        except Exception as error:  # nothing that a profiler does may end a training
+        except Exception as error:  # noqa: BLE001  nothing that a profiler does may end a training
             self._refuse(error, tf.errors.AlreadyExistsError)
             if directory is not None:
                 shutil.rmtree(directory, ignore_errors=True)
@@ -74,7 +74,7 @@ class Profiler:
         began = time.monotonic_ns()
         try:
             tf.profiler.experimental.stop()
-        except Exception as error:  # nothing that a profiler does may end a training
+        except Exception as error:  # noqa: BLE001  nothing that a profiler does may end a training
             _LOG.warning("a profile was lost, another profiler may have stopped this one: %s", error)
         ended = time.monotonic_ns()
         self._recording.profiling(began, ended)

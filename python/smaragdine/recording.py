@@ -269,7 +269,7 @@ class Recording:
         for action in self._before:
             try:
                 action()
-            except Exception as error:  # what was measured is written whatever else fails
+            except Exception as error:  # noqa: BLE001  what was measured is written whatever else fails
                 _LOG.warning("the end of the recording is incomplete: %s: %s", type(error).__name__, error)
         if not self._sender.close(_FLUSH_TIMEOUT_S) and self._sender.broken is None:
             _LOG.warning("the daemon did not take all events within %g s; the trace lacks the last", _FLUSH_TIMEOUT_S)

@@ -38,7 +38,7 @@ class Shipper:
             before = time.thread_time()
             try:
                 job()
-            except Exception as error:  # a lost profile may cost neither the training nor the next one
+            except Exception as error:  # noqa: BLE001  a lost profile may cost neither the training nor the next one
                 _LOG.warning("a profile was lost: %s: %s", type(error).__name__, error)
             if done is not None:
                 done(time.thread_time() - before)
