@@ -121,7 +121,7 @@ fn benches(criterion: &mut Criterion) {
         let overlap = |name: &str| BenchmarkId::new(name, format!("overlap {lanes}"));
         group.bench_function(overlap("in order"), |bencher| bencher.iter(|| align(black_box(&ordered), 1, 0)));
         group.bench_function(overlap("in order, 4 domains"), |bencher| {
-            bencher.iter(|| align(black_box(&ordered), 4, 0))
+            bencher.iter(|| align(black_box(&ordered), 4, 0));
         });
         group.bench_function(overlap("50 ms disorder"), |bencher| {
             bencher.iter(|| align(black_box(&disordered), 1, DISORDER_NS));

@@ -1,7 +1,7 @@
 //! The trace directory: Parquet tables and `trace.json`, which DuckDB, Polars, pandas and Spark open.
 //!
 //! Each file is written under a temporary name and renamed, `trace.json` last: whoever sees it complete sees all of it.
-//! Reading trusts nothing: every name and index is checked, so what [`read`] returns is safe to index with.
+//! Reading trusts nothing: every name and index is checked, so what [`read()`] returns is safe to index with.
 
 mod columns;
 mod merge;
@@ -45,7 +45,7 @@ pub fn write(dir: &Path, trace: &Trace) -> Result<()> {
 /// The recorded tables stay as they are, byte for byte.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_accounting(dir: &Path, trace: &Trace) -> Result<()> {
     for table in &ACCOUNTING {
         write_table(dir, table, trace)?;
@@ -79,7 +79,7 @@ pub fn read(dir: &Path) -> Result<Trace> {
 /// Reads `trace.json` alone.
 ///
 /// # Errors
-/// As [`read`].
+/// As [`read()`].
 pub fn read_metadata(dir: &Path) -> Result<Metadata> {
     let path = dir.join(METADATA);
     let foreign = |problem: String| Error::NotATrace { path: dir.to_owned(), problem };

@@ -90,6 +90,24 @@ fn what_lies_beyond_the_readings_receives_nothing() {
 }
 
 #[test]
+fn the_last_event_of_a_day_is_as_exact_as_the_first() {
+    const HOUR: i64 = 3_600_000_000;
+    let mut aligner = Aligner::new(1, 3);
+    for hour in 0..24 {
+        aligner.push_energy(0, hour * HOUR * US, (hour + 1) * HOUR * US, 300.0 * 3600.0);
+    }
+    // A lane that is busy all day, and beside it ten microseconds at its start and at its end.
+    [event(A, 0, 24 * HOUR), event(B, 10, 20), event(Z, 24 * HOUR - 20, 24 * HOUR - 10)].iter().for_each(|event| {
+        aligner.push_event(event);
+    });
+    let alignment = aligner.finish();
+    for op in [B, Z] {
+        let energy_j = alignment.energy_j(op as usize, 0);
+        assert!((energy_j / 1.5e-3 - 1.0).abs() < 1e-12, "{energy_j}");
+    }
+}
+
+#[test]
 fn an_event_that_ends_before_it_starts_or_is_of_no_known_operation_is_ignored() {
     let mut aligner = Aligner::new(1, 1);
     assert!(!aligner.push_event(&event(A, 10, 0)));
@@ -113,7 +131,7 @@ fn an_event_that_comes_late_receives_only_what_is_not_yet_given_away() {
     assert_eq!(aligner.late(), 1);
     let alignment = aligner.finish();
     let (energy_uj, rest_uj) = (alignment.energy_j(0, 0) * 1e6, alignment.untraced_j[0] * 1e6);
-    assert!(energy_uj >= 20.0 && energy_uj <= 50.0, "{energy_uj}");
+    assert!((20.0..=50.0).contains(&energy_uj), "{energy_uj}");
     assert_eq!(round(energy_uj + rest_uj), 100.0);
 }
 

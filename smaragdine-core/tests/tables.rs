@@ -160,7 +160,8 @@ fn a_truncated_or_foreign_table_is_named() {
 
 #[test]
 fn a_row_that_names_what_is_not_there_is_damage() {
-    let cases: [(&str, fn(&mut Trace)); 6] = [
+    type Spoil = fn(&mut Trace);
+    let cases: [(&str, Spoil); 6] = [
         ("events.parquet", |trace| trace.events[0].op = u32::MAX),
         ("edges.parquet", |trace| trace.edges[0].1 = 1_000_000),
         ("footprint.parquet", |trace| trace.footprint[0].op = 1_000_000),
@@ -234,7 +235,6 @@ proptest! {
             prop_assert!(parts.iter().all(|part| part.flags.is_gap() == reading.flags.is_gap()));
             prop_assert!(parts.iter().all(|part| part.flags.union(reading.flags) == reading.flags));
         }
-        prop_assert_eq!(merge_untouched(&merged, &windows).len() <= merged.len(), true);
     }
 }
 

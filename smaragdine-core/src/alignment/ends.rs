@@ -70,3 +70,34 @@ impl Ends {
         self.near[self.head..].iter().map(|end| end.1).chain(far)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::Ends;
+
+    proptest! {
+        #[test]
+        fn the_soonest_end_comes_first_however_many_there_are(
+            instants in prop::collection::vec(prop::option::weighted(0.7, 0..1000i64), 0..1500),
+        ) {
+            let (mut ends, mut expected) = (Ends::default(), BTreeSet::new());
+            for (slot, instant) in (0u32..).zip(instants) {
+                if let Some(instant) = instant {
+                    ends.push((instant, slot));
+                    expected.insert((instant, slot));
+                } else {
+                    prop_assert_eq!(ends.pop(), expected.pop_first());
+                }
+                prop_assert_eq!(ends.soonest_ns(), expected.first().map_or(i64::MAX, |end| end.0));
+            }
+            let (mut left, mut slots) = (ends.slots().collect::<Vec<_>>(), expected.iter().map(|end| end.1).collect::<Vec<_>>());
+            left.sort_unstable();
+            slots.sort_unstable();
+            prop_assert_eq!(left, slots);
+        }
+    }
+}

@@ -18,7 +18,7 @@ pub(super) struct Interval {
     pub(super) copy: bool,
 }
 
-/// What the device's energy outside operations was spent in; each is a place in [`Sweeping::outside`].
+/// The classes of instants without operations, by which energy is entered then.
 pub(super) const PROFILING: usize = 0;
 pub(super) const TRACED: usize = 1;
 pub(super) const UNTRACED: usize = 2;
@@ -174,8 +174,8 @@ impl<const K: usize> Sweep<K> {
         let Some((_, slot)) = self.ends.pop() else { return };
         let active = &self.active[slot as usize];
         let energy = &mut self.energy[active.op as usize];
-        for domain in 0..K {
-            energy[domain].add(self.w[active.kind][domain].since(active.w[domain]));
+        for ((energy, w), start) in energy.iter_mut().zip(&self.w[active.kind]).zip(&active.w) {
+            energy.add(w.since(*start));
         }
         self.lanes[active.kind] -= 1;
         self.vacant.push(slot);
