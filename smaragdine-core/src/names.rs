@@ -137,6 +137,10 @@ impl Namer {
         if raw.pipeline {
             return Place::new(DATA, Phase::Other);
         }
+        // An optimizer keeps its slots within the layer whose variable they are for.
+        if is_variable(&raw.kind) && self.graphs.iter().any(|graph| is_slot(graph, &raw.raw_name)) {
+            return Place::new(OPTIMIZER, Phase::Optimizer);
+        }
         if let Some(place) = self.by_scope(path) {
             return place;
         }

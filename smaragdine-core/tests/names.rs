@@ -177,6 +177,13 @@ fn data_flows_along_edges_through_operations_that_were_optimised_away() {
 }
 
 #[test]
+fn slots_of_an_optimizer_belong_to_it() {
+    let slots = Named::session().listing(|op| op.kind == "VarHandleOp" && op.qtn.ends_with("dense/kernel/Adam_1"));
+    assert_eq!(slots.lines().count(), 7, "{slots}");
+    assert!(slots.lines().all(|slot| slot.ends_with("| optimizer | optimizer")), "{slots}");
+}
+
+#[test]
 fn instructions_of_xla_have_the_names_of_the_operations_they_came_from() {
     let named = Named::xla();
     named.find("bert/encoder/layer_0/intermediate/dense/MatMul");

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashSet;
 
 use super::path::{Path, is_gradient_scope, unwrapped};
-use super::{METRICS, Namer, OPTIMIZER, Place, is_slot, is_variable};
+use super::{METRICS, Namer, OPTIMIZER, Place};
 use crate::graph::{Graph, NodeId};
 use crate::trace::Phase;
 
@@ -15,9 +15,6 @@ impl Namer {
     pub(super) fn by_graph(&self, raw_name: &str) -> Option<Place> {
         let (graph, node) = self.node(raw_name)?;
         let graph = &self.graphs[graph];
-        if is_variable(&graph.node(node).op) && is_slot(graph, &graph.node(node).name) {
-            return Some(Place::new(OPTIMIZER, Phase::Optimizer));
-        }
         self.by_gradients(graph, node)
             .or_else(|| self.by_consumers(graph, node))
             .or_else(|| self.by_states(graph, node))

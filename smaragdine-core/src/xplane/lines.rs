@@ -40,7 +40,7 @@ pub(super) struct Decoder<'a> {
     known: Known,
     /// By metadata id, apart for threads of the input pipeline.
     classes: [FxHashMap<i64, Class>; 2],
-    /// By what the stats say: (metadata id, program, hash of the framework's name).
+    /// By what the stats say: (metadata id, program, the framework's name).
     named: FxHashMap<(i64, u64, String), u32>,
     scratch: Vec<RawEvent>,
 }
