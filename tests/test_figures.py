@@ -46,7 +46,7 @@ def test_a_sunburst_draws_few_rings_and_colours_by_share_of_the_parent(trace: Tr
 
 def test_a_large_program_draws_three_rings() -> None:
     program = synthetic_trace.Program()
-    for i in range(400):
+    for i in range(1000):
         program.op(f"net/part_{i % 20}/layer_{i}", "MatMul", 1.0)
     assert figures.sunburst(EDD.of(synthetic_trace.footprint(program))).data[0].maxdepth == 3
 

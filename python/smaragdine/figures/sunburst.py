@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import plotly.graph_objects as go
 
 from smaragdine.edd import EDD
@@ -9,27 +12,28 @@ from smaragdine.energy import MEASURED, MODELLED
 from smaragdine.figures import theme
 from smaragdine.quantity import joules, number, percent, seconds, watts
 
-MOST_SLICES = 150
+# Four rings of so many slices are drawn within a second.
+MOST_SLICES = 800
+# Of a layer's tensors, so many have a slice of their own; an optimizer runs thousands, each too thin to be seen.
+MOST_TENSORS = 60
 MOST_LINES = 3000
 
 
 def sunburst(edd: EDD, *, title: str | None = None) -> go.Figure:
     """Three rings at a time (four of a small program), sized by energy, coloured by share of the parent.
 
-    A slice's id is its place in `edd.walk()`. Hover shows joules, watts, share of the parent and of the whole, count
-    and pass.
+    A slice's id is its place in `edd.walk()`; the smallest of very many tensors in one layer share a slice. Hover shows
+    joules, watts, share of the parent and of the whole, count and pass.
     """
-    boxes = list(edd.walk())
-    place = {box: str(index) for index, box in enumerate(boxes)}
-    boxes.reverse()  # plotly goes round anticlockwise, people read clockwise
-    parents = {child: place[box] for box in boxes for child in box.children}
+    slices = _slices(edd)
+    slices.reverse()  # plotly goes round anticlockwise, people read clockwise
     figure = go.Figure(
         go.Sunburst(
-            ids=[place[box] for box in boxes],
-            labels=[theme.safe(label(box)) for box in boxes],
-            parents=[parents.get(box, "") for box in boxes],
+            ids=[one.id for one in slices],
+            labels=[theme.safe(one.label) for one in slices],
+            parents=[one.parent for one in slices],
             # Only tensors carry energy and plotly adds up: given sums would differ from its own in the last digit.
-            values=[box.energy_j if box.is_tensor else 0 for box in boxes],
+            values=[one.value for one in slices],
             branchvalues="remainder",
             maxdepth=depth(edd),
             rotation=90,
@@ -37,13 +41,12 @@ def sunburst(edd: EDD, *, title: str | None = None) -> go.Figure:
             insidetextorientation="radial",
             textfont={"family": theme.FONT},
             marker={
-                # The whole has no parent: it stays pale.
-                "colors": [*(box.share for box in boxes[:-1]), 0.0],
+                "colors": [one.share for one in slices],
                 "colorscale": theme.PLOTLY_SCALE,
                 "cmin": 0,
                 "cmax": 1,
                 # Thousands of slices would be hidden by the lines between them.
-                "line": {"color": "#ffffff", "width": 1 if len(boxes) < MOST_LINES else 0.3},
+                "line": {"color": "#ffffff", "width": 1 if len(slices) < MOST_LINES else 0.3},
                 "colorbar": {
                     "title": {"text": "share of the parent", "side": "top", "font": {"size": 11}},
                     "orientation": "h",
@@ -57,7 +60,7 @@ def sunburst(edd: EDD, *, title: str | None = None) -> go.Figure:
                 },
                 "showscale": True,
             },
-            hovertext=[hover(box, edd.energy_j) for box in boxes],
+            hovertext=[one.hover for one in slices],
             hovertemplate="%{hovertext}<extra></extra>",
             leaf={"opacity": 1},
         )
@@ -74,6 +77,43 @@ def sunburst(edd: EDD, *, title: str | None = None) -> go.Figure:
     )
 
 
+@dataclass(frozen=True)
+class _Slice:
+    id: str
+    parent: str
+    label: str
+    value: float
+    share: float
+    hover: str
+
+
+def _slices(edd: EDD) -> list[_Slice]:
+    """Parents before their children, in the order of `edd.walk()`."""
+    place = {box: str(index) for index, box in enumerate(edd.walk())}
+    # The whole has no parent: it stays pale.
+    slices = [_Slice(place[edd], "", label(edd), 0.0, 0.0, hover(edd, edd.energy_j))]
+    for parent in place:
+        thin = _thin(parent)
+        for box in parent.children:
+            if box not in thin:
+                value = box.energy_j if box.is_tensor else 0.0
+                told = hover(box, edd.energy_j)
+                slices.append(_Slice(place[box], place[parent], label(box), value, box.share, told))
+        if thin:
+            energy_j = math.fsum(box.energy_j for box in thin)
+            text = f"{len(thin)} more"
+            told = f"<b>{text} tensors</b><br>{joules(energy_j)}, the largest {joules(max(b.energy_j for b in thin))}"
+            share = energy_j / parent.energy_j if parent.energy_j > 0 else 0.0
+            slices.append(_Slice(f"{place[parent]}+", place[parent], text, energy_j, share, told))
+    return slices
+
+
+def _thin(parent: EDD) -> set[EDD]:
+    """The tensors of a layer that get no slice of their own."""
+    tensors = sorted((box for box in parent.children if box.is_tensor), key=lambda box: -box.energy_j)
+    return set(tensors[MOST_TENSORS:]) if len(tensors) > MOST_TENSORS + 1 else set()
+
+
 def left_out(edd: EDD) -> str:
     """What a diagram of one basis has to say of the other."""
     if not edd.left_out_j > 0:
@@ -86,7 +126,7 @@ def depth(edd: EDD) -> int:
     """Rings shown at a time: three, or four where that stays few slices: a small model shows its layers at once."""
     ring, slices = [edd], 1
     for _ in range(3):
-        ring = [child for box in ring for child in box.children]
+        ring = [child for box in ring for child in set(box.children) - _thin(box)]
         slices += len(ring)
     return 4 if slices <= MOST_SLICES else 3
 
