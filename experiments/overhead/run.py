@@ -149,6 +149,8 @@ def measure_ratio(output: Path, pairs: int, steps: int) -> PairedRatio:
 
 
 def main() -> int:
+    # TensorFlow reads this when it is imported; what it logs about each profile would bury the result.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=2.0, help="length of the run at the defaults (default: 2)")
     parser.add_argument("--blocks", type=int, default=40, help="pairs of blocks, one on and one off (default: 40)")
