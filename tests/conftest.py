@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ class Told:
 
 
 @pytest.fixture
-def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Told:
+def told(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Told:
     """A fake daemon in place of smaragdined; FAKE_FAULT makes it misbehave."""
     binary = tmp_path / "bin" / "smaragdined"
     binary.parent.mkdir()
@@ -42,6 +43,9 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Told:
     binary.chmod(0o755)
     for name in ("SMARAGDINE_SOCKET", "SMARAGDINE_RECORDING", "SMARAGDINE_STATE_DIR", "XDG_RUNTIME_DIR"):
         monkeypatch.delenv(name, raising=False)
+    # What a daemon keeps for `recover` goes with the test; a short path, for sockets lie there too.
+    monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("t")))
+    monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr("smaragdine.daemon.SYSTEM_SOCKET", tmp_path / "no-such-socket")
     monkeypatch.setenv("SMARAGDINE_BIN", str(binary))
     monkeypatch.setenv("FAKE_TOLD", str(tmp_path / "told.jsonl"))

@@ -43,6 +43,14 @@ def test_the_report_tells_measured_from_modelled(content: report.Content, tmp_pa
     assert "stpf" not in modelled.figures  # watts per operation mean nothing there
 
 
+def test_both_bases_are_told_apart(tmp_path: Path) -> None:
+    trace = synthetic_trace.write(tmp_path / "mixed", basis="modelled", gpu=True)
+    content = report.Content.of(Runs.open(trace))
+    assert set(content.basis.split(" and ")) == {"measured", "modelled"}
+    assert "modelled are not in this picture" in content.views[0].caption
+    assert {row[2] for row in content.totals.rows} == {"measured", "modelled"}
+
+
 def test_the_views_hold_the_operations_energy(content: report.Content, bert: Path) -> None:
     total = Runs.open(bert).traces[0].ledger().entry("operations").measured_j
     assert [view.label for view in content.views] == ["all passes, by layer", "forward pass", "backward pass"]

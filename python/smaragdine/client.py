@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from smaragdine.v1.accountant_pb2_grpc import AccountantStub
 
 PROTOCOL_VERSION = 1
 
+# What decides which GPU is TensorFlow's `GPU:0`, as this process has it now.
+_CUDA = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")
 _OPTIONS = [
     # Unix sockets have no authority; the default is the socket's path, percent-encoded, which HTTP/2 servers refuse.
     ("grpc.default_authority", "localhost"),
@@ -161,6 +164,7 @@ class Client:
             keep_all=options.keep_all,
             clock=trace_pb2.ClockPair(realtime_ns=pair.realtime_ns, monotonic_ns=pair.monotonic_ns),
             software=options.software,
+            environment={name: os.environ[name] for name in _CUDA if name in os.environ},
         )
         with self._errors("start a recording", timeout_s):
             answer = self._stub.Start(request, timeout=timeout_s)

@@ -108,7 +108,7 @@ class Footprint:
 
         if self.summarized:
             return self
-        rows = Summary.of(row.qtn for row in self.rows).fold(self.rows)
+        rows = Summary.of((row.qtn, row.layer) for row in self.rows).fold(self.rows)
         return replace(self, rows=rows, summarized=True)
 
     def by(self, key: str) -> list[Group]:

@@ -1,7 +1,8 @@
 """Summaries (STEF, STPF): which composite layers are self-similar, and the name under which they fold.
 
-Two siblings fold when their names differ in numbers alone and their insides have the same structure. Operations never
-fold: `MatMul` and `MatMul_1` are different gradients. Works on names alone; energies follow their names.
+Two siblings fold when their names differ in numbers alone and their insides have the same structure. Only layers fold,
+operations never: `MatMul` and `MatMul_1` are different products, and so are the scopes that hold their gradients. Works
+on names alone; energies follow their names.
 """
 
 from __future__ import annotations
@@ -27,16 +28,23 @@ _NUMBER = re.compile(r"\d+")
 
 @dataclass(slots=True)
 class _Layer:
-    """One composite layer, or several folded into one: the tensors and layers right below."""
+    """One scope of names: the tensors and scopes right below."""
 
     name: str
+    folds: bool = False
+    """It is a layer of the program; the scope that an operation opens within its layer is none."""
     tensors: set[str] = field(default_factory=set)
     layers: dict[str, _Layer] = field(default_factory=dict)
 
     def shape(self, prefix: str = "") -> frozenset[str]:
         """Every tensor below, by its path with the numbers of layers left out."""
         own = {prefix + tensor for tensor in self.tensors}
-        return frozenset(own.union(*(layer.shape(f"{prefix}{_stem(layer.name)}/") for layer in self.layers.values())))
+        return frozenset(own.union(*(layer.shape(f"{prefix}{layer.stem}/") for layer in self.layers.values())))
+
+    @property
+    def stem(self) -> str:
+        """The name without a layer's numbers; Keras leaves the first of several unnumbered: `dense`, `dense_1`."""
+        return _NUMBER.sub("#", self.name).removesuffix("_#") if self.folds else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +55,16 @@ class Summary:
     folds: Mapping[str, tuple[str, ...]]
 
     @classmethod
-    def of(cls, qtns: Iterable[str]) -> Summary:
-        """The summary of a set of QTNs; it does not depend on their order."""
+    def of(cls, operations: Iterable[tuple[str, str]]) -> Summary:
+        """The summary of a set of operations, given as QTN and layer; it does not depend on their order."""
         root = _Layer("")
-        for qtn in sorted(set(qtns)):
+        for qtn, path in sorted(set(operations)):
             layer = root
-            *path, tensor = qtn.split("/", _DEEPEST)
-            for name in path:
+            *scopes, tensor = qtn.split("/", _DEEPEST)
+            first, last = _stretch(scopes, path)
+            for depth, name in enumerate(scopes):
                 layer = layer.layers.setdefault(name, _Layer(name))
+                layer.folds |= first <= depth < last
             layer.tensors.add(tensor)
         names: dict[str, str] = {}
         folds: dict[str, tuple[str, ...]] = {}
@@ -84,11 +94,15 @@ class Summary:
     @staticmethod
     def layer(row: FootprintRow, name: str) -> str:
         """The row's layer under its summarized name: a layer path is a stretch of the QTN, and folding keeps depth."""
-        before, path, after = row.qtn.split("/", _DEEPEST), row.layer.split("/"), name.split("/", _DEEPEST)
-        start = 1 if before[0] == "gradients" else 0
-        if len(before) == len(after) and before[start : start + len(path)] == path:
-            return "/".join(after[start : start + len(path)])
-        return row.layer
+        first, last = _stretch(row.qtn.split("/", _DEEPEST)[:-1], row.layer)
+        return "/".join(name.split("/", _DEEPEST)[first:last]) or row.layer
+
+
+def _stretch(scopes: Sequence[str], layer: str) -> tuple[int, int]:
+    """Where the layer's path lies in a QTN's scopes: from the first to before the last; (0, 0) where it does not."""
+    path = layer.split("/")
+    first = 1 if scopes[:1] == ["gradients"] else 0
+    return (first, first + len(path)) if scopes[first : first + len(path)] == path else (0, 0)
 
 
 def _fold(
@@ -115,7 +129,7 @@ def _self_similar(children: list[tuple[str, _Layer]]) -> list[list[tuple[str, _L
     """Children in groups of one stem and structure, in the natural order of their names."""
     groups: list[tuple[str, frozenset[str], list[tuple[str, _Layer]]]] = []
     for path, child in sorted(children, key=lambda item: natural(item[0])):
-        stem, shape = _stem(child.name), child.shape()
+        stem, shape = child.stem, child.shape()
         for other_stem, other_shape, members in groups:
             if stem == other_stem and _alike(shape, other_shape, child.name == members[0][1].name):
                 members.append((path, child))
@@ -129,11 +143,6 @@ def _self_similar(children: list[tuple[str, _Layer]]) -> list[list[tuple[str, _L
 def _alike(one: frozenset[str], other: frozenset[str], same_name: bool) -> bool:
     # The same layer inside folded parents is one layer, whatever an optimiser did to it in one of them.
     return same_name or len(one & other) >= SAME_STRUCTURE * len(one | other)
-
-
-def _stem(name: str) -> str:
-    """The name with numbers left out; Keras leaves the first of several unnumbered: `dense`, `dense_1`."""
-    return _NUMBER.sub("#", name).removesuffix("_#")
 
 
 def _folded_name(names: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ use crate::clock::monotonic_ns;
 use crate::config::validate_period;
 use crate::error::{Error, Result};
 use crate::recording::{Options, Recording};
+use crate::source::nvml::CudaEnvironment;
 use crate::source::{Roots, Source, discover};
 use crate::trace::Basis;
 use crate::wire::v1;
@@ -115,7 +116,9 @@ impl Daemon {
                 "the caller's CLOCK_MONOTONIC is not this daemon's: they run in different time namespaces".to_owned(),
             ));
         }
-        let sources = choose(&self.shared.roots, request.require_measured)?;
+        let roots = &self.shared.roots;
+        let cuda = cuda(&request.environment, roots, caller.pid);
+        let sources = choose(roots, &cuda, request.require_measured)?;
         let id = format!("{:x}-{:x}", std::process::id(), monotonic_ns());
         let options = Options {
             name: request.name,
@@ -124,7 +127,8 @@ impl Daemon {
             software: request.software.into_iter().collect(),
             keep_all: request.keep_all,
             application: caller.pid,
-            roots: self.shared.roots.clone(),
+            roots: roots.clone(),
+            cuda,
             socket: self.shared.socket.clone(),
         };
         let recording = Recording::start(id.clone(), caller.uid, options, sources, &self.shared.state_dir)?;
@@ -164,14 +168,22 @@ impl Daemon {
     }
 }
 
-/// Every readable sensor; the model only where there is none and none is required.
-fn choose(roots: &Roots, require_measured: bool) -> Result<Vec<Box<dyn Source>>> {
-    let (modelled, measured): (Vec<_>, Vec<_>) = discover(roots)
+/// The caller's own word on its CUDA environment, or else what its process was started with.
+fn cuda(environment: &HashMap<String, String>, roots: &Roots, pid: i32) -> CudaEnvironment {
+    let value = |name: &str| environment.get(name).cloned();
+    let told =
+        CudaEnvironment { visible_devices: value("CUDA_VISIBLE_DEVICES"), device_order: value("CUDA_DEVICE_ORDER") };
+    if told == CudaEnvironment::default() { CudaEnvironment::of(&roots.proc, pid).unwrap_or_default() } else { told }
+}
+
+/// Every readable sensor; the model only where none of them counts and none is required.
+fn choose(roots: &Roots, cuda: &CudaEnvironment, require_measured: bool) -> Result<Vec<Box<dyn Source>>> {
+    let (modelled, measured): (Vec<_>, Vec<_>) = discover(roots, cuda)
         .into_iter()
         .filter_map(|discovered| discovered.source.ok())
         .filter(|source| !source.domains().is_empty())
         .partition(|source| source.domains().iter().all(|domain| domain.basis == Basis::Modelled));
-    if !measured.is_empty() {
+    if measured.iter().any(|source| source.domains().iter().any(|domain| domain.counted)) {
         Ok(measured)
     } else if !require_measured && !modelled.is_empty() {
         Ok(modelled)

@@ -40,7 +40,7 @@ impl DeviceFootprint<'_> {
         let row = |op: u32, place: usize, basis: Basis| {
             let domains = self.measured().filter(|(_, domain)| domain.basis == basis);
             let energy_j = domains.map(|(domain, _)| self.energy_j(place, domain)).sum();
-            let time_s = alignment.time_ns[place] as f64 * 1e-9;
+            let time_s = alignment.time_ns[place] as f64 / 1e9;
             FootprintRow {
                 policy,
                 op,
@@ -78,6 +78,6 @@ impl DeviceFootprint<'_> {
         let alignment = self.alignments.first()?;
         let events = alignment.count.iter().sum();
         let time_ns = alignment.time_ns.iter().fold(0u64, |sum, time| sum.saturating_add(*time));
-        (events > 0 && self.measured().next().is_none()).then(|| (events, time_ns as f64 * 1e-9))
+        (events > 0 && self.measured().next().is_none()).then(|| (events, time_ns as f64 / 1e9))
     }
 }

@@ -292,7 +292,7 @@ mod tests {
     }
 
     fn write(path: &Path, count: i64) -> Vec<Record> {
-        let records: Vec<_> = (0..count).map(|n| Record::Readings(vec![reading(n), reading(n + 1)])).collect();
+        let records: Vec<_> = (1..=count).map(|n| Record::Readings(vec![reading(n), reading(n + 1)])).collect();
         let mut journal = Journal::create(path).unwrap();
         for record in &records {
             journal.append(record).unwrap();

@@ -26,10 +26,6 @@ pub mod journal;
 pub mod tables;
 pub mod trace;
 
-mod fields;
-mod hlo;
-mod leaves;
-
 pub mod graph;
 pub mod names;
 pub mod step_stats;

@@ -19,6 +19,7 @@ use crate::journal::{Journal, Record};
 use crate::sampler::Sampler;
 use crate::shares::gpu::GpuShareSampler;
 use crate::shares::{self, ShareSampler};
+use crate::source::nvml::CudaEnvironment;
 use crate::source::{Roots, Source};
 use crate::tables;
 use crate::trace::{Basis, Metadata, Policy, Reading, SCHEMA_VERSION, ShareSample, State};
@@ -38,6 +39,8 @@ pub struct Options {
     /// The application: this process and its descendants.
     pub application: i32,
     pub roots: Roots,
+    /// What decides which GPU is the application's `GPU:0`.
+    pub cuda: CudaEnvironment,
     pub socket: PathBuf,
 }
 
@@ -79,8 +82,10 @@ enum Stage {
 
 struct Running {
     samplers: Vec<Sampler>,
-    shares: Option<ShareSampler>,
+    shares: ShareSampler,
     gpu_shares: Option<GpuShareSampler>,
+    /// What the sources could not open.
+    problems: Vec<String>,
     collector: JoinHandle<Vec<String>>,
 }
 
@@ -179,12 +184,11 @@ impl Recording {
         for sampler in running.samplers {
             end.sources.push(sampler.stop());
         }
-        if let Some(shares) = running.shares {
-            let report = shares.stop();
-            end.share_source = Some(report.source);
-            end.share_tick_ns = Some(report.tick_ns);
-            end.warnings.extend(report.problems);
-        }
+        end.warnings.extend(running.problems);
+        let report = running.shares.stop();
+        end.share_source = Some(report.source);
+        end.share_tick_ns = Some(report.tick_ns);
+        end.warnings.extend(report.problems);
         if let Some(shares) = running.gpu_shares {
             end.warnings.extend(shares.stop().problems);
         }
@@ -292,27 +296,28 @@ fn start_samplers(
     let period_ns = options.period.as_nanos() as i64;
     let thread = || Error::io("start a thread for", dir);
     let mut samplers = Vec::with_capacity(sources.len());
-    let mut first_domain = 0;
-    let mut gpus = false;
+    let (mut first_domain, mut gpus, mut problems) = (0, false, Vec::new());
     for source in sources {
         gpus |= source.name() == "nvml";
+        problems.extend(source.problems());
         let domains = source.domains().len() as u16;
         let period_ns = period_ns.max(source.shortest_period_ns().unwrap_or(0));
         samplers.push(Sampler::start(source, first_domain, period_ns, clock, readings.clone()).map_err(thread())?);
         first_domain += domains;
     }
+    let Options { roots, cuda, application, .. } = options;
+    let mut gpu_shares = None;
+    if gpus {
+        let library = roots.nvml_library.as_deref();
+        match GpuShareSampler::start(library, cuda, *application, &roots.proc, clock, shares.clone()) {
+            Ok(sampler) => gpu_shares = Some(sampler),
+            Err(unavailable) => problems.push(format!("the shares of GPUs are unknown: {unavailable}")),
+        }
+    }
     let daemon = vec![std::process::id() as i32];
-    let gpu_shares = gpus
-        .then(|| {
-            let library = options.roots.nvml_library.as_deref();
-            GpuShareSampler::start(library, options.application, &options.roots.proc, clock, shares.clone())
-        })
-        .transpose()
-        .map_err(thread())?;
-    let shares =
-        ShareSampler::start(&options.roots.proc, options.application, daemon, shares::PERIOD_NS, clock, shares)
-            .map_err(thread())?;
-    Ok(Running { samplers, shares: Some(shares), gpu_shares, collector })
+    let shares = ShareSampler::start(&roots.proc, *application, daemon, shares::PERIOD_NS, clock, shares);
+    let shares = shares.map_err(thread())?;
+    Ok(Running { samplers, shares, gpu_shares, collector, problems })
 }
 
 /// Moves readings and shares into the journal until all samplers are gone; returns what went wrong.

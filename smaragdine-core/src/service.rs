@@ -13,6 +13,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::daemon::{Caller, Daemon, stop_with_caller};
 use crate::error::Error;
+use crate::source::nvml::CudaEnvironment;
 use crate::source::{Roots, discover};
 use crate::trace::{Basis, Domain};
 use crate::wire::PROTOCOL_VERSION;
@@ -189,13 +190,13 @@ async fn blocking<T: Send + 'static>(call: impl FnOnce() -> Result<T, Error> + S
 }
 
 fn describe_sources(roots: &Roots) -> Vec<v1::Source> {
-    discover(roots)
+    discover(roots, &CudaEnvironment::default())
         .into_iter()
         .map(|discovered| match discovered.source {
             Ok(source) => v1::Source {
                 name: discovered.name.to_owned(),
                 available: true,
-                problem: String::new(),
+                problem: source.problems().join("; "),
                 hint: String::new(),
                 domains: source.domains().iter().map(domain).collect(),
             },

@@ -12,6 +12,7 @@ pub mod replay;
 use std::path::PathBuf;
 
 use crate::trace::{Domain, Flags};
+use nvml::CudaEnvironment;
 
 /// One register, read once. Stamps are `CLOCK_MONOTONIC`.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +46,11 @@ pub trait Source: Send {
     /// Reads every register once, appending one observation each. A failure is an observation, too.
     /// A source of [`Value::Interval`]s may add none on its first read, which fixes where its first interval starts.
     fn read(&mut self, out: &mut Vec<Observation>);
+
+    /// What could not be opened beside what was, each in words.
+    fn problems(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// The shortest useful period, where polling faster tells nothing.
     fn shortest_period_ns(&self) -> Option<i64> {
@@ -97,10 +103,11 @@ impl Discovered {
 }
 
 /// Every kind of source, opened where it can be. The model comes last: it is for machines where nothing is measured.
+/// `cuda` decides which GPU is the application's `GPU:0`.
 #[must_use]
-pub fn discover(roots: &Roots) -> Vec<Discovered> {
+pub fn discover(roots: &Roots, cuda: &CudaEnvironment) -> Vec<Discovered> {
     let powercap = powercap::Powercap::open(&roots.powercap);
-    let nvml = nvml::Nvml::open(roots.nvml_library.as_deref());
+    let nvml = nvml::Nvml::open_for(roots.nvml_library.as_deref(), cuda);
     let hwmon = hwmon::Hwmon::open(&roots.hwmon).map(|hwmon| hwmon.beside(powercap.is_ok(), nvml.is_ok()));
     vec![
         Discovered::new("powercap", powercap),
@@ -124,7 +131,7 @@ mod tests {
             proc: "/proc".into(),
             nvml_library: Some(nowhere),
         };
-        let discovered = discover(&roots);
+        let discovered = discover(&roots, &CudaEnvironment::default());
         assert_eq!(discovered.first().map(|first| first.name), Some("powercap"));
         assert_eq!(discovered.last().map(|last| last.name), Some("model"));
         for Discovered { name, source } in discovered {

@@ -17,6 +17,11 @@ from smaragdine.errors import SmaragdineError
 _COMMANDS = (
     "demo",
     "run",
+    "report",
+    "footprint",
+    "ledger",
+    "figure",
+    "account",
     "recover",
     "doctor",
     "daemon",

@@ -44,11 +44,11 @@ def run(arguments: argparse.Namespace) -> int:
     path = train(arguments.output, arguments.steps)
 
     from smaragdine.report import write
+    from smaragdine.runs import Runs
     from smaragdine.trace import Trace
 
-    trace = Trace.open(path)
-    report = write([trace], path / "report.html")
-    print("\n".join(_result(trace)))
+    print("\n".join(_result(Trace.open(path))))
+    report = write(Runs.open(path), path / "report.html")
     print(f"\nThe trace is in {path}, its report in {report}")
     return 0
 

@@ -75,6 +75,7 @@ def _what(scope: str, per: str) -> str:
 
 def _table(groups: list[Group], by: str, *, several: bool) -> None:
     from smaragdine.cli.table import write_table
+    from smaragdine.energy import MEASURED
     from smaragdine.quantity import joules, number, percent, seconds, watts
 
     headers = ["operation" if by in ("op", "stef") else by, "energy", "share", "time", "power", "count", "basis"]
@@ -82,8 +83,16 @@ def _table(groups: list[Group], by: str, *, several: bool) -> None:
         headers[2:2] = ["±", "runs"]
     rows = []
     for group in groups:
-        row = [group.name, joules(group.energy_j), percent(group.share), seconds(group.time_s), watts(group.power_w),
-               number(group.count), group.basis]  # fmt: skip
+        row = [
+            group.name,
+            joules(group.energy_j),
+            percent(group.share),
+            seconds(group.time_s),
+            # Watts per operation mean nothing where power was modelled.
+            watts(group.power_w) if group.basis == MEASURED else "–",
+            number(group.count),
+            group.basis,
+        ]
         if several:
             row[2:2] = [joules(group.energy_sd_j), str(group.runs)]
         rows.append(row)

@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         done = subprocess.run([find_binary(), "recover", output, "--output", output], check=False)
         if done.returncode:
             return done.returncode
-        _clean(Path(str(metadata.get("state_dir") or "")), output)
+        _clean(Path(str(metadata.get("state_dir") or "")), Path(str(metadata.get("socket") or "")), output)
     print(f"recovered {output}")
     return 0
 
@@ -75,10 +75,14 @@ def _fetched(output: Path, metadata: dict[str, Any]) -> bool:
     return True
 
 
-def _clean(state_dir: Path, output: Path) -> None:
+def _clean(state_dir: Path, socket: Path, output: Path) -> None:
     """Removes what a private daemon left in temporary space, once its trace is safe; its log is kept."""
     private = state_dir.parent
     log = private / "daemon.log"
     if private.name.startswith("smaragdine-") and log.is_file():
         shutil.copyfile(log, output / "daemon.log")
         shutil.rmtree(private, ignore_errors=True)
+        try:
+            socket.parent.rmdir()
+        except OSError:
+            pass

@@ -182,6 +182,11 @@ def _place(
             ordered = _nondecreasing([w - o for w, o in zip(wanted, offsets, strict=True)], weights)
             for node, position, offset in zip(nodes, ordered, offsets, strict=True):
                 centres[node] = position + offset
+    # What is left of a lane's wobble goes where half a gap, which is free on either side, suffices.
+    for chain in layering.chains.values():
+        lane = [centres[node] for node in chain[1:-1]]
+        if lane and max(lane) - min(lane) <= gap / 2:
+            centres.update(dict.fromkeys(chain[1:-1], sum(lane) / len(lane)))
 
 
 def _pull(node: int, other: int, count: int, neighbours: dict[int, set[int]]) -> float:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from smaragdine.edd import EDD
+from smaragdine.energy import MEASURED, MODELLED
 from smaragdine.figures import theme
 from smaragdine.quantity import joules, number, percent, seconds, watts
 
 MOST_SLICES = 150
+MOST_LINES = 3000
 
 
 def sunburst(edd: EDD, *, title: str | None = None) -> go.Figure:
@@ -40,7 +42,8 @@ def sunburst(edd: EDD, *, title: str | None = None) -> go.Figure:
                 "colorscale": theme.PLOTLY_SCALE,
                 "cmin": 0,
                 "cmax": 1,
-                "line": {"color": "#ffffff", "width": 1},
+                # Thousands of slices would be hidden by the lines between them.
+                "line": {"color": "#ffffff", "width": 1 if len(boxes) < MOST_LINES else 0.3},
                 "colorbar": {
                     "title": {"text": "share of the parent", "side": "top", "font": {"size": 11}},
                     "orientation": "h",
@@ -63,12 +66,20 @@ def sunburst(edd: EDD, *, title: str | None = None) -> go.Figure:
         figure.add_annotation(text="no energy in operations", showarrow=False, font={"size": 14})
     return theme.dress(
         figure,
-        title or f"{edd.name}: {joules(edd.energy_j)} in operations",
+        title or f"{edd.name}: {joules(edd.energy_j)} in operations{left_out(edd)}",
         modelled=edd.modelled,
         margin={"l": 8, "r": 8, "b": 56},
         uniformtext={"minsize": 9, "mode": "hide"},
         height=640,
     )
+
+
+def left_out(edd: EDD) -> str:
+    """What a diagram of one basis has to say of the other."""
+    if not edd.left_out_j > 0:
+        return ""
+    other = MEASURED if edd.modelled else MODELLED
+    return f" {edd.basis}; {joules(edd.left_out_j)} {other} are not in this picture"
 
 
 def depth(edd: EDD) -> int:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from smaragdine.errors import SmaragdineError
 from smaragdine.report.content import Content
 from smaragdine.report.page import render
 from smaragdine.runs import Runs
+from smaragdine.trace import Trace
 
 __all__ = ["Content", "render", "write"]
 
 
-def write(runs: Runs, file: str | Path, *, policy: str = "equal") -> Path:
+def write(traces: Runs | Sequence[Trace], file: str | Path, *, policy: str = "equal") -> Path:
     """Writes the report of one trace, or of several of the same thing, and returns its path.
 
     Raises SmaragdineError with exit code 3 where a trace has no readings, and where the file cannot be written.
     """
+    runs = traces if isinstance(traces, Runs) else Runs(tuple(traces))
     page = render(Content.of(runs, policy=policy))
     path = Path(file)
     try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smaragdine import figures
+from smaragdine.energy import MEASURED
 from smaragdine.figures import theme
 from smaragdine.footprint import Footprint, Group
 from smaragdine.ledger import ENTRIES, MEANINGS, Ledger
@@ -49,6 +50,8 @@ class Content:
     """The whole report."""
 
     title: str
+    basis: str
+    """`measured`, `modelled`, or both."""
     notice: str | None
     coverage: str
     tiles: tuple[tuple[str, str, str], ...]
@@ -74,6 +77,7 @@ class Content:
         views = (View.of(runs.edd(phase, policy=policy), label) for phase, label in _VIEWS)
         return cls(
             title=first.name,
+            basis=" and ".join(dict.fromkeys(domain.basis for domain in first.metadata.counted)) or MEASURED,
             notice=next((trace.notice for trace in runs if trace.notice), None),
             coverage="; ".join(dict.fromkeys(f.coverage.sentence() for f in footprint.footprints)),
             tiles=_tiles(first, footprint.footprints[0], len(runs)),
@@ -147,7 +151,7 @@ def _groups(groups: Sequence[Group], what: str) -> Table:
             group.basis,
             percent(group.share),
             seconds(group.time_s),
-            watts(group.power_w),
+            watts(group.power_w) if group.basis == MEASURED else "–",
             number(group.count),
         )
         for group in groups

@@ -25,7 +25,7 @@ def render(content: Content) -> str:
     """The page. It depends on the content alone."""
     payload = {
         "views": [
-            {"label": v.label, "sunburst": v.sunburst, "levels": v.levels, "start": v.start} for v in content.views
+            {"caption": v.caption, "sunburst": v.sunburst, "levels": v.levels, "start": v.start} for v in content.views
         ],
         "figures": {
             **content.figures,
@@ -38,7 +38,7 @@ def render(content: Content) -> str:
         title=_text(content.title),
         style=assets.joinpath("report.css").read_text(encoding="utf-8"),
         notice=f'<p class="notice" role="note">{_code(content.notice)}</p>' if content.notice else "",
-        basis="modelled" if content.notice else "measured",
+        basis=_text(content.basis),
         mark=" (modelled)" if content.notice else "",
         rankings="".join(f'<div class="figure" data-figure="{_text(kind)}"></div>' for kind in content.figures),
         coverage=_text(content.coverage),

@@ -118,6 +118,7 @@
   async function choose(i) {
     view = payload.views[i];
     document.querySelectorAll(".tabs button").forEach((button, k) => button.setAttribute("aria-selected", String(k === i)));
+    document.getElementById("caption").textContent = view.caption;
     index(view);
     view.sunburst.data[0].level = "0";
     await draw(burst, view.sunburst);

@@ -10,6 +10,8 @@ from smaragdine.edd import EDD
 from smaragdine.figures import theme
 from smaragdine.figures.distribution import entrance
 from smaragdine.figures.level import arrange
+from smaragdine.figures.sunburst import left_out
+from smaragdine.quantity import joules
 
 # Levels that are drawn: those with the most energy, so that a program of any size makes a page of bounded size.
 MOST_LEVELS = 400
@@ -21,6 +23,8 @@ class View:
     """`levels` maps a slice's id to its drawing; a slice without one says that it is too small to draw."""
 
     label: str
+    caption: str
+    """How much energy the picture shows."""
     sunburst: dict[str, Any]
     levels: dict[str, dict[str, Any]]
     start: str
@@ -36,6 +40,7 @@ class View:
         drawing["layout"]["margin"]["t"] = 12
         return cls(
             label=label,
+            caption=f"{joules(edd.energy_j)} in operations{left_out(edd)}.",
             sunburst=drawing,
             levels={place[box]: _drawing(box, place) for box in layers[:MOST_LEVELS]},
             start=place[entrance(edd)],

@@ -60,7 +60,7 @@ class Domain(_message.Message):
     def __init__(self, name: _Optional[str] = ..., device: _Optional[str] = ..., parent: _Optional[str] = ..., counted: bool = ..., basis: _Optional[str] = ..., source: _Optional[str] = ..., range_uj: _Optional[int] = ..., not_counted_because: _Optional[str] = ...) -> None: ...
 
 class StartRequest(_message.Message):
-    __slots__ = ("name", "period_ns", "labels", "require_measured", "keep_all", "clock", "software")
+    __slots__ = ("name", "period_ns", "labels", "require_measured", "keep_all", "clock", "software", "environment")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -75,6 +75,13 @@ class StartRequest(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class EnvironmentEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     NAME_FIELD_NUMBER: _ClassVar[int]
     PERIOD_NS_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
@@ -82,6 +89,7 @@ class StartRequest(_message.Message):
     KEEP_ALL_FIELD_NUMBER: _ClassVar[int]
     CLOCK_FIELD_NUMBER: _ClassVar[int]
     SOFTWARE_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
     name: str
     period_ns: int
     labels: _containers.ScalarMap[str, str]
@@ -89,7 +97,8 @@ class StartRequest(_message.Message):
     keep_all: bool
     clock: _trace_pb2.ClockPair
     software: _containers.ScalarMap[str, str]
-    def __init__(self, name: _Optional[str] = ..., period_ns: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., require_measured: bool = ..., keep_all: bool = ..., clock: _Optional[_Union[_trace_pb2.ClockPair, _Mapping]] = ..., software: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    environment: _containers.ScalarMap[str, str]
+    def __init__(self, name: _Optional[str] = ..., period_ns: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., require_measured: bool = ..., keep_all: bool = ..., clock: _Optional[_Union[_trace_pb2.ClockPair, _Mapping]] = ..., software: _Optional[_Mapping[str, str]] = ..., environment: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class StartResponse(_message.Message):
     __slots__ = ("recording", "start_ns", "realtime_offset_ns", "domains", "basis", "warning", "state_dir", "trace_json")

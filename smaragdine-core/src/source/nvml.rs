@@ -102,12 +102,6 @@ impl Nvml {
     pub fn gpus(&self) -> &[Gpu] {
         &self.gpus
     }
-
-    /// What does not hold of every GPU here: unreadable ones, MIG, numbers in doubt.
-    #[must_use]
-    pub fn problems(&self) -> &[String] {
-        &self.problems
-    }
 }
 
 impl Source for Nvml {
@@ -117,6 +111,11 @@ impl Source for Nvml {
 
     fn domains(&self) -> &[Domain] {
         &self.domains
+    }
+
+    /// What does not hold of every GPU here: unreadable ones, MIG, numbers in doubt.
+    fn problems(&self) -> Vec<String> {
+        self.problems.clone()
     }
 
     fn read(&mut self, out: &mut Vec<Observation>) {

@@ -102,6 +102,10 @@ impl Source for Powercap {
         &self.domains
     }
 
+    fn problems(&self) -> Vec<String> {
+        self.unreadable.iter().map(ToString::to_string).collect()
+    }
+
     fn read(&mut self, out: &mut Vec<Observation>) {
         for (domain, register) in (0..).zip(&mut self.registers) {
             let read_start_ns = monotonic_ns();

@@ -1,9 +1,11 @@
 //! Columns of a Parquet file by name and type, with what is wrong said in words.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::path::Path;
+use std::sync::Once;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Float64Type};
@@ -38,10 +40,33 @@ pub(super) fn each_batch(
         }
         Err(problem) => return Err(Error::io("read", path)(problem)),
     };
-    // The decoder is not ours: on bytes made to mislead it may panic where it should fail, and that must not reach a user.
-    catch_unwind(AssertUnwindSafe(|| decode(file, names, rows)))
-        .unwrap_or_else(|_| Err("its bytes contradict each other".into()))
+    quietly(|| decode(file, names, rows))
+        .unwrap_or_else(|| Err("its bytes contradict each other".into()))
         .map_err(damaged)
+}
+
+thread_local! {
+    static DECODING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What `decode` returns; `None`: it panicked, and nobody was told.
+///
+/// The decoder is not ours. On bytes that mislead it, it panics here and there where it should fail; to a user that is
+/// one more damaged file, and no traceback.
+fn quietly<T>(decode: impl FnOnce() -> T) -> Option<T> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let tell = take_hook();
+        set_hook(Box::new(move |panic| {
+            if !DECODING.get() {
+                tell(panic);
+            }
+        }));
+    });
+    DECODING.set(true);
+    let decoded = catch_unwind(AssertUnwindSafe(decode));
+    DECODING.set(false);
+    decoded.ok()
 }
 
 fn decode(file: File, names: &[&str], rows: &mut dyn FnMut(&Columns) -> Checked<()>) -> Checked<()> {

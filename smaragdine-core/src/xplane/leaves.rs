@@ -1,6 +1,6 @@
 //! Resolves the nesting of one lane: at each instant only the innermost event works.
 
-use crate::xplane::RawEvent;
+use super::RawEvent;
 
 /// Cuts the events of one lane so that none contains or overlaps another.
 ///
@@ -55,7 +55,7 @@ fn close(open: &mut Vec<Open>, now_ns: i64, leaves: &mut Vec<RawEvent>) {
         let Some(mut ended) = open.pop() else { return };
         ended.cut(i64::MAX, leaves);
         if let Some(parent) = open.last_mut() {
-            parent.resumed_ns = parent.resumed_ns.max(ended.event.end_ns.min(parent.event.end_ns));
+            parent.resumed_ns = parent.resumed_ns.max(ended.resumed_ns);
         }
     }
 }
@@ -91,6 +91,12 @@ mod tests {
     #[test]
     fn a_parent_filled_by_its_children_leaves_nothing() {
         assert_eq!(resolved(vec![event(0, 0, 10), event(1, 0, 4), event(2, 4, 10)]), [(1, 0, 4), (2, 4, 10)]);
+    }
+
+    #[test]
+    fn of_two_that_overlap_without_nesting_the_later_has_the_time_both_claim() {
+        let events = vec![event(0, 0, 60), event(1, 30, 57), event(2, 35, 60)];
+        assert_eq!(resolved(events), [(0, 0, 30), (1, 30, 35), (2, 35, 60)]);
     }
 
     proptest! {

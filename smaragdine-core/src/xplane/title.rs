@@ -1,0 +1,64 @@
+//! What an event's title says.
+
+/// `<node>:<type>`, or an operation that Python ran eagerly, which has no place in a graph.
+pub(super) fn operation(title: &str) -> Option<(&str, &str)> {
+    if let Some(kind) = title.strip_prefix("EagerLocalExecute: ") {
+        return (!kind.starts_with("__") && is_type(kind) && !contains_others(kind)).then_some((kind, kind));
+    }
+    let (name, kind) = title.split_once(':')?;
+    let named = !name.is_empty() && !name.contains(' ');
+    (named && is_type(kind) && !contains_others(kind)).then_some((name, kind))
+}
+
+fn is_type(kind: &str) -> bool {
+    kind.starts_with(|first: char| first.is_ascii_uppercase() || first == '_')
+        && kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'>')
+}
+
+/// Operations that run other operations: their time is their content's.
+pub(crate) fn contains_others(kind: &str) -> bool {
+    const CONTAINERS: [&str; 16] = [
+        "PartitionedCall",
+        "StatefulPartitionedCall",
+        "TPUPartitionedCall",
+        "RemoteCall",
+        "SymbolicGradient",
+        "While",
+        "StatelessWhile",
+        "_While",
+        "If",
+        "StatelessIf",
+        "_If",
+        "Case",
+        "StatelessCase",
+        "For",
+        "_XlaRun",
+        "XlaLaunch",
+    ];
+    CONTAINERS.contains(&kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_told_from_what_the_runtime_does_around_them() {
+        assert_eq!(operation("a/b/Relu:_MklNativeFusedMatMul"), Some(("a/b/Relu", "_MklNativeFusedMatMul")));
+        assert_eq!(operation("EagerLocalExecute: MatMul"), Some(("MatMul", "MatMul")));
+        for title in [
+            "EagerLocalExecute: __inference_multi_step_on_iterator_20945",
+            "ThreadpoolListener::Record",
+            "KernelAndDeviceFunc::Run",
+            "Iterator::Root::Prefetch",
+            "ExecutorState::Process",
+            "while/PartitionedCall:StatefulPartitionedCall",
+            "MemoryAllocation",
+            "ParallelFor",
+            ":MatMul",
+            "",
+        ] {
+            assert_eq!(operation(title), None, "{title}");
+        }
+    }
+}
