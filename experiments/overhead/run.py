@@ -20,7 +20,11 @@ from slowdown import OwnCost, PairedRatio, alternating, own_cost, paired_ratio
 from smaragdine import Trace
 from smaragdine.demo.corpus import Corpus
 from smaragdine.demo.shape import Shape
-from smaragdine.keras import EnergyCallback
+
+# TensorFlow reads this when it is imported; what it logs about each profile would bury the result.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from smaragdine.keras import EnergyCallback  # noqa: E402
 
 BATCH = 8
 # The first step compiles, a few more warm caches up: neither belongs to any block or sum.
@@ -149,8 +153,6 @@ def measure_ratio(output: Path, pairs: int, steps: int) -> PairedRatio:
 
 
 def main() -> int:
-    # TensorFlow reads this when it is imported; what it logs about each profile would bury the result.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=2.0, help="length of the run at the defaults (default: 2)")
     parser.add_argument("--blocks", type=int, default=40, help="pairs of blocks, one on and one off (default: 40)")
