@@ -20,7 +20,11 @@ from slowdown import OwnCost, PairedRatio, alternating, own_cost, paired_ratio
 from smaragdine import Trace
 from smaragdine.demo.corpus import Corpus
 from smaragdine.demo.shape import Shape
-from smaragdine.keras import EnergyCallback
+
+# TensorFlow reads this when it is imported; what it logs about each profile would bury the result.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from smaragdine.keras import EnergyCallback  # noqa: E402
 
 BATCH = 8
 # The first step compiles, a few more warm caches up: neither belongs to any block or sum.
