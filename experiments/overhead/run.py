@@ -24,7 +24,7 @@ from smaragdine.demo.shape import Shape
 # TensorFlow reads this when it is imported; what it logs about each profile would bury the result.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from smaragdine.keras import EnergyCallback  # noqa: E402
+from smaragdine.keras import EnergyCallback
 
 BATCH = 8
 # The first step compiles, a few more warm caches up: neither belongs to any block or sum.

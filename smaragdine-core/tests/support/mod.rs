@@ -15,14 +15,14 @@ use smaragdine_core::wire::v1::accountant_client::AccountantClient;
 use tonic::transport::{Channel, Endpoint};
 
 /// Package 0 at `watts`, its register moved every millisecond.
-pub struct Tree {
-    pub root: PathBuf,
+pub(crate) struct Tree {
+    pub(crate) root: PathBuf,
     stop: Arc<AtomicBool>,
     writer: Option<JoinHandle<()>>,
 }
 
 impl Tree {
-    pub fn start(root: &Path, watts: f64, range_uj: u64) -> Self {
+    pub(crate) fn start(root: &Path, watts: f64, range_uj: u64) -> Self {
         let zone = root.join("intel-rapl:0");
         std::fs::create_dir_all(&zone).unwrap();
         std::fs::write(zone.join("name"), "package-0\n").unwrap();
@@ -61,14 +61,14 @@ impl Drop for Tree {
     }
 }
 
-pub struct Daemon {
-    pub process: Child,
-    pub socket: PathBuf,
-    pub state_dir: PathBuf,
+pub(crate) struct Daemon {
+    pub(crate) process: Child,
+    pub(crate) socket: PathBuf,
+    pub(crate) state_dir: PathBuf,
 }
 
 impl Daemon {
-    pub fn start(dir: &Path, powercap_root: &Path) -> Self {
+    pub(crate) fn start(dir: &Path, powercap_root: &Path) -> Self {
         let (socket, state_dir) = (dir.join("s"), dir.join("state"));
         let process = Self::command(&socket, &state_dir, powercap_root).spawn().unwrap();
         let daemon = Self { process, socket, state_dir };
@@ -80,7 +80,7 @@ impl Daemon {
         daemon
     }
 
-    pub fn command(socket: &Path, state_dir: &Path, powercap_root: &Path) -> Command {
+    pub(crate) fn command(socket: &Path, state_dir: &Path, powercap_root: &Path) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_smaragdined"));
         command.arg("serve").arg("--socket").arg(socket).arg("--state-dir").arg(state_dir);
         command.arg("--powercap-root").arg(powercap_root).arg("--hwmon-root").arg("/nonexistent");
@@ -89,7 +89,7 @@ impl Daemon {
         command
     }
 
-    pub async fn client(&self) -> AccountantClient<Channel> {
+    pub(crate) async fn client(&self) -> AccountantClient<Channel> {
         let endpoint = Endpoint::from_shared(format!("unix://{}", self.socket.display())).unwrap();
         AccountantClient::connect(endpoint).await.unwrap()
     }
@@ -102,12 +102,12 @@ impl Drop for Daemon {
     }
 }
 
-pub fn clock() -> v1::ClockPair {
+pub(crate) fn clock() -> v1::ClockPair {
     v1::ClockPair { realtime_ns: realtime_ns(), monotonic_ns: monotonic_ns() }
 }
 
 /// Sends requests on one stream and waits until all are acknowledged.
-pub async fn record(
+pub(crate) async fn record(
     client: &mut AccountantClient<Channel>,
     recording: &str,
     payloads: Vec<v1::record_request::Payload>,
@@ -130,7 +130,7 @@ pub async fn record(
 }
 
 /// Fetches every file of a stopped recording into `dir`; returns their names in order of arrival.
-pub async fn fetch(client: &mut AccountantClient<Channel>, recording: &str, dir: &Path) -> Vec<String> {
+pub(crate) async fn fetch(client: &mut AccountantClient<Channel>, recording: &str, dir: &Path) -> Vec<String> {
     use std::io::Write;
     let request = v1::FetchRequest { recording: recording.to_owned(), release: true };
     let mut pieces = client.fetch(request).await.unwrap().into_inner();
