@@ -13,8 +13,8 @@ import pytest
 from hardware import Tree, powercap_tree
 from smaragdine import Trace
 
-# The power of the package keeps changing; its register wraps every 3 s, that of its memory soon after the start.
-WAVEFORM = ["--package", "square:60:140:0.7", "--dram", "constant:12", "--range", "300000000", "--initial", "290000000"]
+# The power of the package keeps changing; both registers wrap every three to four seconds.
+WAVEFORM = ["--package", "square:60:140:0.7", "--dram", "constant:80", "--range", "300000000"]
 ZONES = {"package-0": "intel-rapl:0", "dram-0": "intel-rapl:0:0"}
 
 # The bound. A register that moves once a millisecond is read at a known instant; what remains is the writer's
