@@ -84,19 +84,26 @@ def _progress(steps: int) -> Any:
     class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         async_safe = True
         began = time.monotonic()
+        # A terminal shows one moving bar; a file or a pipe gets ten lines.
+        moving = sys.stderr.isatty()
 
         def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
             self.draw(batch)
 
         def on_train_end(self, logs: Any = None) -> None:
             self.draw(steps)
-            print(file=sys.stderr)
+            if self.moving:
+                print(file=sys.stderr)
 
         def draw(self, done: int) -> None:
+            if not self.moving and done % max(steps // 10, 1):
+                return
             filled = _BAR * done // steps
             elapsed = time.monotonic() - self.began
             bar = "█" * filled + "░" * (_BAR - filled)
-            print(f"\rtraining {bar} {done}/{steps} steps, {elapsed:.0f} s", end="", file=sys.stderr, flush=True)
+            start, end = ("\r", "") if self.moving else ("", "\n")
+            line = f"{start}training {bar} {done}/{steps} steps, {elapsed:.0f} s"
+            print(line, end=end, file=sys.stderr, flush=True)
 
     return Progress()
 

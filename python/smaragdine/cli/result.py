@@ -64,8 +64,13 @@ def ledger_lines(trace: Trace) -> list[str]:
 
 
 def top_lines(trace: Trace, key: str, count: int) -> list[str]:
-    """The layers or operations with the most energy, with their share and power."""
+    """The layers or operations with the most energy, with their share and, where it means something, their power."""
     return [
-        f"{percent(group.share):>8}  {joules(group.energy_j):>9}  {watts(group.power_w):>8}  {group.name}"
+        f"{percent(group.share):>8}  {joules(group.energy_j):>9}  {power(trace, group.power_w):>8}  {group.name}"
         for group in trace.footprint().top(count, key)
     ]
+
+
+def power(trace: Trace, power_w: float | None) -> str:
+    """Watts of an operation; modelled ones mean nothing."""
+    return "–" if trace.modelled or power_w is None else watts(power_w)
