@@ -236,3 +236,27 @@ def test_what_runs_on_the_training_thread_waits_for_nothing(
     assert during[0] < 300, "the training ended while most steps still waited"
     assert "did not take all events" in caplog.text
     assert state(tmp_path / "out") == "complete"
+
+
+def test_a_training_on_a_generator_is_recorded_though_nobody_knows_its_batches(told: Told, tmp_path: Path) -> None:
+    callback = EnergyCallback(tmp_path / "out")
+    batches = itertools.repeat(data(4))
+    model().fit((batch for batch in batches), steps_per_epoch=3, callbacks=[callback], verbose=0)
+    assert callback.finish() == tmp_path / "out"
+    steps = told.all("step")
+    assert len(steps) == 3
+    assert not any("samples" in step for step in steps)
+
+
+def test_whatever_breaks_within_a_step_of_ours_the_training_goes_on(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("ours, not the user's")
+
+    monkeypatch.setattr("smaragdine.keras.Steps.begin", broken)
+    callback = EnergyCallback(tmp_path / "out")
+    history = model().fit(*data(8), batch_size=2, verbose=0, callbacks=[callback]).history
+    assert len(history["loss"]) == 1
+    assert state(tmp_path / "out") == "complete"
+    assert "recording ends here" in caplog.text

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,17 +68,18 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._every = every
         self._name = name
         self._labels = dict(labels or {})
+        self._recording: Recording | None = None
         self._training: _Training | None = None
         self._doing = ""
 
     @property
     def path(self) -> Path | None:
         """The trace directory of the last training; None before the first, and inside `smaragdine run`."""
-        return self._training.recording.path if self._training else None
+        return self._recording.path if self._recording else None
 
     def finish(self) -> Path | None:
         """Waits until the trace is written and returns its directory; only needed after a training that raised."""
-        return self._training.recording.finish() if self._training else None
+        return self._recording.finish() if self._recording else None
 
     def _begin(self, doing: str) -> None:
         if self._doing not in ("", doing) and self._training and self._training.under_way():
@@ -92,7 +93,8 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
             software["tensorflow"] = str(tf.__version__)
         else:
             _LOG.warning("Keras runs on %s: energy is measured, but broken down only on TensorFlow", backend)
-        recording = Recording.start(
+        self._training = None
+        recording = self._recording = Recording.start(
             self._output,
             period=self._period,
             name=self._name or getattr(self.model, "name", None),
@@ -101,27 +103,41 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
         )
         self._doing = doing
         windows = Windows(self._window, self._every)
-        self._training = _Training(recording, self.model, windows, profiled=backend == "tensorflow", over=self._over)
+        try:
+            profiled = backend == "tensorflow"
+            self._training = _Training(recording, self.model, windows, profiled=profiled, over=self._over)
+        except Exception as error:  # noqa: BLE001  the training goes on, and so does the measuring of its energy
+            _LOG.warning("energy is measured, but not broken down: %r", error)
+
+    def _guarded(self, work: Callable[..., None], *arguments: Any) -> None:
+        """Whatever goes wrong with our part of a step ends the recording, never the training."""
+        try:
+            work(*arguments)
+        except Exception as error:  # noqa: BLE001
+            _LOG.warning("recording ends here: %r", error)
+            self._doing = ""
+            self.finish()
 
     def _over(self) -> None:
         self._doing = ""
 
     def _end(self, doing: str) -> None:
-        if self._doing == doing and self._training:
-            self._training.ended = True
-            self._training.recording.finish()
+        if self._doing == doing and self._recording:
+            if self._training:
+                self._training.ended = True
+            self._recording.finish()
 
     def _batch_begin(self, doing: str, batch: int) -> None:
         if self._doing == doing and self._training:
-            self._training.step_begins(batch)
+            self._guarded(self._training.step_begins, batch)
 
     def _batch_end(self, doing: str, batch: int, logs: Mapping[str, Any] | None) -> None:
         if self._doing == doing and self._training:
-            self._training.step_ended(batch, logs)
+            self._guarded(self._training.step_ended, batch, logs)
 
     def _pause(self) -> None:
         if self._training:
-            self._training.pause()
+            self._guarded(self._training.pause)
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._begin("fit")
@@ -254,10 +270,10 @@ class _Batches:
     def __init__(self, call: Call | None) -> None:
         iterator = call.local("epoch_iterator") if call else None
         adapter = getattr(iterator, "data_adapter", None)
-        self._size = _count(getattr(adapter, "batch_size", None))
-        self._batches = _count(getattr(adapter, "num_batches", None))
-        self._last = _count(getattr(adapter, "partial_batch_size", None))
-        self._at_once = max(_count(getattr(iterator, "steps_per_execution", None)), 1)
+        self._size = _count(adapter, "batch_size")
+        self._batches = _count(adapter, "num_batches")
+        self._last = _count(adapter, "partial_batch_size")
+        self._at_once = max(_count(iterator, "steps_per_execution"), 1)
 
     def samples(self, batch: int) -> int:
         """Examples of the step that begins with this batch of its epoch; 0 where unknown."""
@@ -271,5 +287,10 @@ class _Batches:
         return max(batches, 0) * self._size
 
 
-def _count(value: object) -> int:
+def _count(adapter: object, name: str) -> int:
+    """A positive count that an adapter tells, or 0."""
+    try:
+        value = getattr(adapter, name, None)
+    except NotImplementedError:  # what a generator's adapter does not know
+        return 0
     return int(value) if isinstance(value, int) and value > 0 else 0

@@ -3,14 +3,17 @@
 //! Records are `length u32 · crc32 u32 · kind u8 · payload`, little-endian. Each append is one `write`, so what was
 //! acknowledged is in the kernel's hands and outlives the process. A reader stops at the first record that is not whole.
 
+mod rows;
+
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use prost::Message;
 
+use self::rows::{ReadingRow, ReadingsRow, ShareRow, SharesRow};
 use crate::error::{Error, Result};
-use crate::trace::{Flags, Metadata, Reading, ShareSample};
+use crate::trace::{Metadata, Reading, ShareSample};
 use crate::wire::v1::RecordRequest;
 
 /// No honest record is longer; a length beyond it is damage.
@@ -170,117 +173,6 @@ fn decode(kind: u8, payload: &[u8]) -> std::result::Result<Record, String> {
 fn json(metadata: &Metadata) -> Vec<u8> {
     // Maps with string keys and finite numbers only: nothing JSON cannot hold.
     serde_json::to_vec(metadata).unwrap_or_default()
-}
-
-#[derive(prost::Message)]
-struct ReadingsRow {
-    #[prost(message, repeated, tag = "1")]
-    rows: Vec<ReadingRow>,
-}
-
-#[derive(prost::Message)]
-struct ReadingRow {
-    #[prost(uint32, tag = "1")]
-    domain: u32,
-    #[prost(sfixed64, tag = "2")]
-    start_ns: i64,
-    #[prost(sfixed64, tag = "3")]
-    end_ns: i64,
-    #[prost(int64, optional, tag = "4")]
-    edge_uncertainty_ns: Option<i64>,
-    #[prost(sfixed64, tag = "5")]
-    read_start_ns: i64,
-    #[prost(sfixed64, tag = "6")]
-    read_end_ns: i64,
-    #[prost(double, tag = "7")]
-    energy_j: f64,
-    #[prost(uint32, tag = "8")]
-    flags: u32,
-}
-
-impl From<&Reading> for ReadingRow {
-    fn from(reading: &Reading) -> Self {
-        Self {
-            domain: u32::from(reading.domain),
-            start_ns: reading.start_ns,
-            end_ns: reading.end_ns,
-            edge_uncertainty_ns: reading.edge_uncertainty_ns,
-            read_start_ns: reading.read_start_ns,
-            read_end_ns: reading.read_end_ns,
-            energy_j: reading.energy_j,
-            flags: u32::from(reading.flags.bits()),
-        }
-    }
-}
-
-impl From<ReadingRow> for Reading {
-    fn from(row: ReadingRow) -> Self {
-        Self {
-            domain: u16::try_from(row.domain).unwrap_or(u16::MAX),
-            start_ns: row.start_ns,
-            end_ns: row.end_ns,
-            edge_uncertainty_ns: row.edge_uncertainty_ns,
-            read_start_ns: row.read_start_ns,
-            read_end_ns: row.read_end_ns,
-            energy_j: row.energy_j,
-            app_share: None,
-            daemon_share: None,
-            idle_share: None,
-            flags: Flags::from_bits(row.flags as u16),
-        }
-    }
-}
-
-#[derive(prost::Message)]
-struct SharesRow {
-    #[prost(message, repeated, tag = "1")]
-    rows: Vec<ShareRow>,
-}
-
-#[derive(prost::Message)]
-struct ShareRow {
-    #[prost(string, tag = "1")]
-    scope: String,
-    #[prost(sfixed64, tag = "2")]
-    start_ns: i64,
-    #[prost(sfixed64, tag = "3")]
-    end_ns: i64,
-    #[prost(double, optional, tag = "4")]
-    app: Option<f64>,
-    #[prost(double, optional, tag = "5")]
-    daemon: Option<f64>,
-    #[prost(double, optional, tag = "6")]
-    idle: Option<f64>,
-    #[prost(uint32, tag = "7")]
-    flags: u32,
-}
-
-impl From<&ShareSample> for ShareRow {
-    fn from(share: &ShareSample) -> Self {
-        Self {
-            scope: share.scope.clone(),
-            start_ns: share.start_ns,
-            end_ns: share.end_ns,
-            app: share.app,
-            daemon: share.daemon,
-            idle: share.idle,
-            flags: u32::from(share.flags.bits()),
-        }
-    }
-}
-
-impl From<ShareRow> for ShareSample {
-    fn from(row: ShareRow) -> Self {
-        Self {
-            scope: row.scope,
-            start_ns: row.start_ns,
-            end_ns: row.end_ns,
-            app: row.app,
-            daemon: row.daemon,
-            idle: row.idle,
-            flags: Flags::from_bits(row.flags as u16),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,19 @@
 //! One recording: its samplers, its journal, and the trace that becomes of them.
 
+mod collector;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::json;
 
+pub use self::collector::Live;
+use self::collector::collect;
 use crate::account::account;
 use crate::assembly;
 use crate::clock::TraceClock;
@@ -42,14 +46,6 @@ pub struct Options {
     /// What decides which GPU is the application's `GPU:0`.
     pub cuda: CudaEnvironment,
     pub socket: PathBuf,
-}
-
-/// Energy and power of each domain up to now, for whoever watches.
-#[derive(Debug, Clone, Default)]
-pub struct Live {
-    pub end_ns: i64,
-    pub energy_j: BTreeMap<String, f64>,
-    pub power_w: BTreeMap<String, f64>,
 }
 
 /// What came of a recording.
@@ -318,59 +314,6 @@ fn start_samplers(
     let shares = ShareSampler::start(&roots.proc, *application, daemon, shares::PERIOD_NS, clock, shares);
     let shares = shares.map_err(thread())?;
     Ok(Running { samplers, shares, gpu_shares, collector, problems })
-}
-
-/// Moves readings and shares into the journal until all samplers are gone; returns what went wrong.
-fn collect(
-    journal: &Mutex<Journal>,
-    readings: &Receiver<Vec<Reading>>,
-    shares: &Receiver<Vec<ShareSample>>,
-    domains: Vec<String>,
-    live: &tokio::sync::watch::Sender<Live>,
-) -> Vec<String> {
-    let mut problem = None;
-    let mut keep = |record: Record| {
-        if let Err(error) = lock(journal).append(&record) {
-            problem.get_or_insert_with(|| format!("the journal took no more, readings are missing: {error}"));
-        }
-    };
-    loop {
-        let batch = readings.recv_timeout(Duration::from_millis(100));
-        for batch in shares.try_iter() {
-            keep(Record::Shares(batch));
-        }
-        match batch {
-            Ok(batch) => {
-                live.send_modify(|live| live.add(&domains, &batch));
-                keep(Record::Readings(batch));
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
-        }
-    }
-    for batch in shares {
-        keep(Record::Shares(batch));
-    }
-    problem.into_iter().collect()
-}
-
-impl Live {
-    fn add(&mut self, domains: &[String], batch: &[Reading]) {
-        let mut recent: BTreeMap<&str, (f64, i64)> = BTreeMap::new();
-        for reading in batch {
-            let Some(name) = domains.get(usize::from(reading.domain)) else { continue };
-            *self.energy_j.entry(name.clone()).or_default() += reading.energy_j;
-            let (energy_j, length_ns) = recent.entry(name).or_default();
-            *energy_j += reading.energy_j;
-            *length_ns += reading.end_ns - reading.start_ns;
-            self.end_ns = self.end_ns.max(reading.end_ns);
-        }
-        for (name, (energy_j, length_ns)) in recent {
-            if length_ns > 0 {
-                self.power_w.insert(name.to_owned(), energy_j / (length_ns as f64 * 1e-9));
-            }
-        }
-    }
 }
 
 /// A panic while the lock was held has been told by its own thread; the data stays usable.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 BATCH = 8
 STEPS = 150
-# Two of ten steps are traced, so that the ranking of layers is the same from one demo to the next.
+# Two of ten steps are traced, 30 in all: enough that two demos rank layers alike (experiments/ranking).
 WINDOW, EVERY = 2, 10
 _TOP = 10
 _BAR = 30

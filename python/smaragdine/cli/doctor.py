@@ -100,6 +100,8 @@ def _source(source: Source) -> list[str]:
         lines = [f"✗ {source.name}: {source.problem or 'not available'}"]
         return lines + ([f"    {source.hint}"] if source.hint else [])
     lines = [f"✓ {source.name}"]
+    if source.problem:
+        lines.append(f"    beside it: {source.problem}")
     for domain in source.domains:
         note = domain.basis if domain.counted else f"not counted: {domain.not_counted_because or 'held by another'}"
         inside = f" in {domain.parent}" if domain.parent else ""
