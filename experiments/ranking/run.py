@@ -55,8 +55,9 @@ def top(layers: dict[str, float]) -> set[str]:
 
 def spearman(first: list[float], second: list[float]) -> float:
     """The correlation of ranks; equal values, which energies are not, would be ranked in order of name."""
-    ranks = [np.argsort(np.argsort(values)) for values in (first, second)]
-    return float(np.corrcoef(ranks)[0, 1])
+    ranks = np.array([np.argsort(np.argsort(values)) for values in (first, second)], dtype=float)
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    return float((ranks[0] @ ranks[1]) / np.sqrt((ranks[0] @ ranks[0]) * (ranks[1] @ ranks[1])))
 
 
 if __name__ == "__main__":

@@ -150,6 +150,8 @@ def hover(box: EDD, total_j: float) -> str:
         f"{phase} {percent(energy_j / box.energy_j)}" if len(box.phases) > 1 and box.energy_j > 0 else phase
         for phase, energy_j in sorted(box.phases.items(), key=lambda item: -item[1])
     )
+    # Modelled power is the same whatever runs: its watts would tell nothing of this box.
+    power = "" if box.modelled else f"{watts(box.power_w)} over "
     lines = [
         f"<b>{theme.safe(box.path or box.name)}</b>",
         f"{joules(box.energy_j)}" + (" (modelled)" if box.modelled else ""),
