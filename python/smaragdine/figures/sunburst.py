@@ -156,9 +156,7 @@ def hover(box: EDD, total_j: float) -> str:
         f"<b>{theme.safe(box.path or box.name)}</b>",
         f"{joules(box.energy_j)}" + (" (modelled)" if box.modelled else ""),
         f"{percent(box.share)} of its level, {percent(of_all)} of all operations",
-        # Modelled power is the same whatever runs: its watts would tell nothing of this box.
-        ("" if box.modelled else f"{watts(box.power_w)} over ")
-        + f"{seconds(box.time_s)}, {number(box.count)} executions",
+        f"{power}{seconds(box.time_s)}, {number(box.count)} executions",
         theme.safe(passes),
     ]
     return "<br>".join(line for line in lines if line)
