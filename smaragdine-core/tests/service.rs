@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use smaragdine_core::recover::recover;
 use smaragdine_core::tables;
-use smaragdine_core::trace::{Entry, State, Trace};
+use smaragdine_core::trace::{Entry, Flag, State, Trace};
 use smaragdine_core::wire::PROTOCOL_VERSION;
 use smaragdine_core::wire::v1::record_request::Payload;
 use smaragdine_core::wire::v1::{self, DescribeRequest, StartRequest, StopRequest};
@@ -106,12 +106,12 @@ async fn a_client_that_knows_only_the_protocol_gets_a_trace_whose_ledger_closes(
 #[tokio::test(flavor = "multi_thread")]
 async fn readings_follow_the_register_through_its_wraps() {
     let dir = tempfile::tempdir().unwrap();
-    // 100 W wrap a register of 5 J every 50 ms.
-    let tree = Tree::start(&dir.path().join("powercap"), 100.0, 5_000_000);
+    // 1500 W wrap a register of 300 J five times a second, and stay within what a socket may draw.
+    let tree = Tree::start(&dir.path().join("powercap"), 1500.0, 300_000_000);
     let daemon = Daemon::start(dir.path(), &tree.root);
     let mut client = daemon.client().await;
-    let started = client.start(StartRequest::default()).await.unwrap().into_inner();
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    let started = client.start(StartRequest { keep_all: true, ..StartRequest::default() }).await.unwrap().into_inner();
+    tokio::time::sleep(Duration::from_secs(2)).await;
     client.stop(StopRequest { recording: started.recording.clone() }).await.unwrap();
     fetch(&mut client, &started.recording, dir.path()).await;
     let trace = tables::read(dir.path()).unwrap();
@@ -119,7 +119,9 @@ async fn readings_follow_the_register_through_its_wraps() {
     let (first, last) = (trace.readings.first().unwrap(), trace.readings.last().unwrap());
     let seconds = (last.end_ns - first.start_ns) as f64 * 1e-9;
     let power_w = readings_sum(&trace) / seconds;
-    assert!((power_w - 100.0).abs() < 1.0, "{power_w} W over {seconds} s instead of 100 W");
+    assert!((power_w / 1500.0 - 1.0).abs() < 0.01, "{power_w} W over {seconds} s instead of 1500 W");
+    let wraps = trace.readings.iter().filter(|reading| reading.flags.has(Flag::Wrap)).count();
+    assert!(wraps >= 6, "{wraps} wraps");
 }
 
 #[tokio::test(flavor = "multi_thread")]
