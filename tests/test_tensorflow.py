@@ -84,3 +84,15 @@ def test_a_daemon_that_dies_ends_no_session(told: Told, tmp_path: Path, monkeypa
 def test_nonsense_is_refused_before_the_session(told: Told, tmp_path: Path) -> None:
     with pytest.raises(SmaragdineError):
         EnergyHook(tmp_path / "out", every=0)
+
+
+def test_whatever_breaks_within_a_step_of_ours_the_session_goes_on(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("ours, not the user's")
+
+    monkeypatch.setattr("smaragdine.tensorflow.Steps.begin", broken)
+    assert len(train(EnergyHook(tmp_path / "out"), steps=5)) == 5
+    assert state(tmp_path / "out") == "complete"
+    assert caplog.text.count("recording ends here") == 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -109,15 +109,6 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
         except Exception as error:  # noqa: BLE001  the training goes on, and so does the measuring of its energy
             _LOG.warning("energy is measured, but not broken down: %r", error)
 
-    def _guarded(self, work: Callable[..., None], *arguments: Any) -> None:
-        """Whatever goes wrong with our part of a step ends the recording, never the training."""
-        try:
-            work(*arguments)
-        except Exception as error:  # noqa: BLE001
-            _LOG.warning("recording ends here: %r", error)
-            self._doing = ""
-            self.finish()
-
     def _over(self) -> None:
         self._doing = ""
 
@@ -129,15 +120,18 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _batch_begin(self, doing: str, batch: int) -> None:
         if self._doing == doing and self._training:
-            self._guarded(self._training.step_begins, batch)
+            with self._training.recording.guarded():
+                self._training.step_begins(batch)
 
     def _batch_end(self, doing: str, batch: int, logs: Mapping[str, Any] | None) -> None:
         if self._doing == doing and self._training:
-            self._guarded(self._training.step_ended, batch, logs)
+            with self._training.recording.guarded():
+                self._training.step_ended(batch, logs)
 
     def _pause(self) -> None:
         if self._training:
-            self._guarded(self._training.pause)
+            with self._training.recording.guarded():
+                self._training.pause()
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._begin("fit")

@@ -243,6 +243,15 @@ class Recording:
         """Calls `action` when the recording finishes, whatever finishes it, while it can still send."""
         self._before.append(action)
 
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Around what we do within a training's step: what goes wrong there ends the recording, never the training."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001
+            _LOG.warning("recording ends here: %r", error)
+            self.finish()
+
     def finish(self) -> Path | None:
         """Ends the recording and writes its trace; what fails is told, never raised. Returns the trace directory.
 

@@ -76,6 +76,11 @@ class EnergyHook(_v1.train.SessionRunHook):  # type: ignore[misc,name-defined]
         """Waits until the trace is written and returns its directory; only needed after a training that raised."""
         return self._session.recording.finish() if self._session else None
 
+    @property
+    def _recorded(self) -> _Session | None:
+        """The session, while its recording runs."""
+        return self._session if self._session and self._session.recording.state == "recording" else None
+
     def begin(self) -> None:
         self.finish()
         variables = [str(variable.op.name) for variable in _v1.trainable_variables()]
@@ -91,16 +96,21 @@ class EnergyHook(_v1.train.SessionRunHook):  # type: ignore[misc,name-defined]
 
     def after_create_session(self, session: Any, coord: Any) -> None:
         if self._session:
-            self._session.created(session, coord)
+            with self._session.recording.guarded():
+                self._session.created(session, coord)
 
     def before_run(self, run_context: Any) -> Any:
-        if self._session and self._session.step_begins():
-            return _v1.train.SessionRunArgs(None, options=_v1.RunOptions(trace_level=_v1.RunOptions.FULL_TRACE))
-        return None
+        traced = False
+        if self._recorded:
+            with self._recorded.recording.guarded():
+                traced = self._recorded.step_begins()
+        options = _v1.RunOptions(trace_level=_v1.RunOptions.FULL_TRACE)
+        return _v1.train.SessionRunArgs(None, options=options) if traced else None
 
     def after_run(self, run_context: Any, run_values: Any) -> None:
-        if self._session:
-            self._session.step_ended(run_values.run_metadata)
+        if self._recorded:
+            with self._recorded.recording.guarded():
+                self._recorded.step_ended(run_values.run_metadata)
 
     def end(self, session: Any) -> None:
         if self._session:
