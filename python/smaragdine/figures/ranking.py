@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
+from smaragdine.energy import MEASURED
 from smaragdine.errors import SmaragdineError
 from smaragdine.figures import theme
 from smaragdine.footprint import Footprint, Group
@@ -98,10 +99,11 @@ def _whisker(group: Group, power: bool) -> tuple[float, float]:
 
 def _hover(group: Group) -> str:
     spread = f" ± {joules(group.energy_sd_j)}" if group.energy_sd_j is not None else ""
+    power = f"{watts(group.power_w)} over " if group.basis == MEASURED else ""
     return "<br>".join(
         [
             f"<b>{theme.safe(group.name)}</b>",
             f"{joules(group.energy_j)}{spread} {group.basis}, {percent(group.share)} of all operations",
-            f"{watts(group.power_w)} over {seconds(group.time_s)}, {number(group.count)} executions",
+            f"{power}{seconds(group.time_s)}, {number(group.count)} executions",
         ]
     )
