@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from smaragdine.output import choose
-from smaragdine.period import parse_period
+from smaragdine.plan import Plan
 from smaragdine.profiler import Profiler
-from smaragdine.recording import JOIN, Recording
+from smaragdine.recording import Recording
 from smaragdine.shipper import Shipper
 from smaragdine.steps import Steps
 from smaragdine.vigil import Call, Vigil
@@ -58,16 +57,7 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
         labels: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
-        parse_period(period)
-        Windows(window, every)
-        if not os.environ.get(JOIN):
-            choose(Path(output))
-        self._output = output
-        self._period = period
-        self._window = window
-        self._every = every
-        self._name = name
-        self._labels = dict(labels or {})
+        self._plan = Plan(output, period=period, window=window, every=every, name=name, labels=labels)
         self._recording: Recording | None = None
         self._training: _Training | None = None
         self._doing = ""
@@ -94,17 +84,11 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
         else:
             _LOG.warning("Keras runs on %s: energy is measured, but broken down only on TensorFlow", backend)
         self._training = None
-        recording = self._recording = Recording.start(
-            self._output,
-            period=self._period,
-            name=self._name or getattr(self.model, "name", None),
-            labels=self._labels,
-            software=software,
-        )
+        recording = self._recording = self._plan.start(getattr(self.model, "name", None), software)
         self._doing = doing
-        windows = Windows(self._window, self._every)
         try:
             profiled = backend == "tensorflow"
+            windows = self._plan.windows()
             self._training = _Training(recording, self.model, windows, profiled=profiled, over=self._over)
         except Exception as error:  # noqa: BLE001  the training goes on, and so does the measuring of its energy
             _LOG.warning("energy is measured, but not broken down: %r", error)

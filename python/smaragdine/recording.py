@@ -16,7 +16,7 @@ from smaragdine import ending
 from smaragdine.client import Client, Domain, Started, StartOptions
 from smaragdine.daemon import Reached, reach
 from smaragdine.errors import SmaragdineError
-from smaragdine.messages import Clock, Event, Events, Format, Message, Model, Note, Profile, ProfilingSpan, Step
+from smaragdine.messages import Clock, Event, Events, Format, Model, Note, Profile, ProfilingSpan, Step
 from smaragdine.output import Output
 from smaragdine.period import parse_period
 from smaragdine.sender import Sender
@@ -222,10 +222,6 @@ class Recording:
     def note(self, text: str) -> None:
         """Keeps a remark with the trace."""
         self._sender.offer(Note(text))
-
-    def send(self, message: Message) -> None:
-        """Sends any message without waiting."""
-        self._sender.offer(message)
 
     def profile(self, format: Format, data: bytes) -> bool:
         """Sends a profiler's output, piece by piece, waiting for room: call it from a background thread.

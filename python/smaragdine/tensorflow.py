@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from smaragdine.messages import Format
-from smaragdine.output import choose
-from smaragdine.period import parse_period
-from smaragdine.recording import JOIN, Recording
+from smaragdine.plan import Plan
+from smaragdine.recording import Recording
 from smaragdine.shipper import Shipper
 from smaragdine.steps import Steps
 from smaragdine.vigil import Vigil
@@ -54,16 +53,7 @@ class EnergyHook(_v1.train.SessionRunHook):  # type: ignore[misc,name-defined]
         labels: Mapping[str, str] | None = None,
         samples: int = 0,
     ) -> None:
-        parse_period(period)
-        Windows(window, every)
-        if not os.environ.get(JOIN):
-            choose(Path(output))
-        self._output = output
-        self._period = period
-        self._window = window
-        self._every = every
-        self._name = name
-        self._labels = dict(labels or {})
+        self._plan = Plan(output, period=period, window=window, every=every, name=name, labels=labels)
         self._samples = samples
         self._session: _Session | None = None
 
@@ -84,15 +74,9 @@ class EnergyHook(_v1.train.SessionRunHook):  # type: ignore[misc,name-defined]
     def begin(self) -> None:
         self.finish()
         variables = [str(variable.op.name) for variable in _v1.trainable_variables()]
-        recording = Recording.start(
-            self._output,
-            period=self._period,
-            name=self._name or _outermost(variables),
-            labels=self._labels,
-            software={"tensorflow": str(tf.__version__)},
-        )
+        recording = self._plan.start(_outermost(variables), {"tensorflow": str(tf.__version__)})
         recording.model(_outermost(variables) or "", variables=variables)
-        self._session = _Session(recording, Windows(self._window, self._every), self._samples)
+        self._session = _Session(recording, self._plan.windows(), self._samples)
 
     def after_create_session(self, session: Any, coord: Any) -> None:
         if self._session:

@@ -1,0 +1,47 @@
+"""What a callback or hook was asked to record, checked before any training starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from smaragdine.output import choose
+from smaragdine.period import parse_period
+from smaragdine.recording import JOIN, Recording
+from smaragdine.window import Auto, Windows
+
+
+class Plan:
+    """Raises `SmaragdineError` where an option makes no sense or `output` cannot take a trace."""
+
+    def __init__(
+        self,
+        output: str | os.PathLike[str],
+        *,
+        period: str,
+        window: int | Auto,
+        every: int | Auto,
+        name: str | None,
+        labels: Mapping[str, str] | None,
+    ) -> None:
+        parse_period(period)
+        self._output = output
+        self._period = period
+        self._window = window
+        self._every = every
+        self._name = name
+        self._labels = dict(labels or {})
+        self.windows()
+        if not os.environ.get(JOIN):
+            choose(Path(output))
+
+    def windows(self) -> Windows:
+        """Windows for one training."""
+        return Windows(self._window, self._every)
+
+    def start(self, name: str | None, software: Mapping[str, str]) -> Recording:
+        """Starts a recording, under `name` unless another was asked for."""
+        return Recording.start(
+            self._output, period=self._period, name=self._name or name, labels=self._labels, software=software
+        )
