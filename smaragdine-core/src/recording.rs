@@ -14,19 +14,17 @@ use serde_json::json;
 
 pub use self::collector::Live;
 use self::collector::collect;
-use crate::account::account;
-use crate::assembly;
 use crate::clock::TraceClock;
 use crate::error::{Error, Result};
 use crate::host;
 use crate::journal::{Journal, Record};
+use crate::recover::build;
 use crate::sampler::Sampler;
 use crate::shares::gpu::GpuShareSampler;
 use crate::shares::{self, ShareSampler};
 use crate::source::nvml::CudaEnvironment;
 use crate::source::{Roots, Source};
-use crate::tables;
-use crate::trace::{Basis, Metadata, Policy, Reading, SCHEMA_VERSION, ShareSample, State};
+use crate::trace::{Basis, Metadata, Reading, SCHEMA_VERSION, ShareSample, State};
 use crate::wire::v1::RecordRequest;
 
 /// Batches that may wait for the journal: a few seconds of a stalled disk.
@@ -195,9 +193,7 @@ impl Recording {
         }
         lock(&self.journal).append(&Record::End(Box::new(end)))?;
 
-        let mut trace = assembly::assemble(&self.dir.join("journal"))?;
-        account(&mut trace, Policy::Equal);
-        tables::write(&self.trace_dir(), &trace)?;
+        let trace = build(&self.dir.join("journal"), &self.trace_dir())?;
         Ok(Summary {
             end_ns: trace.metadata.end_ns.unwrap_or_default(),
             readings: trace.readings.len() as u64,

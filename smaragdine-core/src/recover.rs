@@ -1,4 +1,4 @@
-//! From what a crash left behind to a readable trace.
+//! From a journal to a trace directory: at a recording's end, and after a crash.
 
 use std::path::{Path, PathBuf};
 
@@ -6,17 +6,25 @@ use crate::account::account;
 use crate::assembly::assemble;
 use crate::error::{Error, Result};
 use crate::tables;
-use crate::trace::{Metadata, Policy};
+use crate::trace::{Metadata, Policy, Trace};
 
 /// Rebuilds the trace of `from` (a recording's state directory, or an OUTPUT whose `trace.json` names it) into `output`.
 ///
 /// # Errors
 /// Where there is no journal, or `output` cannot be written.
 pub fn recover(from: &Path, output: &Path) -> Result<()> {
-    let mut trace = assemble(&journal_of(from)?)?;
+    build(&journal_of(from)?, output).map(drop)
+}
+
+/// Assembles a journal, accounts it, and writes the trace to `output`: what an orderly end and a recovery both do.
+///
+/// # Errors
+/// Where the journal cannot be read, or `output` cannot be written.
+pub(crate) fn build(journal: &Path, output: &Path) -> Result<Trace> {
+    let mut trace = assemble(journal)?;
     account(&mut trace, Policy::Equal);
-    std::fs::create_dir_all(output).map_err(Error::io("create", output))?;
-    tables::write(output, &trace)
+    tables::write(output, &trace)?;
+    Ok(trace)
 }
 
 fn journal_of(from: &Path) -> Result<PathBuf> {

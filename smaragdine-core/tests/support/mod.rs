@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use fake_powercap::{Layout, Waveform};
 use smaragdine_core::clock::{monotonic_ns, realtime_ns};
 use smaragdine_core::wire::v1;
 use smaragdine_core::wire::v1::accountant_client::AccountantClient;
@@ -23,33 +24,22 @@ pub(crate) struct Tree {
 
 impl Tree {
     pub(crate) fn start(root: &Path, watts: f64, range_uj: u64) -> Self {
-        let zone = root.join("intel-rapl:0");
-        std::fs::create_dir_all(&zone).unwrap();
-        std::fs::write(zone.join("name"), "package-0\n").unwrap();
-        std::fs::write(zone.join("max_energy_range_uj"), format!("{range_uj}\n")).unwrap();
-        let register = zone.join("energy_uj");
-        write_whole(&register, 0);
+        let layout = Layout { package: Waveform::Constant { watts }, dram: None, range_uj, ..Layout::default() };
+        let tree = fake_powercap::Tree::create(root, &layout).unwrap();
+        let root = tree.powercap_root();
         let stop = Arc::new(AtomicBool::new(false));
         let writer = {
             let stop = Arc::clone(&stop);
             std::thread::spawn(move || {
                 let start = Instant::now();
                 while !stop.load(Ordering::Relaxed) {
-                    let energy_uj = (start.elapsed().as_secs_f64() * watts * 1e6) as u64;
-                    write_whole(&register, energy_uj % range_uj);
+                    tree.write(start.elapsed().as_nanos() as i64).unwrap();
                     std::thread::sleep(Duration::from_millis(1));
                 }
             })
         };
-        Self { root: root.to_owned(), stop, writer: Some(writer) }
+        Self { root, stop, writer: Some(writer) }
     }
-}
-
-/// One `pwrite` of fixed width: a reader sees the old value or the new one, never half of each.
-fn write_whole(register: &Path, energy_uj: u64) {
-    use std::os::unix::fs::FileExt;
-    let file = std::fs::File::options().create(true).truncate(false).write(true).open(register).unwrap();
-    file.write_all_at(format!("{energy_uj:020}\n").as_bytes(), 0).unwrap();
 }
 
 impl Drop for Tree {
