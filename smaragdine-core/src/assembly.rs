@@ -2,6 +2,7 @@
 
 mod events;
 mod steps;
+mod warnings;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,6 +12,7 @@ use serde_json::json;
 
 use self::events::{Events, is_plausible, map};
 use self::steps::{find_steps, windows};
+use self::warnings::Warnings;
 use crate::attribution::apply_shares;
 use crate::clock::{ClockPair, TraceClock};
 use crate::error::{Error, Result};
@@ -46,7 +48,7 @@ pub fn assemble(journal: &Path) -> Result<Trace> {
         assembly.add(record);
     }
     if let Some(damage) = records.damage {
-        assembly.warn(format!("the journal ends in the middle: {damage}"));
+        assembly.warn(&format!("the journal ends in the middle: {damage}"));
     }
     Ok(assembly.finish())
 }
@@ -62,15 +64,16 @@ pub fn add_xspaces(trace: &mut Trace, files: &[impl AsRef<Path>]) -> Result<()> 
     let layer_paths = trace.ops.iter().map(|op| op.layer.clone()).collect();
     let mut namer = Namer::new(Model { layer_paths, ..Model::default() }, Vec::new());
     let mut events = Events::of(trace);
+    let mut warnings = Warnings::default();
     // A file carries no clock pair: the offset is taken to be that of the recording's start.
     let pair = ClockPair { realtime_ns: trace.metadata.realtime_offset_ns, monotonic_ns: 0 };
     for file in files {
         let file = file.as_ref();
         let bytes = std::fs::read(file).map_err(Error::io("read", file))?;
         let profile = xplane::decode(&bytes).map_err(|error| Error::Invalid(format!("{}: {error}", file.display())))?;
-        let problems = events.add_profile(trace, profile, &mut namer, pair);
-        trace.metadata.warnings.extend(problems);
+        events.add_profile(trace, profile, &mut namer, pair, &mut warnings);
     }
+    trace.metadata.warnings.extend(warnings.into_lines());
     find_steps(&mut trace.steps, &mut trace.events);
     Ok(())
 }
@@ -90,8 +93,7 @@ struct Assembly {
     pieces: FxHashMap<u64, (Format, Vec<u8>)>,
     model: Model,
     graphs: Vec<Graph>,
-    /// What to tell the user, and how often it happened.
-    warnings: BTreeMap<String, u64>,
+    warnings: Warnings,
     last_offset_ns: i64,
 }
 
@@ -106,18 +108,12 @@ impl Assembly {
             pieces: FxHashMap::default(),
             model: Model::default(),
             graphs: Vec::new(),
-            warnings: BTreeMap::new(),
+            warnings: Warnings::default(),
         }
     }
 
-    fn warn(&mut self, warning: impl Into<String>) {
-        *self.warnings.entry(warning.into()).or_default() += 1;
-    }
-
-    fn warn_all(&mut self, warnings: Vec<String>) {
-        for warning in warnings {
-            self.warn(warning);
-        }
+    fn warn(&mut self, warning: &str) {
+        self.warnings.add(warning);
     }
 
     fn add(&mut self, record: Record) {
@@ -137,7 +133,7 @@ impl Assembly {
         metadata.sources = end.sources;
         metadata.share_source = end.share_source;
         metadata.share_tick_ns = end.share_tick_ns;
-        self.warn_all(end.warnings);
+        end.warnings.iter().for_each(|warning| self.warn(warning));
     }
 
     fn clock(&self) -> TraceClock {
@@ -153,8 +149,7 @@ impl Assembly {
         self.note_clock(pair);
         match request.payload {
             Some(Payload::Events(batch)) => {
-                let problems = self.events.add_batch(&mut self.trace, stream, batch, pair);
-                self.warn_all(problems);
+                self.events.add_batch(&mut self.trace, stream, batch, pair, &mut self.warnings);
             }
             Some(Payload::Step(step)) => self.add_step(step, pair),
             Some(Payload::Profile(profile)) => self.add_profile(stream, profile, pair),
@@ -223,14 +218,14 @@ impl Assembly {
             Format::GraphDef => {
                 return match Graph::decode(&bytes) {
                     Ok(graph) => self.graphs.push(graph),
-                    Err(error) => self.warn(error.to_string()),
+                    Err(error) => self.warn(&error.to_string()),
                 };
             }
             Format::Unspecified => return self.warn("a profile of no format was sent; it was left out"),
         };
         match decoded {
             Ok(profile) => self.pending.push(Pending { profile, pair }),
-            Err(error) => self.warn(error.to_string()),
+            Err(error) => self.warn(&error.to_string()),
         }
     }
 
@@ -256,8 +251,7 @@ impl Assembly {
         }
         let mut namer = Namer::new(std::mem::take(&mut self.model), std::mem::take(&mut self.graphs));
         for Pending { profile, pair } in std::mem::take(&mut self.pending) {
-            let problems = self.events.add_profile(&mut self.trace, profile, &mut namer, pair);
-            self.warn_all(problems);
+            self.events.add_profile(&mut self.trace, profile, &mut namer, pair, &mut self.warnings);
         }
         let edges = namer.edges(&self.trace.ops);
         self.trace.edges.extend(edges);
@@ -280,8 +274,6 @@ impl Assembly {
             ("steps_s".to_owned(), seconds(steps.iter().map(|step| step.end_ns - step.start_ns).sum())),
             ("traced_s".to_owned(), seconds(traced.map(|step| step.end_ns - step.start_ns).sum())),
         ]);
-        for (warning, times) in std::mem::take(&mut self.warnings) {
-            metadata.warnings.push(if times > 1 { format!("{warning} ({times} times)") } else { warning });
-        }
+        metadata.warnings.extend(std::mem::take(&mut self.warnings).into_lines());
     }
 }

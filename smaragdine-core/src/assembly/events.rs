@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::warnings::Warnings;
 use crate::clock::{ClockPair, TraceClock};
 use crate::names::Namer;
 use crate::trace::{Event, Kind, Op, Phase, Trace};
@@ -46,16 +47,16 @@ impl Events {
         Self { ops, stream_ops: FxHashMap::default() }
     }
 
-    /// Adds a client's own events; returns what was left out.
+    /// Adds a client's own events; warns of what is left out.
     pub(crate) fn add_batch(
         &mut self,
         trace: &mut Trace,
         stream: u64,
         batch: v1::EventBatch,
         pair: ClockPair,
-    ) -> Vec<String> {
+        warnings: &mut Warnings,
+    ) {
         let clock = TraceClock { realtime_offset_ns: trace.metadata.realtime_offset_ns };
-        let mut problems = Vec::new();
         for op in batch.ops {
             let number = op.op;
             let own = self.intern(trace, op_of(op));
@@ -63,7 +64,7 @@ impl Events {
         }
         for event in batch.events {
             let Some(&op) = self.stream_ops.get(&(stream, event.op)) else {
-                problems.push("events of operations that were never named were left out".to_owned());
+                warnings.add("events of operations that were never named were left out");
                 continue;
             };
             let device = if event.device.is_empty() { "CPU:0" } else { &event.device };
@@ -80,7 +81,7 @@ impl Events {
                 let lane = event.lane;
                 trace.events.push(Event { op, device, lane, kind, start_ns, end_ns, step: None, correlation });
             } else {
-                problems.push(IMPLAUSIBLE.to_owned());
+                warnings.add(IMPLAUSIBLE);
             }
         }
         for edge in batch.edges {
@@ -89,19 +90,19 @@ impl Events {
                 trace.edges.push((from, to));
             }
         }
-        problems
     }
 
-    /// Adds a profiler's events under the names that `namer` gives them; returns what was left out.
+    /// Adds a profiler's events under the names that `namer` gives them; warns of what is left out.
     pub(crate) fn add_profile(
         &mut self,
         trace: &mut Trace,
         profile: Profile,
         namer: &mut Namer,
         pair: ClockPair,
-    ) -> Vec<String> {
+        warnings: &mut Warnings,
+    ) {
         let clock = TraceClock { realtime_offset_ns: trace.metadata.realtime_offset_ns };
-        let mut problems = profile.notes;
+        profile.notes.iter().for_each(|note| warnings.add(note));
         let ops: Vec<u32> = profile.names.iter().map(|raw| self.intern(trace, namer.name(raw))).collect();
         let devices: Vec<_> = profile.devices.iter().map(|device| device_number(trace, device)).collect();
         trace.events.reserve(profile.events.len());
@@ -122,10 +123,9 @@ impl Events {
                     correlation: event.correlation,
                 });
             } else {
-                problems.push(IMPLAUSIBLE.to_owned());
+                warnings.add(IMPLAUSIBLE);
             }
         }
-        problems
     }
 
     fn intern(&mut self, trace: &mut Trace, op: Op) -> u32 {
