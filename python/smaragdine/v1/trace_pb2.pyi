@@ -148,14 +148,23 @@ class Profile(_message.Message):
     def __init__(self, format: _Optional[_Union[Profile.Format, str]] = ..., data: _Optional[bytes] = ..., last: bool = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "layer_paths", "variables")
+    __slots__ = ("name", "layer_paths", "variables", "captures")
+    class CapturesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     NAME_FIELD_NUMBER: _ClassVar[int]
     LAYER_PATHS_FIELD_NUMBER: _ClassVar[int]
     VARIABLES_FIELD_NUMBER: _ClassVar[int]
+    CAPTURES_FIELD_NUMBER: _ClassVar[int]
     name: str
     layer_paths: _containers.RepeatedScalarFieldContainer[str]
     variables: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., layer_paths: _Optional[_Iterable[str]] = ..., variables: _Optional[_Iterable[str]] = ...) -> None: ...
+    captures: _containers.ScalarMap[str, str]
+    def __init__(self, name: _Optional[str] = ..., layer_paths: _Optional[_Iterable[str]] = ..., variables: _Optional[_Iterable[str]] = ..., captures: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Note(_message.Message):
     __slots__ = ("text",)
