@@ -211,9 +211,9 @@ class Recording:
         self._batches += 1
         self._sender.offer(Events(tuple(events), clock))
 
-    def model(self, name: str, layer_paths: Sequence[str] = (), variables: Sequence[str] = ()) -> None:
+    def model(self, model: Model) -> None:
         """Names the model's layers, so that operations are accounted to them."""
-        self._sender.offer(Model(name, tuple(layer_paths), tuple(variables)))
+        self._sender.offer(model)
 
     def profiling(self, start_ns: int, end_ns: int) -> None:
         """Marks a stretch, in `time.monotonic_ns()`, in which a profiler was started or stopped."""
