@@ -7,6 +7,7 @@ with the scope that a compiled function would give its operations: `bert/encoder
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -60,10 +61,12 @@ class Scopes:
 
 def _callers() -> Iterator[tuple[type, str, Scope]]:
     """The classes whose calls are annotated, the method's name, and the scope's."""
-    import keras
     import tensorflow as tf
 
     yield tf.GradientTape, "gradient", lambda tape: "gradient_tape"
+    # Who has not imported Keras has no layers, and pays for no import here.
+    if (keras := sys.modules.get("keras")) is None:
+        return
     yield keras.layers.Layer, "__call__", lambda layer: str(layer.name)
     yield from _overriding(keras.optimizers.Optimizer, "apply", lambda optimizer: str(optimizer.name))
     yield from _overriding(keras.losses.Loss, "__call__", lambda loss: str(loss.name))

@@ -201,15 +201,15 @@ class _Training:
 
     def pause(self) -> None:
         """No step runs now: an epoch ended, or validation begins."""
-        self._edge()
+        self._edge(late=True)
         if self._operations:
             self._operations.pause()
 
-    def _edge(self) -> None:
+    def _edge(self, *, late: bool = False) -> None:
         if not self._steps.running:
             return
         compiled = self._operations.compiled(self._batches.size(self._samples)) if self._operations else 0
-        seconds = self._steps.end(compiled)
+        seconds = self._steps.end(compiled, late=late)
         if self._operations and seconds is not None:
             self._operations.step_ended(seconds, compiled)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from smaragdine.eager import Scopes
 from smaragdine.executed import Collection, executed
@@ -10,10 +11,12 @@ from smaragdine.functions import graph_def
 from smaragdine.messages import Format
 from smaragdine.profiler import Profiler
 from smaragdine.program import Program
-from smaragdine.recording import Recording
 from smaragdine.shapes import shaped
 from smaragdine.shipper import Shipper
-from smaragdine.window import Windows
+
+if TYPE_CHECKING:
+    from smaragdine.recording import Recording
+    from smaragdine.window import Windows
 
 
 class Operations:
@@ -38,8 +41,6 @@ class Operations:
 
     def step_begins(self) -> bool:
         """A step is about to begin; returns whether it is traced."""
-        if self._windows.wants_close():
-            self._profiler.stop()
         if not self._profiler.tracing and not self._recording.paused and self._windows.wants_open():
             # What the program is made of is known once it has run, and told before the first window.
             if self._steps:
@@ -61,6 +62,8 @@ class Operations:
         """A step took so long, and compiled so many functions."""
         self._steps += 1
         self._windows.stepped(seconds, compiled=compiled > 0)
+        if self._windows.wants_close():
+            self._profiler.stop()
 
     def pause(self) -> None:
         """No step runs now: an open window closes."""

@@ -27,6 +27,7 @@ class _Running:
     samples: int
     start_ns: int
     end_ns: int | None = None
+    logged_ns: int | None = None
     compilations: int = 0
     metrics: dict[str, float] | None = field(default=None)
 
@@ -58,12 +59,17 @@ class Steps:
         """Whether a step runs."""
         return self._running is not None
 
-    def end(self, compilations: int = 0) -> float | None:
-        """The step that runs, if any, ended just now, having compiled so many functions; returns its seconds."""
+    def end(self, compilations: int = 0, *, late: bool = False) -> float | None:
+        """The step that runs, if any, ended just now, having compiled so many functions; returns its seconds.
+
+        Where this comes `late`, it ended when its metrics came.
+        """
         now = time.monotonic_ns()
         running, self._running = self._running, None
         if running is None:
             return None
+        if late and running.logged_ns is not None:
+            now = running.logged_ns
         with self._lock:
             running.end_ns = now
             running.compilations = compilations
@@ -82,6 +88,7 @@ class Steps:
             match = [step for step in candidates if step.metrics is None and step.batch <= batch]
             if match:
                 match[-1].metrics = metrics
+                match[-1].logged_ns = time.monotonic_ns()
             ready = self._ready()
         self._send(ready)
 
@@ -89,7 +96,7 @@ class Steps:
         """Marks steps whose metrics never came; without `whole`, the one that runs broke off and is none."""
         if not whole and self._running and self._running.metrics is None:
             self._running = None
-        self.end()
+        self.end(late=True)
         with self._lock:
             ready = list(self._waiting)
             self._waiting.clear()
