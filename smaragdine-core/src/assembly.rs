@@ -62,7 +62,7 @@ pub fn add_xspaces(trace: &mut Trace, files: &[impl AsRef<Path>]) -> Result<()> 
         return Ok(());
     }
     let layer_paths = trace.ops.iter().map(|op| op.layer.clone()).collect();
-    let mut namer = Namer::new(Model { layer_paths, ..Model::default() }, Vec::new());
+    let namer = Namer::new(Model { layer_paths, ..Model::default() }, Vec::new());
     let mut events = Events::of(trace);
     let mut warnings = Warnings::default();
     // A file carries no clock pair: the offset is taken to be that of the recording's start.
@@ -71,7 +71,7 @@ pub fn add_xspaces(trace: &mut Trace, files: &[impl AsRef<Path>]) -> Result<()> 
         let file = file.as_ref();
         let bytes = std::fs::read(file).map_err(Error::io("read", file))?;
         let profile = xplane::decode(&bytes).map_err(|error| Error::Invalid(format!("{}: {error}", file.display())))?;
-        events.add_profile(trace, profile, &mut namer, pair, &mut warnings);
+        events.add_profile(trace, profile, &namer, pair, &mut warnings);
     }
     trace.metadata.warnings.extend(warnings.into_lines());
     find_steps(&mut trace.steps, &mut trace.events);
@@ -155,7 +155,8 @@ impl Assembly {
             Some(Payload::Profile(profile)) => self.add_profile(stream, profile, pair),
             Some(Payload::Profiling(span)) => self.add_profiling(span, pair),
             Some(Payload::Model(model)) => {
-                self.model = Model { name: model.name, layer_paths: model.layer_paths, variables: model.variables };
+                let v1::Model { name, layer_paths, variables, captures } = model;
+                self.model = Model { name, layer_paths, variables, captures: captures.into_iter().collect() };
             }
             Some(Payload::Note(note)) => self.trace.metadata.log.push(note.text),
             None => {}
@@ -214,7 +215,13 @@ impl Assembly {
         let Some((format, bytes)) = self.pieces.remove(&stream) else { return };
         let decoded = match format {
             Format::Xspace => xplane::decode(&bytes),
-            Format::RunMetadata => step_stats::decode(&bytes),
+            Format::RunMetadata => {
+                match Graph::decode_executed(&bytes) {
+                    Ok(graphs) => self.graphs.extend(graphs),
+                    Err(error) => self.warn(&error.to_string()),
+                }
+                step_stats::decode(&bytes)
+            }
             Format::GraphDef => {
                 return match Graph::decode(&bytes) {
                     Ok(graph) => self.graphs.push(graph),
@@ -249,9 +256,19 @@ impl Assembly {
         if self.pending.is_empty() {
             return;
         }
-        let mut namer = Namer::new(std::mem::take(&mut self.model), std::mem::take(&mut self.graphs));
-        for Pending { profile, pair } in std::mem::take(&mut self.pending) {
-            self.events.add_profile(&mut self.trace, profile, &mut namer, pair, &mut self.warnings);
+        for (name, shapes) in self.pending.iter().flat_map(|pending| &pending.profile.shapes) {
+            self.graphs.iter_mut().for_each(|graph| graph.observe(name, shapes));
+        }
+        let namer = Namer::new(std::mem::take(&mut self.model), std::mem::take(&mut self.graphs));
+        let pending = std::mem::take(&mut self.pending);
+        let raw_names = pending.iter().flat_map(|pending| &pending.profile.names).map(|raw| raw.raw_name.as_str());
+        if let Some(seen) = namer.seen(&raw_names.collect()) {
+            let metadata = &mut self.trace.metadata;
+            metadata.coverage.insert("executed_operations".to_owned(), json!(seen.executed));
+            metadata.hidden_operations = seen.hidden;
+        }
+        for Pending { profile, pair } in pending {
+            self.events.add_profile(&mut self.trace, profile, &namer, pair, &mut self.warnings);
         }
         let edges = namer.edges(&self.trace.ops);
         self.trace.edges.extend(edges);

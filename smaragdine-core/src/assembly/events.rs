@@ -97,7 +97,7 @@ impl Events {
         &mut self,
         trace: &mut Trace,
         profile: Profile,
-        namer: &mut Namer,
+        namer: &Namer,
         pair: ClockPair,
         warnings: &mut Warnings,
     ) {
