@@ -117,6 +117,7 @@ impl Namer {
             phase: place.phase,
             raw_name: raw.raw_name.clone(),
             flops: raw.flops.or_else(|| self.flops(raw)),
+            fused: self.fused(raw),
         }
     }
 
@@ -173,6 +174,12 @@ impl Namer {
     fn service(&self, raw_name: &str) -> Option<&Service> {
         let (graph, node) = self.node(raw_name)?;
         self.servants[graph].get(node)
+    }
+
+    /// `BiasAdd+Relu`: what a kernel computes besides what its type says.
+    fn fused(&self, raw: &RawOp) -> String {
+        let executed = self.node(&raw.raw_name).map(|(graph, node)| self.graphs[graph].node(node));
+        executed.filter(|node| node.op == raw.kind).map_or(String::new(), |node| node.attributes.fused.join("+"))
     }
 
     fn flops(&self, raw: &RawOp) -> Option<f64> {

@@ -165,6 +165,7 @@ fn op_of(op: v1::Op) -> Op {
         phase: Phase::parse(&op.phase).unwrap_or(Phase::Other),
         raw_name: or(&op.raw_name, &op.qtn),
         flops: (op.flops > 0.0).then_some(op.flops),
+        fused: String::new(),
         qtn: op.qtn,
     }
 }
