@@ -15,7 +15,7 @@ mod path;
 mod servants;
 mod variables;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use self::layers::Layers;
 use self::path::{Path, canonical_type, is_control_flow, principal_type, unwrapped, without_number};
@@ -23,6 +23,7 @@ use self::servants::{Servants, Service};
 use self::variables::Variables;
 use crate::flops::flops;
 use crate::graph::{Graph, NodeId};
+pub use crate::trace::Model;
 use crate::trace::{Op, Phase};
 use crate::xplane::RawOp;
 
@@ -32,19 +33,6 @@ pub const METRICS: &str = "metrics";
 pub const DATA: &str = "data";
 pub const RUNTIME: &str = "runtime";
 pub const UNKNOWN: &str = "unknown";
-
-/// What the user's program says about its model; empty where it says nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Model {
-    /// The outermost scope, `bert`.
-    pub name: String,
-    /// `encoder/layer_0/attention`, without the model's name.
-    pub layer_paths: Vec<String>,
-    /// `bert/encoder/layer_0/output/dense/kernel`, in the optimizer's order.
-    pub variables: Vec<String>,
-    /// What functions call the variables that they capture → the variable's path.
-    pub captures: FxHashMap<String, String>,
-}
 
 /// Names operations of one model.
 #[derive(Debug, Default)]
@@ -252,7 +240,13 @@ fn find(graph: &Graph, raw_name: &str) -> Option<NodeId> {
 fn by_type(kind: &str) -> Option<Place> {
     let layer = match kind {
         "_Arg" | "_Retval" | "_Send" | "_Recv" | "_HostSend" | "_HostRecv" | "NoOp" | "_XlaCompile" => RUNTIME,
-        _ if kind.starts_with("Iterator") || kind.starts_with("Optional") || kind.contains("Dataset") => DATA,
+        _ if kind.starts_with("Iterator")
+            || kind.starts_with("MultiDeviceIterator")
+            || kind.starts_with("Optional")
+            || kind.contains("Dataset") =>
+        {
+            DATA
+        }
         _ => return None,
     };
     Some(Place::new(layer, Phase::Other))

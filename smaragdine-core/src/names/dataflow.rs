@@ -7,15 +7,6 @@ use crate::graph::{Graph, NodeId};
 use crate::trace::Op;
 use crate::xplane::{RawOp, contains_others};
 
-/// What of the graphs that were executed was seen to run.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Seen {
-    /// Operations in these graphs that compute or move data.
-    pub executed: usize,
-    /// QTNs of those that no event tells of, sorted.
-    pub hidden: Vec<String>,
-}
-
 impl Namer {
     /// Which operations feed which, as pairs of indexes into `ops`. Operations that `ops` lacks, because they never ran
     /// or were optimised away, are looked through. Sorted, without repetition.
@@ -50,34 +41,21 @@ impl Namer {
         edges
     }
 
-    /// Which operations of the executed graphs `ops` lacks; `None` where no executed graph is known that they ran in.
-    ///
-    /// A branch that was not taken is in the graph too.
+    /// The operations of the graphs that were executed, in the graphs' order; none where no graph is known in which
+    /// anything of `raw_names` ran. A branch that was not taken is in a graph too.
     #[must_use]
-    pub fn seen(&self, raw_names: &FxHashSet<&str>) -> Option<Seen> {
+    pub fn executed(&self, raw_names: &FxHashSet<&str>) -> Vec<RawOp> {
         let ran = |graph: &&Graph| {
             // Functions of a single operation, which set variables up, share names such as `AddV2`.
-            graph.executed
-                && graph.nodes().any(|node| node.name.contains('/') && raw_names.contains(node.name.as_str()))
+            let shown = |name: &str| name.contains('/') && (raw_names.is_empty() || raw_names.contains(name));
+            graph.executed && graph.nodes().any(|node| shown(&node.name))
         };
-        let mut seen: Option<Seen> = None;
         let mut known: FxHashSet<&str> = FxHashSet::default();
-        for node in self.graphs.iter().filter(ran).flat_map(Graph::nodes) {
-            let seen = seen.get_or_insert_default();
-            if does_nothing(&node.op) || contains_others(&node.op) || !known.insert(&node.name) {
-                continue;
-            }
-            seen.executed += 1;
-            if !raw_names.contains(node.name.as_str()) {
-                let raw = RawOp { raw_name: node.name.clone(), kind: node.op.clone(), ..RawOp::default() };
-                seen.hidden.push(self.name(&raw).qtn);
-            }
-        }
-        if let Some(seen) = &mut seen {
-            seen.hidden.sort_unstable();
-            seen.hidden.dedup();
-        }
-        seen
+        let nodes = self.graphs.iter().filter(ran).flat_map(Graph::nodes);
+        nodes
+            .filter(|node| !does_nothing(&node.op) && !contains_others(&node.op) && known.insert(&node.name))
+            .map(|node| RawOp { raw_name: node.name.clone(), kind: node.op.clone(), ..RawOp::default() })
+            .collect()
     }
 }
 

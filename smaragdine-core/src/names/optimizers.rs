@@ -40,12 +40,15 @@ pub(super) fn is_known(scope: &str) -> bool {
 /// The outermost scopes whose operations update variables with what gradients gave.
 pub(super) fn find(graphs: &[Graph], layers: &Layers) -> FxHashSet<String> {
     let mut found = FxHashSet::default();
+    // What gradients are taken of is a model, whatever it updates meanwhile.
+    let paths = graphs.iter().flat_map(Graph::nodes).map(|node| Path::of(&node.name));
+    let models: FxHashSet<&str> = paths.filter(|path| path.backward).map(|path| path.first()).collect();
     for graph in graphs {
         for node in graph.nodes().filter(|node| is_assignment(&node.op)) {
             let path = Path::of(&node.name);
             let scope = path.first();
-            if path.segments.len() < 2 || path.backward || found.contains(scope) || layers.find(&[scope, ""]).is_some()
-            {
+            let is_model = models.contains(scope) || layers.find(&[scope, ""]).is_some();
+            if path.segments.len() < 2 || path.backward || is_model || found.contains(scope) {
                 continue;
             }
             let mut waiting = node.inputs.clone();
