@@ -14,6 +14,7 @@ mod optimizers;
 mod path;
 mod servants;
 mod variables;
+mod walk;
 
 use rustc_hash::FxHashSet;
 

@@ -4,7 +4,7 @@ use rustc_hash::FxHashSet;
 
 use super::layers::Layers;
 use super::path::{Path, without_number};
-use super::servants::is_assignment;
+use super::walk::is_assignment;
 use crate::graph::{Graph, NodeId};
 
 /// An optimizer's step reaches its variables through so many operations at most.
