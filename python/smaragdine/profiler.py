@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from smaragdine.messages import Format
 
 if TYPE_CHECKING:
+    from smaragdine.eager import Scopes
     from smaragdine.recording import Recording
     from smaragdine.shipper import Shipper
     from smaragdine.window import Windows
@@ -24,12 +25,14 @@ _ROOM = 512 << 20
 
 
 class Profiler:
-    """Traces windows of steps. `boundary` is called between steps, on the training thread, and never raises."""
+    """Traces windows of steps. `start` and `stop`, called between steps on the training thread, never raise."""
 
-    def __init__(self, recording: Recording, windows: Windows, shipper: Shipper) -> None:
+    def __init__(self, recording: Recording, windows: Windows, shipper: Shipper, scopes: Scopes | None = None) -> None:
+        """`scopes` annotate what runs operation by operation while a window is open."""
         self._recording = recording
         self._windows = windows
         self._shipper = shipper
+        self._scopes = scopes
         self._directory: Path | None = None
         self._refused = False
 
@@ -38,14 +41,8 @@ class Profiler:
         """Whether the step that runs is being traced."""
         return self._directory is not None
 
-    def boundary(self) -> None:
-        """Closes the window that has had its steps; opens one where it is time."""
-        if self._windows.wants_close():
-            self.stop()
-        if not self.tracing and not self._recording.paused and self._windows.wants_open():
-            self._start()
-
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Opens a window."""
         import tensorflow as tf
 
         began = time.monotonic_ns()
@@ -60,6 +57,8 @@ class Profiler:
                 shutil.rmtree(directory, ignore_errors=True)
             return
         self._directory = directory
+        if self._scopes:
+            self._scopes.open()
         ended = time.monotonic_ns()
         self._recording.profiling(began, ended)
         self._windows.opened((ended - began) / 1e9)
@@ -72,6 +71,8 @@ class Profiler:
         import tensorflow as tf
 
         began = time.monotonic_ns()
+        if self._scopes:
+            self._scopes.close()
         try:
             tf.profiler.experimental.stop()
         except Exception as error:  # noqa: BLE001  nothing that a profiler does may end a training

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from smaragdine.messages import Format
+from smaragdine.messages import Format, Model
 from smaragdine.plan import Plan
 from smaragdine.recording import Recording
 from smaragdine.shipper import Shipper
@@ -75,7 +75,7 @@ class EnergyHook(_v1.train.SessionRunHook):  # type: ignore[misc,name-defined]
         self.finish()
         variables = [str(variable.op.name) for variable in _v1.trainable_variables()]
         recording = self._plan.start(_outermost(variables), {"tensorflow": str(tf.__version__)})
-        recording.model(_outermost(variables) or "", variables=variables)
+        recording.model(Model(_outermost(variables) or "", variables=variables))
         self._session = _Session(recording, self._plan.windows(), self._samples)
 
     def after_create_session(self, session: Any, coord: Any) -> None:
