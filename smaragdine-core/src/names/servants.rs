@@ -1,40 +1,181 @@
-//! Operations without a scope belong to whom they serve, which the graph tells: sums of gradients, Keras's metrics.
+//! Operations that no scope of the model names belong to whom they serve, which the graph tells: sums of gradients,
+//! the optimizer's updates of a variable, what Keras computes for metrics.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::path::{Path, is_gradient_scope, unwrapped};
-use super::{METRICS, Namer, OPTIMIZER, Place};
+use super::path::{Path, without_number};
+use super::variables::{Variable, is_variable, layer_of, slot_of};
+use super::{METRICS, Namer, OPTIMIZER, Place, by_type};
 use crate::graph::{Graph, NodeId};
 use crate::trace::Phase;
 
 /// A walk ends after so many operations without a scope; Keras's metrics take some ten.
 const REACH: usize = 256;
 
-impl Namer {
-    /// Whom the operation serves as the graph tells; `None` where it lies in no graph or the graph tells nothing.
-    pub(super) fn by_graph(&self, raw_name: &str) -> Option<Place> {
-        let (graph, node) = self.node(raw_name)?;
-        let graph = &self.graphs[graph];
-        self.by_gradients(graph, node)
-            .or_else(|| self.by_consumers(graph, node))
-            .or_else(|| self.by_states(graph, node))
+/// Whom the operations of one graph serve.
+#[derive(Debug, Default)]
+pub(super) struct Servants {
+    served: FxHashMap<NodeId, Service>,
+}
+
+/// Whom an operation serves, and its name among those that serve the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Service {
+    pub(super) place: Place,
+    /// `gradients/bert/encoder/layer_0/AddN`, `optimizer/bert/pooler/dense/kernel/Square`; the same in every step and
+    /// process, where TensorFlow's own numbers are not. Empty where the operation's own name says as much.
+    pub(super) qtn: String,
+}
+
+/// The variable that operations of the optimizer serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Owner {
+    One(String),
+    Many,
+}
+
+impl Servants {
+    pub(super) fn find(namer: &Namer, graph: &Graph) -> Self {
+        let walker =
+            Walker { namer, graph, places: graph.nodes().map(|node| namer.by_scope(&Path::of(&node.name))).collect() };
+        let mut families: FxHashMap<String, Vec<(Place, NodeId)>> = FxHashMap::default();
+        let mut served = FxHashMap::default();
+        for (node, owner) in walker.owners() {
+            let Owner::One(variable) = owner else { continue };
+            let Some((layer, name)) = layer_of(&namer.layers, &namer.model_name, &variable) else { continue };
+            let scope = format!("{OPTIMIZER}/{layer}/{name}");
+            let place = Place::new(layer, Phase::Optimizer);
+            if graph.node(node).name.contains(&variable) {
+                served.insert(node, Service { place, qtn: String::new() });
+            } else {
+                families.entry(scope).or_default().push((place, node));
+            }
+        }
+        for node in graph.ids().filter(|&node| walker.is_unplaced(node)) {
+            let Some(place) = walker.serves(node) else { continue };
+            if namer.layers.contains(&place.layer) {
+                let scope = if place.phase == Phase::Backward { "gradients/" } else { "" };
+                families.entry(format!("{scope}{}", place.layer)).or_default().push((place, node));
+            } else {
+                served.insert(node, Service { place, qtn: String::new() });
+            }
+        }
+        for (scope, members) in families {
+            number(graph, &scope, members, &mut served);
+        }
+        Self { served }
     }
 
-    /// The raw name is a node, or a part of one such as `Sum/reduction_indices`.
-    pub(super) fn is_operation(&self, raw_name: &str) -> bool {
-        let scope = unwrapped(raw_name).rsplit_once('/').map_or("", |(scope, _)| scope);
-        !scope.is_empty() && self.graphs.iter().any(|graph| graph.find(scope).is_some())
+    pub(super) fn get(&self, node: NodeId) -> Option<&Service> {
+        self.served.get(&node)
+    }
+}
+
+/// Names the operations that serve one scope after their type, numbered in the order of TensorFlow's own numbers.
+fn number(graph: &Graph, scope: &str, members: Vec<(Place, NodeId)>, served: &mut FxHashMap<NodeId, Service>) {
+    let mut tails: FxHashMap<&str, Vec<(u32, &str)>> = FxHashMap::default();
+    for &(_, node) in &members {
+        let (head, _) = head_and_rest(&graph.node(node).name);
+        let bare = without_number(head).unwrap_or(head);
+        let number = head[bare.len()..].strip_prefix('_').map_or(0, |number| number.parse().unwrap_or(u32::MAX));
+        tails.entry(bare).or_default().push((number, head));
+    }
+    for heads in tails.values_mut() {
+        heads.sort_unstable();
+        heads.dedup();
+    }
+    for (place, node) in members {
+        let (head, rest) = head_and_rest(&graph.node(node).name);
+        let bare = without_number(head).unwrap_or(head);
+        let ordinal = tails[bare].iter().position(|&(_, known)| known == head).unwrap_or(0);
+        let number = if ordinal == 0 { String::new() } else { format!("_{ordinal}") };
+        served.insert(node, Service { place, qtn: format!("{scope}/{bare}{number}{rest}") });
+    }
+}
+
+/// `adam/Sub_26/ReadVariableOp` → (`Sub_26`, `/ReadVariableOp`); `AddN_3` → (`AddN_3`, ``)
+fn head_and_rest(name: &str) -> (&str, String) {
+    let segments = Path::of(name).segments;
+    let head = usize::from(segments.len() > 1 && segments[1..] != ["ReadVariableOp"]);
+    let rest = segments.iter().skip(head + 1).flat_map(|segment| ["/", segment]).collect();
+    (segments.get(head).copied().unwrap_or(name), rest)
+}
+
+/// Follows data through one graph.
+struct Walker<'a> {
+    namer: &'a Namer,
+    graph: &'a Graph,
+    /// What the scopes of each node say.
+    places: Vec<Option<Place>>,
+}
+
+impl Walker<'_> {
+    fn place(&self, node: NodeId) -> Option<&Place> {
+        self.places[node as usize].as_ref()
+    }
+
+    fn is_optimizer(&self, node: NodeId) -> bool {
+        self.place(node).is_some_and(|place| place.phase == Phase::Optimizer)
+    }
+
+    /// No scope says whom it serves: it has none, or is the part of such an operation, `Add_1/ReadVariableOp`.
+    fn is_unplaced(&self, id: NodeId) -> bool {
+        let node = self.graph.node(id);
+        let segments = Path::of(&node.name).segments;
+        let placed = self.place(id).is_some() || by_type(&node.op).is_some();
+        !placed && (segments.len() == 1 || segments[1..] == ["ReadVariableOp"])
+    }
+
+    /// The variable that each of the optimizer's operations serves: the one whose update its result reaches.
+    fn owners(&self) -> FxHashMap<NodeId, Owner> {
+        let mut owners: FxHashMap<NodeId, Owner> = FxHashMap::default();
+        for node in self.graph.ids() {
+            let Some(owner) = self.updated(node) else { continue };
+            let mut waiting = vec![node];
+            while let Some(node) = waiting.pop() {
+                let known = owners.get(&node);
+                let new = match known {
+                    Some(known) if *known == owner || *known == Owner::Many => continue,
+                    Some(_) => Owner::Many,
+                    None => owner.clone(),
+                };
+                owners.insert(node, new);
+                let inputs = self.graph.node(node).inputs.iter().copied();
+                waiting.extend(inputs.filter(|&input| self.is_optimizer(input)));
+            }
+        }
+        owners
+    }
+
+    /// The variable for which this operation of the optimizer updates something.
+    fn updated(&self, id: NodeId) -> Option<Owner> {
+        let node = self.graph.node(id);
+        if is_variable(&node.op) {
+            return slot_of(self.graph, &node.name).map(|variable| Owner::One(variable.to_owned()));
+        }
+        if !self.is_optimizer(id) || !is_assignment(&node.op) {
+            return None;
+        }
+        match self.namer.variables.find(self.graph, self.graph.node(*node.inputs.first()?))? {
+            Variable::Own(path) | Variable::Slot(path) => Some(Owner::One(path)),
+            Variable::Other(_) => Some(Owner::Many),
+        }
+    }
+
+    /// Whom an operation without a scope serves; `None` where the graph does not tell.
+    fn serves(&self, node: NodeId) -> Option<Place> {
+        self.by_gradients(node).or_else(|| self.by_consumers(node)).or_else(|| self.by_states(node))
     }
 
     /// An operation that gradients feed serves the innermost layer that all of them come from.
-    fn by_gradients(&self, graph: &Graph, node: NodeId) -> Option<Place> {
+    fn by_gradients(&self, node: NodeId) -> Option<Place> {
         let mut layer: Option<String> = None;
-        let inputs = |graph: &Graph, node: NodeId| graph.node(node).inputs.clone();
-        self.walk(graph, node, inputs, |place| {
+        let inputs = |node: NodeId| self.graph.node(node).inputs.clone();
+        self.walk(node, inputs, |place| {
             if place.phase == Phase::Backward {
                 layer = Some(match layer.take() {
                     Some(known) => common(&known, &place.layer),
-                    None => place.layer,
+                    None => place.layer.clone(),
                 });
             }
             false
@@ -43,18 +184,18 @@ impl Namer {
     }
 
     /// An operation serves the first scope that its results reach; one whose results end in a variable is a metric.
-    fn by_consumers(&self, graph: &Graph, node: NodeId) -> Option<Place> {
-        if let Some(place) = self.state(graph, node) {
+    fn by_consumers(&self, node: NodeId) -> Option<Place> {
+        if let Some(place) = self.state(node) {
             return Some(place);
         }
         let mut served = None;
         let mut state = None;
-        let consumers = |graph: &Graph, node: NodeId| {
-            state = state.take().or_else(|| self.state(graph, node));
-            graph.node(node).consumers.clone()
+        let consumers = |node: NodeId| {
+            state = state.take().or_else(|| self.state(node));
+            self.graph.node(node).consumers.clone()
         };
-        self.walk(graph, node, consumers, |place| {
-            served = Some(place);
+        self.walk(node, consumers, |place| {
+            served = Some(place.clone());
             true
         });
         // A value may be counted by a metric and used; then the use is what it is for.
@@ -62,39 +203,48 @@ impl Namer {
     }
 
     /// What is read back from a metric's variable belongs to it.
-    fn by_states(&self, graph: &Graph, node: NodeId) -> Option<Place> {
+    fn by_states(&self, node: NodeId) -> Option<Place> {
         let mut found = None;
-        let sources = |graph: &Graph, node: NodeId| {
-            found = found.take().or_else(|| self.state(graph, node));
-            graph.node(node).inputs.iter().chain(&graph.node(node).controls).copied().collect()
+        let sources = |node: NodeId| {
+            found = found.take().or_else(|| self.state(node));
+            let node = self.graph.node(node);
+            node.inputs.iter().chain(&node.controls).copied().collect()
         };
-        self.walk(graph, node, sources, |_| false);
+        self.walk(node, sources, |_| false);
         found
     }
 
     /// Whose variable the operation updates, where it is one without a scope that updates one.
-    fn state(&self, graph: &Graph, node: NodeId) -> Option<Place> {
-        let node = graph.node(node);
-        if !is_assignment(&node.op) || node.name.contains('/') {
+    fn state(&self, id: NodeId) -> Option<Place> {
+        let node = self.graph.node(id);
+        if !is_assignment(&node.op) || !self.is_unplaced(id) {
             return None;
         }
-        let variable = node.inputs.first().map_or("", |&variable| graph.node(variable).name.as_str());
-        // Functions get their variables as arguments, `adam_add_readvariableop_resource`.
-        let of_optimizer = self.optimizers.iter().any(|optimizer| variable.starts_with(&format!("{optimizer}_")));
-        let of_optimizer = of_optimizer || variable.split('_').next().is_some_and(|first| self.is_optimizer(first));
-        Some(if of_optimizer { Place::new(OPTIMIZER, Phase::Optimizer) } else { Place::new(METRICS, Phase::Other) })
+        let resource = self.graph.node(*node.inputs.first()?);
+        let variable = match self.namer.variables.find(self.graph, resource) {
+            Some(Variable::Own(path) | Variable::Slot(path)) => {
+                if let Some((layer, _)) = layer_of(&self.namer.layers, &self.namer.model_name, &path) {
+                    return Some(Place::new(layer, Phase::Optimizer));
+                }
+                path
+            }
+            Some(Variable::Other(path)) => path,
+            // Functions get their variables as arguments, `adam_add_readvariableop_resource`.
+            None => resource.name.replace('_', "/"),
+        };
+        let names = [variable.as_str(), Path::of(&node.name).first()];
+        let of_optimizer = |name: &str| name.split('/').next().is_some_and(|first| self.namer.is_optimizer(first));
+        Some(if names.into_iter().any(of_optimizer) {
+            Place::new(OPTIMIZER, Phase::Optimizer)
+        } else {
+            Place::new(METRICS, Phase::Other)
+        })
     }
 
     /// Walks from `node` along `next` through operations without a scope, breadth first; `reached` is told the place of
     /// each operation that has one, and ends the walk by returning true.
-    fn walk(
-        &self,
-        graph: &Graph,
-        node: NodeId,
-        mut next: impl FnMut(&Graph, NodeId) -> Vec<NodeId>,
-        mut reached: impl FnMut(Place) -> bool,
-    ) {
-        let mut waiting = next(graph, node);
+    fn walk(&self, node: NodeId, mut next: impl FnMut(NodeId) -> Vec<NodeId>, mut reached: impl FnMut(&Place) -> bool) {
+        let mut waiting = next(node);
         let mut visited: FxHashSet<NodeId> = FxHashSet::default();
         let mut index = 0;
         while let Some(&node) = waiting.get(index) {
@@ -102,50 +252,23 @@ impl Namer {
             if !visited.insert(node) || visited.len() > REACH {
                 continue;
             }
-            match self.by_scope(&Path::of(&graph.node(node).name)) {
+            match self.place(node) {
                 Some(place) => {
                     if reached(place) {
                         return;
                     }
                 }
-                None => waiting.extend(next(graph, node)),
+                None => waiting.extend(next(node)),
             }
         }
-    }
-
-    /// The outermost scopes whose operations update variables with what gradients gave.
-    pub(super) fn find_optimizers(&self) -> FxHashSet<String> {
-        let mut found = FxHashSet::default();
-        for graph in &self.graphs {
-            for node in graph.nodes().filter(|node| is_assignment(&node.op)) {
-                let Some((scope, _)) = node.name.split_once('/') else { continue };
-                if found.contains(scope) || is_gradient_scope(scope) || self.layers.find(&[scope, ""]).is_some() {
-                    continue;
-                }
-                let mut waiting = node.inputs.clone();
-                let mut visited: FxHashSet<NodeId> = FxHashSet::default();
-                while let Some(input) = waiting.pop() {
-                    if !visited.insert(input) || visited.len() > REACH {
-                        continue;
-                    }
-                    let input = graph.node(input);
-                    let first = input.name.split('/').next().unwrap_or("");
-                    if is_gradient_scope(first) {
-                        found.insert(scope.to_owned());
-                        break;
-                    }
-                    if first == scope {
-                        waiting.extend(&input.inputs);
-                    }
-                }
-            }
-        }
-        found
     }
 }
 
-fn is_assignment(op: &str) -> bool {
-    op.starts_with("Assign") || op.starts_with("ResourceApply") || op.starts_with("ResourceSparseApply")
+pub(super) fn is_assignment(op: &str) -> bool {
+    op.starts_with("Assign")
+        || op.starts_with("ResourceApply")
+        || op.starts_with("ResourceSparseApply")
+        || op.starts_with("Apply")
 }
 
 /// The innermost scope that holds both.

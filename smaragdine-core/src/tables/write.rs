@@ -86,6 +86,10 @@ fn ops(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
         .required("phase", StringArray::from_iter_values(rows.iter().map(|row| row.phase.name())))
         .required("raw_name", StringArray::from_iter_values(rows.iter().map(|row| &row.raw_name)))
         .nullable("flops", rows.iter().map(|row| row.flops).collect::<Float64Array>())
+        .nullable(
+            "fused",
+            rows.iter().map(|row| Some(&row.fused).filter(|fused| !fused.is_empty())).collect::<StringArray>(),
+        )
         .batch()
 }
 
