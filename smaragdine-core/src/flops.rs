@@ -172,7 +172,7 @@ fn is_elementwise(kind: &str) -> bool {
 }
 
 fn only_moves(kind: &str) -> bool {
-    const KINDS: [&str; 43] = [
+    const KINDS: [&str; 45] = [
         "AssignVariableOp",
         "Bitcast",
         "BroadcastTo",
@@ -203,6 +203,8 @@ fn only_moves(kind: &str) -> bool {
         "ReadVariableOp",
         "Reshape",
         "ReverseV2",
+        "Select",
+        "SelectV2",
         "Shape",
         "Size",
         "Slice",
