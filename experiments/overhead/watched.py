@@ -7,10 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from smaragdine.keras import EnergyCallback
+from smaragdine.plan import Plan
 from smaragdine.tensorflow import EnergyHook
 
 from .meter import Meter
 from .turns import Turns
+
+
+def count_turns(plan: Plan, watch: Meter | Turns) -> None:
+    """Lets windows open by their cost in training time that was on."""
+    if isinstance(watch, Turns):
+        windows = plan.windows()
+        windows._now = watch.now
+        plan.windows = lambda: windows  # type: ignore[method-assign]
 
 
 class Callback(EnergyCallback):
@@ -19,11 +28,10 @@ class Callback(EnergyCallback):
     def __init__(self, output: Path, watch: Meter | Turns) -> None:
         super().__init__(output)
         self._watch = watch
+        count_turns(self._plan, watch)
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._watch.start(partial(super().on_train_begin, logs))
-        if isinstance(self._watch, Turns) and self._training:
-            self._training._windows._now = self._watch.now
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self._watch.before(partial(super().on_train_batch_begin, batch, logs), partial(super().on_epoch_end, 0))
@@ -42,11 +50,10 @@ class Hook(EnergyHook):
         super().__init__(output)
         self._watch = watch
         self._step = -1
+        count_turns(self._plan, watch)
 
     def begin(self) -> None:
         self._watch.start(super().begin)
-        if isinstance(self._watch, Turns) and self._session:
-            self._session._windows._now = self._watch.now
 
     def before_run(self, run_context: Any) -> Any:
         self._step += 1
