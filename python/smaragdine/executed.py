@@ -71,9 +71,9 @@ def executed(metadata: bytes, functions: Iterable[Any]) -> tuple[list[bytes], bo
 
 def of_session(metadata: Any) -> bytes:
     """A session's RunMetadata with its graphs where a function's lie, serialised; empty where there are none."""
-    gathered = type(metadata)()
+    gathered = parsed(b"")
     gathered.function_graphs.add().partition_graphs.extend(metadata.partition_graphs)
-    kept = _essence(gathered.SerializeToString())
+    kept = _essence(gathered.SerializeToString(), fewest_nodes=1)
     return bytes(kept.SerializeToString()) if kept.function_graphs else b""
 
 
@@ -104,11 +104,11 @@ def parsed(metadata: bytes) -> Any:
     return parsed
 
 
-def _essence(metadata: bytes) -> Any:
+def _essence(metadata: bytes, fewest_nodes: int = _FEWEST_NODES) -> Any:
     """The functions that may be a step, each with its graph before and after, without long constants."""
     essence = parsed(b"")
     for function in parsed(metadata).function_graphs:
-        if sum(len(graph.node) for graph in function.partition_graphs) < _FEWEST_NODES:
+        if sum(len(graph.node) for graph in function.partition_graphs) < fewest_nodes:
             continue
         function.ClearField("post_optimization_graph")
         for graph in (function.pre_optimization_graph, *function.partition_graphs):

@@ -241,13 +241,10 @@ fn find(graph: &Graph, raw_name: &str) -> Option<NodeId> {
 fn by_type(kind: &str) -> Option<Place> {
     let layer = match kind {
         "_Arg" | "_Retval" | "_Send" | "_Recv" | "_HostSend" | "_HostRecv" | "NoOp" | "_XlaCompile" => RUNTIME,
-        _ if kind.starts_with("Iterator")
-            || kind.starts_with("MultiDeviceIterator")
-            || kind.starts_with("Optional")
-            || kind.contains("Dataset") =>
-        {
-            DATA
-        }
+        // What Python hands over becomes a tensor.
+        "_EagerConst" => DATA,
+        // `MakeIterator`, `IteratorGetNext`, `DeleteMultiDeviceIterator`
+        _ if kind.contains("Iterator") || kind.starts_with("Optional") || kind.contains("Dataset") => DATA,
         _ => return None,
     };
     Some(Place::new(layer, Phase::Other))

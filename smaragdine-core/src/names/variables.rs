@@ -49,7 +49,8 @@ impl Variables {
                 let own = slot_of(graph, &node.name).map(str::to_owned);
                 return Some(own.map_or_else(|| self.classify(unwrapped(&node.name)), Variable::Slot));
             }
-            if let Some(path) = self.captures.get(&node.attributes.argument) {
+            // Arguments that share a name in the user's program are told apart by their nodes.
+            if let Some(path) = self.captures.get(&node.attributes.argument).or_else(|| self.captures.get(&node.name)) {
                 return Some(self.classify(path));
             }
             let &input = node.inputs.first()?;
