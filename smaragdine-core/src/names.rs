@@ -10,6 +10,7 @@
 
 mod dataflow;
 mod layers;
+mod losses;
 mod optimizers;
 mod path;
 mod servants;
@@ -149,6 +150,7 @@ impl Namer {
         }
         match without_number(path.first()).unwrap_or(path.first()) {
             "compile_loss" | "loss" | "losses" => Some(Place::new(LOSS, phase)),
+            scope if losses::is_known(scope) => Some(Place::new(LOSS, phase)),
             "compile_metrics" | "metrics" => Some(Place::new(METRICS, Phase::Other)),
             _ if self.is_optimizer(path.first()) => Some(Place::new(OPTIMIZER, Phase::Optimizer)),
             _ => None,
@@ -241,6 +243,8 @@ fn find(graph: &Graph, raw_name: &str) -> Option<NodeId> {
 fn by_type(kind: &str) -> Option<Place> {
     let layer = match kind {
         "_Arg" | "_Retval" | "_Send" | "_Recv" | "_HostSend" | "_HostRecv" | "NoOp" | "_XlaCompile" => RUNTIME,
+        // Copies what Python holds into a tensor.
+        "_EagerConst" => DATA,
         // What Python hands over becomes a tensor.
         "_EagerConst" => DATA,
         // `MakeIterator`, `IteratorGetNext`, `DeleteMultiDeviceIterator`

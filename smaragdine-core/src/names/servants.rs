@@ -51,7 +51,7 @@ impl Servants {
             }
         }
         for (scope, members) in families {
-            number(graph, &scope, members, &mut served);
+            number(namer, graph, &scope, members, &mut served);
         }
         Self { served }
     }
@@ -62,10 +62,16 @@ impl Servants {
 }
 
 /// Names the operations that serve one scope after their type, numbered in the order of TensorFlow's own numbers.
-fn number(graph: &Graph, scope: &str, members: Vec<(Place, NodeId)>, served: &mut FxHashMap<NodeId, Service>) {
+fn number(
+    namer: &Namer,
+    graph: &Graph,
+    scope: &str,
+    members: Vec<(Place, NodeId)>,
+    served: &mut FxHashMap<NodeId, Service>,
+) {
     let mut tails: FxHashMap<&str, Vec<(u32, &str)>> = FxHashMap::default();
     for &(_, node) in &members {
-        let (head, _) = head_and_rest(&graph.node(node).name);
+        let (head, _) = head_and_rest(namer, &graph.node(node).name);
         let bare = without_number(head).unwrap_or(head);
         let number = head[bare.len()..].strip_prefix('_').map_or(0, |number| number.parse().unwrap_or(u32::MAX));
         tails.entry(bare).or_default().push((number, head));
@@ -75,7 +81,7 @@ fn number(graph: &Graph, scope: &str, members: Vec<(Place, NodeId)>, served: &mu
         heads.dedup();
     }
     for (place, node) in members {
-        let (head, rest) = head_and_rest(&graph.node(node).name);
+        let (head, rest) = head_and_rest(namer, &graph.node(node).name);
         let bare = without_number(head).unwrap_or(head);
         let ordinal = tails[bare].iter().position(|&(_, known)| known == head).unwrap_or(0);
         let number = if ordinal == 0 { String::new() } else { format!("_{ordinal}") };
@@ -84,9 +90,9 @@ fn number(graph: &Graph, scope: &str, members: Vec<(Place, NodeId)>, served: &mu
 }
 
 /// `adam/Sub_26/ReadVariableOp` → (`Sub_26`, `/ReadVariableOp`); `AddN_3` → (`AddN_3`, ``)
-fn head_and_rest(name: &str) -> (&str, String) {
+fn head_and_rest<'a>(namer: &Namer, name: &'a str) -> (&'a str, String) {
     let segments = Path::of(name).segments;
-    let head = usize::from(segments.len() > 1 && segments[1..] != ["ReadVariableOp"]);
+    let head = usize::from(segments.len() > 1 && namer.is_optimizer(segments[0]));
     let rest = segments.iter().skip(head + 1).flat_map(|segment| ["/", segment]).collect();
     (segments.get(head).copied().unwrap_or(name), rest)
 }

@@ -40,12 +40,14 @@ impl<'a> Walker<'a> {
         self.place(node).is_some_and(|place| place.phase == Phase::Optimizer)
     }
 
-    /// No scope says whom it serves: it has none, or is the part of such an operation, `Add_1/ReadVariableOp`.
+    /// No scope says whom it serves: it has none, or is a part of such an operation, `Add_1/ReadVariableOp`.
     pub(super) fn is_unplaced(&self, id: NodeId) -> bool {
         let node = self.graph.node(id);
-        let segments = Path::of(&node.name).segments;
+        let segments = Path::of(&node.name).segments.len();
+        let within = |whole: &str| node.op == "ReadVariableOp" || self.graph.find(whole).is_some();
+        let is_part = || node.name.rsplit_once('/').is_some_and(|(whole, _)| within(whole));
         let placed = self.place(id).is_some() || by_type(&node.op).is_some();
-        !placed && (segments.len() == 1 || segments[1..] == ["ReadVariableOp"])
+        !placed && (segments == 1 || segments == 2 && is_part())
     }
 
     /// The variable that each of the optimizer's operations serves: the one whose update its result reaches.
