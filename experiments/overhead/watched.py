@@ -22,8 +22,8 @@ class Callback(EnergyCallback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._watch.start(partial(super().on_train_begin, logs))
-        if isinstance(self._watch, Turns) and self._training:
-            self._training._windows._now = self._watch.now
+        if isinstance(self._watch, Turns) and self._training and self._training._operations:
+            self._training._operations._windows._now = self._watch.now
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self._watch.before(partial(super().on_train_batch_begin, batch, logs), partial(super().on_epoch_end, 0))
