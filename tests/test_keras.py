@@ -63,7 +63,7 @@ def test_a_fit_arrives_with_its_steps_metrics_samples_profiles_and_model(told: T
     formats = [one["format"] for one in told.all("profile")]
     assert formats.count(RUN_METADATA) == 2, "the executed graphs, and at the end their shapes"
     assert formats.count(GRAPH) == 0
-    assert len(told.all("profiling")) == 7, "each window opens and closes, and graphs are collected once"
+    assert len(told.all("profiling")) == 8, "each window opens and closes; graphs are collected twice"
     described = told.all("model")[0]
     assert described["name"] == "net"
     assert "hidden" in described["layer_paths"]

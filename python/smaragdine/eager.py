@@ -39,6 +39,11 @@ class Scopes:
             if owner.__dict__.get(name) is annotated:
                 setattr(owner, name, original)
 
+    @property
+    def current(self) -> str:
+        """The scope of this thread."""
+        return getattr(self._within, "scope", "")
+
     def _annotated(self, function: Any, scope: Scope) -> Any:
         import tensorflow as tf
 
@@ -48,7 +53,7 @@ class Scopes:
         def call(this: Any, *arguments: Any, **options: Any) -> Any:
             if not self._replaced or not tf.executing_eagerly():
                 return function(this, *arguments, **options)
-            outer = getattr(within, "scope", "")
+            outer = self.current
             within.scope = f"{outer}/{scope(this)}" if outer else scope(this)
             try:
                 with tf.profiler.experimental.Trace(MARK + within.scope):

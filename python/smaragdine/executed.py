@@ -6,6 +6,7 @@ remembered with the function for later ones.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -26,6 +27,7 @@ class Collection:
 
     def __init__(self) -> None:
         self._context: Any = None
+        self._collected = b""
         try:
             from tensorflow.python.eager import context
 
@@ -35,18 +37,24 @@ class Collection:
         except Exception as error:  # noqa: BLE001  none of this is public; without it a trace only has less detail
             _LOG.debug("TensorFlow does not show the graphs that it runs: %r", error)
 
-    def take(self) -> bytes:
-        """A serialised `tensorflow.RunMetadata` with what was collected, empty where nothing was; ends collecting."""
-        context, self._context = self._context, None
-        if context is None or _others_collect():
-            return b""
+    def gather(self) -> None:
+        """Keeps what was collected up to now: another may begin to collect, whose the rest is."""
+        if self._context is None or _others_collect():
+            return
         try:
-            metadata = _export(context)
-            context.disable_graph_collection()
+            # Messages that follow each other are one.
+            self._collected += _export(self._context)
         except Exception as error:  # noqa: BLE001
             _LOG.debug("TensorFlow does not show the graphs that it ran: %r", error)
-            return b""
-        return metadata
+
+    def take(self) -> bytes:
+        """A serialised `tensorflow.RunMetadata` with what was collected, empty where nothing was; ends collecting."""
+        self.gather()
+        context, self._context = self._context, None
+        if context is not None and not _others_collect():
+            with contextlib.suppress(Exception):
+                context.disable_graph_collection()
+        return self._collected
 
 
 def executed(metadata: bytes, functions: Iterable[Any]) -> tuple[list[bytes], bool]:

@@ -70,10 +70,10 @@ class Loop:
 
     def _begins(self) -> bool:
         with self._recording.guarded():
-            # A program that sends events of its own has no need of a profiler besides.
-            if self._operations is None and "tensorflow" in sys.modules and not self._recording.told:
+            if self._operations is None and "tensorflow" in sys.modules:
                 self._operations = self._trace()
-            if self._operations:
+            # A program that sends events of its own has no need of a profiler besides.
+            if self._operations and not self._recording.told:
                 return self._operations.step_begins()
         return False
 

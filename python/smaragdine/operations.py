@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from smaragdine.eager import Scopes
@@ -61,6 +63,9 @@ class Operations:
     def step_ended(self, seconds: float, compiled: int) -> None:
         """A step took so long, and compiled so many functions."""
         self._steps += 1
+        if self._steps == 1 and self._collection:
+            with self._paid():
+                self._collection.gather()
         self._windows.stepped(seconds, compiled=compiled > 0)
         if self._windows.wants_close():
             self._profiler.stop()
@@ -81,25 +86,35 @@ class Operations:
         collection, self._collection = self._collection, None
         if collection is None:
             return
-        began = time.monotonic_ns()
-        metadata = collection.take()
-        ended = time.monotonic_ns()
-        self._recording.profiling(began, ended)
-        self._windows.spend((ended - began) / 1e9)
+        with self._paid():
+            metadata = collection.take()
         if self._steps:
             self._shipper.submit(lambda: self._describe(metadata), self._windows.spend)
 
+    @contextmanager
+    def _paid(self) -> Iterator[None]:
+        """Around what takes the training's time."""
+        began = time.monotonic_ns()
+        yield
+        ended = time.monotonic_ns()
+        self._recording.profiling(began, ended)
+        self._windows.spend((ended - began) / 1e9)
+
     def _describe(self, metadata: bytes) -> None:
-        self._described = self._program.traces()
-        self._recording.model(self._program.described())
+        self._tell_model()
         self._graphs, self._complete = executed(metadata, self._program.functions())
         for graph in self._graphs:
             self._recording.profile(Format.RUN_METADATA, graph)
 
+    def _tell_model(self) -> None:
+        self._described = self._program.traces()
+        if self._program.known:
+            self._recording.model(self._program.described())
+
     def _conclude(self) -> None:
         """What can wait for the end: shapes, and what was compiled meanwhile."""
         if self._program.traces() != self._described:
-            self._recording.model(self._program.described())
+            self._tell_model()
         if not self._complete:
             self._fall_back()
         # The last batch of an epoch may be smaller.
@@ -118,7 +133,7 @@ class Operations:
         traced = None if self._complete else next((graph for graph in map(graph_def, functions) if graph), None)
         if traced:
             self._recording.note(
-                "the step was compiled before this recording began, so its graph is known as it was traced, not as "
-                "TensorFlow's optimiser left it"
+                "the step was compiled before this recording began, or while another collected graphs: its graph is "
+                "known as it was traced, not as TensorFlow's optimiser left it"
             )
             self._recording.profile(Format.GRAPH_DEF, traced)

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from smaragdine.messages import Format
 
@@ -26,6 +26,9 @@ _ROOM = 512 << 20
 
 class Profiler:
     """Traces windows of steps. `start` and `stop`, called between steps on the training thread, never raise."""
+
+    # Whose window is open in this process: TensorFlow has one profiler for all.
+    _open: ClassVar[Profiler | None] = None
 
     def __init__(self, recording: Recording, windows: Windows, shipper: Shipper, scopes: Scopes | None = None) -> None:
         """`scopes` annotate what runs operation by operation while a window is open."""
@@ -57,6 +60,7 @@ class Profiler:
                 shutil.rmtree(directory, ignore_errors=True)
             return
         self._directory = directory
+        Profiler._open = self
         if self._scopes:
             self._scopes.open()
         ended = time.monotonic_ns()
@@ -71,6 +75,7 @@ class Profiler:
         import tensorflow as tf
 
         began = time.monotonic_ns()
+        Profiler._open = None
         if self._scopes:
             self._scopes.close()
         try:
@@ -94,7 +99,12 @@ class Profiler:
         if self._refused:
             return
         self._refused = True
-        if isinstance(error, already_running):
+        if Profiler._open is not None:
+            _LOG.warning(
+                "another recording in this process traces operations, and TensorFlow allows one profiler at a time: "
+                "both measure energy, and each step is broken down in at most one of them"
+            )
+        elif isinstance(error, already_running):
             _LOG.warning(
                 "another profiler is running (TensorBoard's profile_batch?), and TensorFlow allows one at a time: "
                 "energy is measured, but not broken down into operations until that one stops"

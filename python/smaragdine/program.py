@@ -29,6 +29,11 @@ class Program:
         """The only model's name; several have theirs in the paths of their layers."""
         return str(self._models[0].name) if len(self._models) == 1 else ""
 
+    @property
+    def known(self) -> bool:
+        """Whether there is anything to say of it."""
+        return bool(self._models or self._others)
+
     def is_eager(self) -> bool:
         """Whether layers run operation by operation, or may."""
         import tensorflow as tf

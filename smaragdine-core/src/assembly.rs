@@ -11,7 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::json;
 
 use self::events::{Events, is_plausible, map};
-use self::steps::{find_steps, windows};
+use self::steps::{find_steps, mark_traced, windows};
 use self::warnings::Warnings;
 use crate::attribution::apply_shares;
 use crate::clock::{ClockPair, TraceClock};
@@ -74,7 +74,9 @@ pub fn add_xspaces(trace: &mut Trace, files: &[impl AsRef<Path>]) -> Result<()> 
         let file = file.as_ref();
         let bytes = std::fs::read(file).map_err(Error::io("read", file))?;
         let profile = xplane::decode(&bytes).map_err(|error| Error::Invalid(format!("{}: {error}", file.display())))?;
+        let known = trace.events.len();
         events.add_profile(trace, profile, &namer, pair, &mut warnings);
+        mark_traced(&mut trace.steps, &trace.events[known..]);
     }
     trace.metadata.warnings.extend(warnings.into_lines());
     find_steps(&mut trace.steps, &mut trace.events);
