@@ -241,9 +241,18 @@ class Trace:
         footprint = Footprint(rows, policy, self._coverage(rows, self.ledger(policy)))
         return scoped(self, footprint, scope, per)
 
-    def edd(self, phase: str | None = None, *, policy: str = "equal", basis: str | None = None) -> EDD:
-        """The EDD of one pass (`forward`, `backward`, `optimizer`, `other`), or of all, grouped by layer."""
-        return EDD.of(self.footprint(policy), phase, ops=self.ops(), edges=self.edges(), basis=basis, name=self.name)
+    def edd(
+        self, phase: str | None = None, *, policy: str = "equal", basis: str | None = None, folded: bool = False
+    ) -> EDD:
+        """The EDD of one pass (`forward`, `backward`, `optimizer`, `other`), or of all, grouped by layer.
+
+        `folded`: self-similar layers as one, as in a STEF.
+        """
+        footprint, ops = self.footprint(policy), self.ops()
+        if folded:
+            summary = footprint.summary()
+            footprint, ops = footprint.folded(summary), [summary.rename(op) for op in ops]
+        return EDD.of(footprint, phase, ops=ops, edges=self.edges(), basis=basis, name=self.name)
 
     def ops(self) -> list[OpName]:
         return [OpName(*row) for row in self._rows("select op, qtn, layer, phase from ops order by op")]
