@@ -6,6 +6,7 @@ import argparse
 import csv
 import io
 import json
+import shutil
 from importlib import import_module
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 import synthetic_trace
 from smaragdine import SmaragdineError
+from smaragdine.cli.figure import KINDS
 from smaragdine.energy import MODELLED_NOTICE
 
 
@@ -104,13 +106,26 @@ def test_the_ledger_as_json_adds_up(bert: Path, capsys: pytest.CaptureFixture[st
     assert len(rows) == 16
 
 
-@pytest.mark.parametrize("kind", ["sunburst", "edd", "tef", "stef", "stpf", "power", "steps"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_figure_is_one_file_that_needs_no_other(bert: Path, tmp_path: Path, kind: str) -> None:
     file = tmp_path / "figure.html"
-    assert run("figure", bert, "--kind", kind, "-o", file) == 0
+    assert run("figure", bert, bert, "--kind", kind, "-o", file) == 0
     page = file.read_text(encoding="utf-8")
     assert "Plotly.newPlot" in page
     assert 'src="http' not in page
+
+
+def test_users_own_patterns_fold_layers_in_a_ranking(bert: Path, tmp_path: Path) -> None:
+    file = tmp_path / "figure.html"
+    run("figure", bert, "--kind", "stef", "--fold", "bert/encoder/layer_*=block", "-o", file)
+    page = file.read_text(encoding="utf-8").replace("\\u002f", "/")
+    assert "bert/encoder/block/" in page
+    assert "transformer" not in page.split("Plotly.newPlot")[-1]
+
+
+def test_emissions_need_an_intensity(bert: Path, tmp_path: Path) -> None:
+    with pytest.raises(SmaragdineError, match="intensity"):
+        run("figure", bert, "--kind", "sunburst", "--scale", "carbon", "-o", tmp_path / "figure.html")
 
 
 def test_a_figures_format_must_be_known(bert: Path, tmp_path: Path) -> None:
@@ -124,7 +139,18 @@ def test_an_image_without_kaleido_says_what_to_install(
     monkeypatch.setattr("smaragdine.cli.figure.find_spec", lambda name: None)
     with pytest.raises(SmaragdineError) as caught:
         run("figure", bert, "--kind", "power", "-o", tmp_path / "figure.png")
-    assert "pip install kaleido" in (caught.value.hint or "")
+    assert "pip install 'smaragdine[figures]'" in (caught.value.hint or "")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("suffix", "magic"), [("png", b"\x89PNG"), ("svg", b"<svg"), ("pdf", b"%PDF")])
+def test_an_image_for_a_paper_is_one_file(bert: Path, tmp_path: Path, suffix: str, magic: bytes) -> None:
+    pytest.importorskip("kaleido")
+    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+        pytest.skip("there is no Chromium")
+    file = tmp_path / f"figure.{suffix}"
+    assert run("figure", bert, "--kind", "phases", "-o", file) == 0
+    assert file.read_bytes().startswith(magic)
 
 
 def test_report_writes_beside_the_trace_and_says_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

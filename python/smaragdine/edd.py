@@ -131,6 +131,14 @@ class EDD:
         """The pass of all that is inside; None where several meet."""
         return next(iter(self.phases)) if len(self.phases) == 1 else None
 
+    @property
+    def entrance(self) -> EDD:
+        """The outermost level with something to compare: this one, or inside layers that are alone."""
+        box = self
+        while len(box.children) == 1 and box.children[0].children:
+            box = box.children[0]
+        return box
+
     def __iter__(self) -> Iterator[EDD]:
         return iter(self.children)
 

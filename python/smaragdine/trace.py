@@ -257,6 +257,28 @@ class Trace:
     def ops(self) -> list[OpName]:
         return [OpName(*row) for row in self._rows("select op, qtn, layer, phase from ops order by op")]
 
+    def flops(self) -> dict[str, float]:
+        """Floating-point operations of one execution by QTN, of the operations whose FLOPs are known."""
+        return dict(self._rows("select qtn, avg(flops) from ops where flops is not null group by qtn"))
+
+    def spans(self, layer: str) -> NDArray[np.int64]:
+        """When operations of a layer, or of one inside it, were executing: rows of start_ns and end_ns, none touching.
+
+        Of traced steps alone: elsewhere no events are known.
+        """
+        rows = self._rows(
+            "select start_ns, end_ns from events join ops using (op) where layer = ? or starts_with(layer, ?) "
+            "order by start_ns, end_ns",
+            layer,
+            f"{layer}/",
+        )
+        if not rows:
+            return np.empty((0, 2), dtype=np.int64)
+        times = np.array(rows, dtype=np.int64)
+        reach = np.maximum.accumulate(times[:, 1])
+        first = np.flatnonzero(np.r_[True, times[1:, 0] > reach[:-1]])
+        return np.column_stack([times[first, 0], reach[np.r_[first[1:], len(times)] - 1]])
+
     def edges(self) -> list[tuple[int, int]]:
         return [(source, target) for source, target in self._rows("select from_op, to_op from edges order by all")]
 

@@ -8,7 +8,6 @@ from typing import Any
 from smaragdine import figures
 from smaragdine.edd import EDD
 from smaragdine.figures import theme
-from smaragdine.figures.distribution import entrance
 from smaragdine.figures.level import arrange
 from smaragdine.figures.sunburst import left_out
 from smaragdine.quantity import joules
@@ -43,7 +42,7 @@ class View:
             caption=f"{joules(edd.energy_j)} in operations{left_out(edd)}.",
             sunburst=drawing,
             levels={place[box]: _drawing(box, place) for box in layers[:MOST_LEVELS]},
-            start=place[entrance(edd)],
+            start=place[edd.entrance],
         )
 
 
