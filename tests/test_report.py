@@ -90,7 +90,7 @@ def test_several_traces_are_told_with_their_deviation(bert: Path, tmp_path: Path
     content = report.Content.of(Runs.open(bert, other))
     assert content.runs is not None
     assert [row[0] for row in content.runs.rows] == ["bert", "other"]
-    assert "±" in content.layers.rows[0][1]
+    assert content.layers.headers[2] == "sd over 2 runs"
     assert [recording.name for recording in content.recordings] == ["bert", "other"]
 
 

@@ -7,6 +7,7 @@ layer together, and optimizer, loss, metrics, data and runtime have boxes of the
 from __future__ import annotations
 
 import difflib
+import json
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from smaragdine.energy import MEASURED, MODELLED
 from smaragdine.errors import SmaragdineError
 from smaragdine.footprint import Footprint, FootprintRow, sum_known
+from smaragdine.quantity import joules
 from smaragdine.summary import natural
 
 # Deeper names than any model has stay whole.
@@ -43,7 +45,7 @@ class Arrow:
     """Edges between operations that it stands for."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class EDD:
     """A box: a tensor, or a composite layer which is itself a diagram of the boxes inside."""
 
@@ -141,6 +143,20 @@ class EDD:
 
     def __iter__(self) -> Iterator[EDD]:
         return iter(self.children)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
+        """For notebooks: the sunburst where they draw plotly's figures, else a list."""
+        from smaragdine import figures
+        from smaragdine.notebook import of_edd
+
+        return {
+            "application/vnd.plotly.v1+json": json.loads(figures.sunburst(self).to_json()),
+            "text/html": of_edd(self),
+            "text/plain": repr(self),
+        }
+
+    def __repr__(self) -> str:
+        return f"EDD({self.path or self.name!r}: {joules(self.energy_j)} {self.basis}, {len(self.children)} inside)"
 
     def walk(self) -> Iterator[EDD]:
         """This box and all inside, outer before inner."""

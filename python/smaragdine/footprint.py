@@ -184,6 +184,11 @@ class Footprint:
         )
         return replace(self, rows=rows, operations=operations, per=per)
 
+    def _repr_html_(self) -> str:
+        from smaragdine.notebook import of_footprint
+
+        return of_footprint(self)
+
     def to_dicts(self) -> list[dict[str, Any]]:
         return [{"policy": self.policy, **asdict(row), "power_w": row.power_w} for row in self.rows]
 

@@ -33,6 +33,11 @@ class Runs:
     def __len__(self) -> int:
         return len(self.traces)
 
+    def _repr_html_(self) -> str:
+        from smaragdine.notebook import of_runs
+
+        return of_runs(self)
+
     def footprint(self, policy: str = "equal", *, scope: str = "traced", per: str = "run") -> RunsFootprint:
         return RunsFootprint(tuple(trace.footprint(policy, scope=scope, per=per) for trace in self.traces))
 
@@ -91,6 +96,11 @@ class RunsFootprint:
             for group in groups
         ]
         return sorted(groups, key=lambda group: (group.basis, -group.energy_j, group.name))
+
+    def _repr_html_(self) -> str:
+        from smaragdine.notebook import of_footprint
+
+        return of_footprint(self)
 
     def top(self, n: int = 10, key: str = "op") -> list[Group]:
         return self.by(key)[:n]

@@ -141,6 +141,11 @@ class Trace:
     def __repr__(self) -> str:
         return f"Trace({str(self.path)!r})"
 
+    def _repr_html_(self) -> str:
+        from smaragdine.notebook import of_trace
+
+        return of_trace(self)
+
     @property
     def name(self) -> str:
         return self.metadata.name

@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from smaragdine import figures
 from smaragdine.energy import MEASURED
 from smaragdine.figures import theme
-from smaragdine.footprint import Footprint, Group
-from smaragdine.ledger import ENTRIES, MEANINGS, Ledger
-from smaragdine.quantity import joules, number, percent, seconds, watts
+from smaragdine.footprint import Footprint
+from smaragdine.quantity import joules, number, percent, seconds
 from smaragdine.report.methods import methods
 from smaragdine.report.view import View
 from smaragdine.runs import Runs, RunsFootprint
+from smaragdine.table import Table
 from smaragdine.trace import Trace
 
 _VIEWS = ((None, "all passes, by layer"), ("forward", "forward pass"), ("backward", "backward pass"))
 
 TOP = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Cells are text; `numeric` tells the columns that are set right-aligned."""
-
-    headers: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    numeric: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +74,7 @@ class Content:
             totals=_totals(first, policy),
             runs=_runs(runs, policy) if len(runs) > 1 else None,
             views=tuple(view for view in views if view.levels),
-            layers=_groups(shown.by("layer")[:TOP], "layer"),
+            layers=Table.of_groups(shown.by("layer")[:TOP], "layer", len(runs)),
             figures={kind: theme.undressed(figures.ranking(shown, 10, kind=kind)) for kind in rankings},
             recordings=tuple(_recording(trace, policy) for trace in runs),
             methods=methods(first, policy),
@@ -125,41 +115,6 @@ def _totals(trace: Trace, policy: str) -> Table:
     return Table(headers, tuple(rows), frozenset({3, 4}))
 
 
-def _ledger(ledger: Ledger) -> Table:
-    rows = []
-    domains = ledger.domains
-    held = {domain: ledger.domain(domain) for domain in domains}
-    totals = {domain: sum(entries.values()) for domain, entries in held.items()}
-    for entry in ENTRIES:
-        cells = [entry, MEANINGS[entry]]
-        for domain in domains:
-            energy_j = held[domain].get(entry, 0.0)
-            share = energy_j / totals[domain] if totals[domain] > 0 else None
-            cells += [joules(energy_j), percent(share)]
-        rows.append(tuple(cells))
-    rows.append(("sum", "all readings of the domain", *(c for d in domains for c in (joules(totals[d]), ""))))
-    headers = ("entry", "what it is", *(cell for domain in domains for cell in (domain, "")))
-    return Table(headers, tuple(rows), frozenset(range(2, len(headers))))
-
-
-def _groups(groups: Sequence[Group], what: str) -> Table:
-    spread = any(group.energy_sd_j is not None for group in groups)
-    rows = tuple(
-        (
-            group.name,
-            joules(group.energy_j) + (f" ± {joules(group.energy_sd_j)}" if spread else ""),
-            group.basis,
-            percent(group.share),
-            seconds(group.time_s),
-            watts(group.power_w) if group.basis == MEASURED else "–",
-            number(group.count),
-        )
-        for group in groups
-    )
-    headers = (what, "energy", "basis", "share", "time", "power", "count")
-    return Table(headers, rows, frozenset({1, 3, 4, 5, 6}))
-
-
 def _runs(runs: Runs, policy: str) -> Table:
     rows = []
     for trace in runs:
@@ -177,7 +132,7 @@ def _recording(trace: Trace, policy: str) -> Recording:
     return Recording(
         name=trace.name,
         facts=_facts(trace),
-        ledger=_ledger(trace.ledger(policy)),
+        ledger=Table.of_ledger(trace.ledger(policy)),
         sources=_sources(trace),
         figures={"power": _untitled(figures.power(trace)), "steps": _untitled(figures.steps(trace))},
         warnings=trace.metadata.warnings,

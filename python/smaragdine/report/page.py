@@ -1,6 +1,6 @@
 """The report's render step: `Content` → one HTML page that loads nothing from anywhere.
 
-Every text is escaped here and nowhere else; the page's script receives values as JSON in which no `<` is left.
+Every text is escaped here or in its table; the page's script receives values as JSON in which no `<` is left.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import TypeAlias
 from plotly.offline import get_plotlyjs
 from plotly.utils import PlotlyJSONEncoder
 
-from smaragdine.report.content import Content, Recording, Table
+from smaragdine.report.content import Content, Recording
 from smaragdine.report.methods import CITATION
+from smaragdine.table import Table
 
 _RenderOne: TypeAlias = Callable[[int, Recording], str]
 
@@ -87,16 +88,7 @@ def _json(value: object) -> str:
 
 
 def _table(table: Table) -> str:
-    def cells(tag: str, row: tuple[str, ...]) -> str:
-        return "".join(
-            f"<{tag}{' class=num' if i in table.numeric else ''}>{_text(cell)}</{tag}>" for i, cell in enumerate(row)
-        )
-
-    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in table.rows)
-    return (
-        f'<div class="scroll"><table><thead><tr>{cells("th", table.headers)}</tr></thead><tbody>{body}</tbody></table>'
-        "</div>"
-    )
+    return f'<div class="scroll">{table.html()}</div>'
 
 
 def _facts(recording: Recording) -> str:
