@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from smaragdine.errors import SmaragdineError
 from smaragdine.figures import theme
 from smaragdine.figures.subject import traces
+from smaragdine.quantity import watts
 from smaragdine.runs import Runs
 from smaragdine.spread import deviation
 from smaragdine.trace import Readings, Step, Trace
@@ -48,18 +49,34 @@ def power(subject: Trace | Runs, layers: Sequence[str] = ()) -> go.Figure:
         shown = _shade_layers(figure, own[0], layers)
     if not figure.data:
         theme.say(figure, "no readings")
+    most_w, told = _tallest(figure)
     modelled = any(trace.modelled for trace in own)
     return theme.dress(
         figure,
         "Power" if len(own) == 1 else f"Power, mean of {len(own)} runs",
+        subtitle=told,
         modelled=modelled,
         height=360,
         showlegend=True,
         xaxis=theme.axis("seconds since the recording started", range=shown),
-        yaxis=theme.axis("watts", rangemode="tozero"),
+        yaxis=theme.axis("watts", rangemode="tozero", range=[0, most_w] if told else None),
         legend=theme.LEGEND,
         margin={"l": 56, "b": 48, "t": 64},
     )
+
+
+def _tallest(figure: go.Figure) -> tuple[float, str]:
+    """Where the axis may end, and what is beyond: one short interval with a doubtful edge must not hide all others."""
+    points = [
+        (y, x) for line in figure.data for x, y in zip(line.x, line.y, strict=True) if x is not None and y is not None
+    ]
+    heights = sorted(y for y, _ in points)
+    most_w = 1.25 * heights[int(0.995 * (len(heights) - 1))] if heights else 0.0
+    beyond = sorted({point for point in points if point[0] > 3 * most_w > 0}, reverse=True)
+    if not beyond:
+        return most_w, ""
+    peak_w, at_s = beyond[0]
+    return most_w, f"beyond the axis: up to {watts(peak_w)}, at {at_s:.3f} s"
 
 
 def _words(trace: Trace, name: str) -> tuple[str, bool]:
@@ -112,8 +129,8 @@ def _on_grid(readings: Readings, start_ns: int, grid: NDArray[np.float64]) -> ND
     """Mean watts in each cell of a grid of seconds."""
     edges = (np.r_[readings.start_ns[:1], readings.end_ns] - start_ns) / 1e9
     held = np.r_[0.0, np.cumsum(readings.energy_j)]
-    watts: NDArray[np.float64] = np.diff(np.interp(grid, edges, held)) / np.diff(grid)
-    return watts
+    power_w: NDArray[np.float64] = np.diff(np.interp(grid, edges, held)) / np.diff(grid)
+    return power_w
 
 
 def _shade_steps(figure: go.Figure, trace: Trace) -> None:
@@ -180,9 +197,9 @@ def _steps(readings: Readings, origin: int) -> tuple[list[float | None], list[fl
         if last is not None and s > last:
             x.append((last - origin) / 1e9)
             y.append(None)
-        watts = joules / ((e - s) / 1e9)
+        power_w = joules / ((e - s) / 1e9)
         x += [round((s - origin) / 1e9, 6), round((e - origin) / 1e9, 6)]
-        y += [float(f"{watts:.5g}")] * 2
+        y += [float(f"{power_w:.5g}")] * 2
         last = e
     return x, y
 

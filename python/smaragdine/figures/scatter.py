@@ -16,7 +16,7 @@ from smaragdine.trace import Trace
 
 AGAINST = ("time", "flops")
 # More points than these are not told apart, and their whiskers hide them.
-MOST_POINTS = 5000
+MOST_POINTS = 2000
 MOST_WHISKERS = 150
 
 

@@ -11,13 +11,13 @@ import plotly.graph_objects as go
 from smaragdine.edd import EDD
 from smaragdine.energy import MEASURED, MODELLED
 from smaragdine.figures import theme
-from smaragdine.figures.scale import ENERGY, Scale
+from smaragdine.figures.scale import ENERGY, POWER, Scale
 from smaragdine.figures.subject import Subject, diagram
 from smaragdine.quantity import joules, number, percent, seconds, watts
 from smaragdine.spread import Spread
 
 # Four rings of so many slices are drawn within a second.
-MOST_SLICES = 800
+MOST_SLICES = 600
 # So many of a layer's boxes have a slice of their own whatever their share; an optimizer runs thousands of operations.
 MOST_THIN = 60
 THIN = 0.001
@@ -61,7 +61,7 @@ def sunburst(
                 "line": {"color": "#ffffff", "width": 1 if len(slices) < MOST_LINES else 0.3},
                 "showscale": True,
             },
-            hovertext=[one.hover for one in slices],
+            hovertext=[one.words or hover(one.box, edd.energy_j, scale) for one in slices],
             hovertemplate="%{hovertext}<extra></extra>",
             leaf={"opacity": 1},
         )
@@ -76,6 +76,12 @@ def sunburst(
         uniformtext={"minsize": 9, "mode": "hide"},
         height=640,
     )
+
+
+def by_power(edd: EDD) -> dict[str, Any]:
+    """What the sunburst has by power in place of its own: `values`, and of `marker` the colours."""
+    slices = _slices(edd, POWER)[::-1]
+    return {"values": [one.value for one in slices], "marker": _colours(slices, POWER)}
 
 
 def _colours(slices: list[_Slice], scale: Scale) -> dict[str, Any]:
@@ -108,7 +114,9 @@ class _Slice:
     label: str
     value: float
     colour: float
-    hover: str
+    box: EDD
+    words: str = ""
+    """Its hover text, where it is not that of the box."""
 
 
 def _slices(edd: EDD, scale: Scale) -> list[_Slice]:
@@ -119,7 +127,7 @@ def _slices(edd: EDD, scale: Scale) -> list[_Slice]:
     def slice_of(box: EDD, parent: str, share: float) -> _Slice:
         colour = (box.power_w or 0.0) if power else share
         value = scale.amount(box) if box.is_tensor else 0.0
-        return _Slice(place[box], parent, label(box, scale), value, colour, hover(box, edd.energy_j, scale))
+        return _Slice(place[box], parent, label(box, scale), value, colour, box)
 
     slices = [slice_of(edd, "", 0.0)]  # the whole has no parent: it stays pale
     shown = [edd]
@@ -140,8 +148,9 @@ def _rest(thin: set[EDD], parent: EDD, id: str, scale: Scale) -> _Slice:
     largest = scale.written(max(box.energy_j for box in thin))
     words = f"<b>{text}</b><br>{scale.written(energy_j)}, the largest {largest}"
     if scale.name == "power":
-        return _Slice(f"{id}+", id, text, time_s, energy_j / time_s if time_s > 0 else 0.0, words)
-    return _Slice(f"{id}+", id, text, energy_j, energy_j / parent.energy_j if parent.energy_j > 0 else 0.0, words)
+        return _Slice(f"{id}+", id, text, time_s, energy_j / time_s if time_s > 0 else 0.0, parent, words)
+    share = energy_j / parent.energy_j if parent.energy_j > 0 else 0.0
+    return _Slice(f"{id}+", id, text, energy_j, share, parent, words)
 
 
 def _thin(parent: EDD) -> set[EDD]:
