@@ -101,9 +101,9 @@ def details(cell: Cell, unplaced: int) -> str:
         return "–" if share is None else f"{share:.2%}"
 
     lines = [
-        f"{where}: own {percent(cell['own'])}, of forward {percent(cell['own_forward'])}, runtime and unknown "
-        f"{percent(cell['nowhere'])} of {cell['time_s']:.3f} s in {cell['traced']} of {cell['steps']} steps; "
-        f"{cell['qtns']} names, {cell['hidden']} operations hidden"
+        f"{where}: own {percent(cell['own'])}, of forward {percent(cell['own_forward'])}, of own in the model itself "
+        f"{percent(cell['outermost'])}; runtime and unknown {percent(cell['nowhere'])} of {cell['time_s']:.3f} s in "
+        f"{cell['traced']} of {cell['steps']} steps; {cell['qtns']} names, {cell['hidden']} operations hidden"
     ]
     for op in cell["unplaced"][:unplaced]:
         said = f"{op['layer']} {op['phase']}"
