@@ -182,7 +182,8 @@ def test_loops_over_time_belong_to_their_layer(tmp_path: Path) -> None:
     net.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     data = np.random.default_rng(0).integers(0, 50, (320, 12)), examples()[1]
     trace = fit(net, tmp_path / "out", data)
-    expected = {"embedding", "both/forward_lstm", "both/backward_lstm", "each", "recurrent", "head"}
+    cells = {"both/forward_lstm/lstm_cell", "both/backward_lstm/lstm_cell", "recurrent/gru_cell"}
+    expected = {"embedding", "both/forward_lstm", "both/backward_lstm", "each", "recurrent", "head", *cells}
     check(trace, {f"net/{layer}" for layer in expected}, {"forward", "backward"})
 
 
