@@ -40,7 +40,9 @@ def mlp(**compile: Any) -> Any:
     block = keras.Sequential([layers.Dense(16, name="dense"), layers.LayerNormalization(name="norm")], name="block")
     inputs = keras.Input((16,), name="features")
     net = keras.Model(inputs, layers.Dense(4, name="head")(block(twice(twice(inputs)))), name="net")
-    net.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"], **compile)
+    optimizer = keras.optimizers.Adam(name="adam")
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    net.compile(optimizer, loss, metrics=["accuracy"], **compile)
     return net
 
 
