@@ -245,8 +245,6 @@ fn by_type(kind: &str) -> Option<Place> {
         "_Arg" | "_Retval" | "_Send" | "_Recv" | "_HostSend" | "_HostRecv" | "NoOp" | "_XlaCompile" => RUNTIME,
         // Copies what Python holds into a tensor.
         "_EagerConst" => DATA,
-        // What Python hands over becomes a tensor.
-        "_EagerConst" => DATA,
         // `MakeIterator`, `IteratorGetNext`, `DeleteMultiDeviceIterator`
         _ if kind.contains("Iterator") || kind.starts_with("Optional") || kind.contains("Dataset") => DATA,
         _ => return None,
