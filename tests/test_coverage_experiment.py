@@ -66,17 +66,23 @@ def test_backward_time_without_a_layer_is_told_apart_from_forward() -> None:
     assert (got.own, got.own_forward, got.nowhere) == (pytest.approx(0.25), 1.0, pytest.approx(0.75))
 
 
+def test_time_in_the_model_itself_is_told_apart_from_its_layers() -> None:
+    assert scored(("net", "forward", 100), ("net/a", "backward", 300)).outermost == pytest.approx(0.25)
+
+
 def test_waiting_is_no_operation_time() -> None:
     assert scored(("net", "forward", 100), ("unknown", "wait", 900)).time_s == 0.1
 
 
 def test_a_trace_without_events_has_no_share() -> None:
     got = scored()
-    assert (got.own, got.own_forward, got.nowhere, got.hidden) == (None, None, None, 2)
+    assert (got.own, got.own_forward, got.outermost, got.nowhere, got.hidden) == (None, None, None, None, 2)
 
 
 def cell(**figures: Any) -> Cell:
-    perfect = Score(8, 4, time_s=1.0, own=1.0, own_forward=1.0, nowhere=0.0, qtns=9, hidden=0, unplaced=())
+    perfect = Score(
+        8, 4, time_s=1.0, own=1.0, own_forward=1.0, outermost=0.0, nowhere=0.0, qtns=9, hidden=0, unplaced=()
+    )
     return {"model": "bert", "mode": "fit", **asdict(perfect), **figures}
 
 

@@ -35,6 +35,8 @@ class Score:
     """Of the forward and backward pass, in the model's own layers."""
     own_forward: float | None
     """Of the forward pass alone."""
+    outermost: float | None
+    """Of what is in own layers, in the model itself and in no layer within it."""
     nowhere: float | None
     """Of all operation time, in `runtime` and `unknown`."""
     qtns: int
@@ -64,6 +66,7 @@ def score(trace: Trace, layers: Collection[str]) -> Score:
         time_s=_time(rows),
         own=_share(_time(own), _time(own) + _time(lost)),
         own_forward=_share(forward, forward + _time(lost, "forward", "other")),
+        outermost=_share(sum(row[4] for row in own if "/" not in row[2]), _time(own)),
         nowhere=_share(sum(row[4] for row in rows if row[2] in _NOWHERE), _time(rows)),
         qtns=trace.sql("select count(distinct qtn) from events join ops using (op)").fetchall()[0][0],
         hidden=len(trace.metadata.hidden_operations),
