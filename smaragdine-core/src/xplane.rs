@@ -3,17 +3,33 @@
 //! Times: `profile_start_time` of the plane `Task Environment` + the line's `timestamp_ns` + the event's `offset_ps`.
 //! A thread's line mixes operations (`<node>:<type>`) with what the runtime does around them: executor loops, thread
 //! pools, allocations, Python calls. Only operations are work; the rest is dropped by its name, once per name.
+//!
+//! ```text
+//! planes → lines → spans (host: scopes, launches, pool; gpu) → leaves → divided among the operations of a kernel
+//! ```
 
 mod fields;
+mod gpu;
 mod hlo;
+mod host;
+mod kernels;
+mod lanes;
+mod launches;
 mod leaves;
 mod lines;
+mod notes;
 mod plane;
+mod pool;
+mod scopes;
 mod title;
 
 use self::fields::{Fields, Malformed};
+use self::gpu::Gpu;
 use self::hlo::Programs;
-use self::lines::Decoder;
+use self::host::Host;
+use self::kernels::Kernels;
+use self::lanes::Lanes;
+use self::launches::Launches;
 use self::plane::Plane;
 pub(crate) use self::title::contains_others;
 use crate::error::{Error, Result};
@@ -25,6 +41,7 @@ use crate::trace::Kind;
 pub struct Profile {
     /// `CPU:0`, `GPU:0`, …
     pub devices: Vec<String>,
+    /// The same operation may stand there several times.
     pub names: Vec<RawOp>,
     /// By device and lane, then in order of time; the events of one lane do not overlap.
     pub events: Vec<RawEvent>,
@@ -41,7 +58,7 @@ pub struct RawOp {
     pub raw_name: String,
     /// Its type, `_MklNativeFusedMatMul`; empty where unknown.
     pub kind: String,
-    /// Floating-point operations of one execution.
+    /// Floating-point operations of one event.
     pub flops: Option<f64>,
     /// Executed by the threads of the input pipeline.
     pub pipeline: bool,
@@ -61,7 +78,7 @@ pub struct RawEvent {
     pub start_ns: i64,
     /// CLOCK_REALTIME
     pub end_ns: i64,
-    /// Ties a kernel to its launch.
+    /// Ties a kernel to its launch, and the pieces of one execution of an operation to each other.
     pub correlation: Option<u64>,
 }
 
@@ -75,7 +92,7 @@ impl From<Malformed> for Error {
 ///
 /// # Errors
 ///
-/// [`Error::Undecodable`] where the bytes are no XSpace or a part of one. Memory is bounded by some 30 times the bytes'
+/// [`Error::Undecodable`] where the bytes are no XSpace or a part of one. Memory is bounded by some 100 times the bytes'
 /// length, whatever they hold.
 pub fn decode(bytes: &[u8]) -> Result<Profile> {
     let mut profile = Profile::default();
@@ -84,24 +101,47 @@ pub fn decode(bytes: &[u8]) -> Result<Profile> {
     while let Some((number, value)) = space.next_field()? {
         match (number, value.bytes()) {
             (1, Some(plane)) => planes.push(Plane::scan(plane)?),
-            (2, Some(error)) => profile.notes.push(format!("the profiler reports: {}", String::from_utf8_lossy(error))),
+            // Errors and warnings.
+            (2 | 3, Some(problem)) => profile.notes.push(notes::of_error(&String::from_utf8_lossy(problem))),
             _ => {}
         }
     }
-    let session_ns = planes.iter().find_map(Plane::session_start_ns);
-    if session_ns.is_none() && planes.iter().any(|plane| !plane.lines.is_empty()) {
+    let started_ns = planes.iter().find_map(Plane::session_start_ns);
+    if started_ns.is_none() && planes.iter().any(|plane| !plane.lines.is_empty()) {
         profile.notes.push("the profile does not say when it started; its times are taken as absolute".into());
     }
+    let session_ns = started_ns.unwrap_or(0);
+    // What the host launched names what a GPU executes.
+    planes.sort_by_key(|plane| !plane.is_host());
     let mut programs = Programs::default();
-    for plane in planes.iter().filter(|plane| plane.name == "/host:metadata") {
-        plane.programs(&mut programs, &mut profile.notes);
-    }
+    planes.iter().filter(|plane| plane.name == "/host:metadata").for_each(|plane| plane.programs(&mut programs));
+    let mut kernels = Kernels::of(programs, bytes.len());
+    let mut launches = Launches::default();
+    let mut on_host = 0;
     for plane in &planes {
         let Some(device) = plane.device() else { continue };
-        let device = index_of(&mut profile.devices, device);
-        Decoder::new(plane, &programs, session_ns.unwrap_or(0), device).run(&mut profile)?;
+        let mut lanes = Lanes::of(index_of(&mut profile.devices, device), &mut profile.events);
+        if plane.is_host() {
+            launches.extend(Host::new(plane, &mut kernels, &mut profile.names).read(session_ns, &mut lanes)?);
+            on_host = profile.events.len();
+        } else {
+            Gpu::new(plane, &mut kernels, &mut profile.names, &launches).read(session_ns, &mut lanes)?;
+        }
     }
+    if profile.events.len() == on_host {
+        let mut hosts = planes.iter().filter(|plane| plane.is_host());
+        let note = hosts.find_map(|host| notes::missing_gpu(host, !launches.is_empty(), &profile.notes));
+        profile.notes.extend(note);
+    }
+    profile.notes.extend(kernels.notes());
     Ok(profile)
+}
+
+/// Adds an operation; returns its number.
+fn push(names: &mut Vec<RawOp>, op: RawOp) -> u32 {
+    names.push(op);
+    // A name takes more than one byte of a profile, and profiles are far below 4 GiB.
+    u32::try_from(names.len() - 1).unwrap_or(u32::MAX)
 }
 
 fn index_of(devices: &mut Vec<String>, device: String) -> u16 {

@@ -31,6 +31,21 @@ impl<'a> Value<'a> {
             _ => None,
         }
     }
+
+    /// Adds the integers of a repeated field, written one by one or packed.
+    pub(crate) fn ints(self, to: &mut Vec<i64>) -> Result<(), Malformed> {
+        match self {
+            Self::Varint(value) => to.push(value.cast_signed()),
+            Self::Bytes(packed) => {
+                let mut packed = Fields::of(packed);
+                while !packed.rest.is_empty() {
+                    to.push(packed.varint()?.cast_signed());
+                }
+            }
+            Self::Fixed64(_) | Self::Fixed32(_) => return Err(Malformed),
+        }
+        Ok(())
+    }
 }
 
 /// The message ends in the middle of a field, or holds one that no writer makes.

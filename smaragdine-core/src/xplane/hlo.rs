@@ -1,40 +1,41 @@
-//! Leads an instruction that XLA compiled back to the framework's operation.
+//! Leads an instruction that XLA compiled back to the framework's operations: one, or those that it fuses.
 
-use prost::Message as _;
+mod kernel;
+mod program;
+mod served;
+mod work;
+
 use rustc_hash::FxHashMap;
 
-use crate::wire::xla::HloProto;
+pub(crate) use self::kernel::{Compiled, Piece, runs_others};
+use self::program::Program;
 
-/// The compiled programs of one profile.
+/// The compiled programs of one profile, each read when something first executes it.
 #[derive(Debug, Default)]
-pub(crate) struct Programs {
-    instructions: FxHashMap<(u64, String), Origin>,
+pub(crate) struct Programs<'a> {
+    serialized: FxHashMap<u64, (&'a str, &'a [u8])>,
+    compiled: FxHashMap<u64, Option<Compiled>>,
+    /// Names of programs that something executed and that are no `HloProto`.
+    pub(crate) undecodable: Vec<&'a str>,
 }
 
-/// Where an instruction came from. A fusion carries the name of its root alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Origin {
-    /// `gradient_tape/bert_1/encoder_1/…/MatMul/MatMul_1`
-    pub(crate) name: String,
-    /// `MatMul`
-    pub(crate) kind: String,
-}
-
-impl Programs {
-    /// Adds the serialised `HloProto` of a program; one that cannot be decoded adds nothing and returns false.
-    pub(crate) fn add(&mut self, program: u64, bytes: &[u8]) -> bool {
-        let Ok(HloProto { hlo_module: Some(module) }) = HloProto::decode(bytes) else { return false };
-        for instruction in module.computations.into_iter().flat_map(|computation| computation.instructions) {
-            let Some(metadata) = instruction.metadata.filter(|metadata| !metadata.op_name.is_empty()) else { continue };
-            let kind = if metadata.op_type.is_empty() { instruction.opcode } else { metadata.op_type };
-            self.instructions.insert((program, instruction.name), Origin { name: metadata.op_name, kind });
-        }
-        true
+impl<'a> Programs<'a> {
+    /// Adds a program by its id; `serialized` is an `HloProto`.
+    pub(crate) fn add(&mut self, program: u64, name: &'a str, serialized: &'a [u8]) {
+        self.serialized.insert(program, (name, serialized));
     }
 
-    /// What the instruction `name` of `program` came from; `None` for XLA's own, such as copies.
-    pub(crate) fn origin(&self, program: u64, name: &str) -> Option<&Origin> {
-        // The key owns its text; instructions are looked up once each, not once an execution.
-        self.instructions.get(&(program, name.to_owned()))
+    /// `None` where the profile lacks the program, or it cannot be decoded.
+    pub(crate) fn get(&mut self, program: u64) -> Option<&Compiled> {
+        let Self { serialized, compiled, undecodable } = self;
+        let compile = || {
+            let (name, serialized) = serialized.get(&program)?;
+            let read = Program::read(serialized);
+            if read.is_err() {
+                undecodable.push(name);
+            }
+            read.ok().as_ref().map(Compiled::of)
+        };
+        compiled.entry(program).or_insert_with(compile).as_ref()
     }
 }

@@ -1,26 +1,53 @@
-//! Resolves the nesting of one lane: at each instant only the innermost event works.
+//! Resolves the nesting of one lane: at each instant only the innermost span works.
 
-use super::RawEvent;
+use crate::trace::Kind;
 
-/// Cuts the events of one lane so that none contains or overlaps another.
+/// A stretch of one lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) what: What,
+    pub(super) kind: Kind,
+    pub(super) start_ns: i64,
+    pub(super) end_ns: i64,
+    pub(super) correlation: Option<u64>,
+}
+
+/// What a span executes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// Index into the profile's operations.
+    Operation(u32),
+    /// Several operations as one: index into [`super::kernels::Kernels`].
+    Several(u32),
+    /// Nothing by itself: what is nested in it works.
+    Nothing,
+}
+
+impl Span {
+    /// Spans in this order have each before those nested in it.
+    pub(super) fn order(&self) -> (i64, std::cmp::Reverse<i64>) {
+        (self.start_ns, std::cmp::Reverse(self.end_ns))
+    }
+}
+
+/// Cuts the spans of one lane so that none contains or overlaps another.
 ///
-/// An event keeps the time in which nothing nested in it runs: none, one piece, or several. Of two events that overlap
+/// A span keeps the time in which nothing nested in it runs: none, one piece, or several. Of two spans that overlap
 /// without nesting, which no profiler writes for one thread, the later one has the time both claim. Appends to `leaves`
-/// in order of start; `events` is left sorted. O(n log n), O(n) where they are in order already.
-pub(crate) fn resolve(events: &mut [RawEvent], leaves: &mut Vec<RawEvent>) {
-    let key = |event: &RawEvent| (event.start_ns, std::cmp::Reverse(event.end_ns));
-    if !events.is_sorted_by_key(key) {
-        events.sort_by_key(key);
+/// in order of start; `spans` is left sorted. O(n log n), O(n) where they are in order already.
+pub(super) fn resolve(spans: &mut [Span], leaves: &mut Vec<Span>) {
+    if !spans.is_sorted_by_key(Span::order) {
+        spans.sort_by_key(Span::order);
     }
     let first = leaves.len();
     let mut open: Vec<Open> = Vec::new();
-    for &event in events.iter() {
-        close(&mut open, event.start_ns, leaves);
+    for &span in spans.iter() {
+        close(&mut open, span.start_ns, leaves);
         if let Some(parent) = open.last_mut() {
-            parent.cut(event.start_ns, leaves);
+            parent.cut(span.start_ns, leaves);
             parent.whole = false;
         }
-        open.push(Open { event, resumed_ns: event.start_ns, whole: true });
+        open.push(Open { span, resumed_ns: span.start_ns, whole: true });
     }
     close(&mut open, i64::MAX, leaves);
     // A parent's last piece is known only after its children's.
@@ -30,7 +57,7 @@ pub(crate) fn resolve(events: &mut [RawEvent], leaves: &mut Vec<RawEvent>) {
 }
 
 struct Open {
-    event: RawEvent,
+    span: Span,
     /// What is before this is written already, or a child's.
     resumed_ns: i64,
     /// Nothing nested in it so far.
@@ -39,19 +66,20 @@ struct Open {
 
 impl Open {
     /// Writes the piece that ends at `until_ns`.
-    fn cut(&mut self, until_ns: i64, leaves: &mut Vec<RawEvent>) {
-        let end_ns = until_ns.min(self.event.end_ns);
-        // An event without length still counts as an execution; a piece without length does not.
-        if end_ns > self.resumed_ns || (self.whole && end_ns == self.event.end_ns) {
-            leaves.push(RawEvent { start_ns: self.resumed_ns, end_ns, ..self.event });
+    fn cut(&mut self, until_ns: i64, leaves: &mut Vec<Span>) {
+        let end_ns = until_ns.min(self.span.end_ns);
+        // A span without length still counts as an execution; a piece without length does not.
+        let executed = end_ns > self.resumed_ns || (self.whole && end_ns == self.span.end_ns);
+        if executed && self.span.what != What::Nothing {
+            leaves.push(Span { start_ns: self.resumed_ns, end_ns, ..self.span });
         }
         self.resumed_ns = self.resumed_ns.max(end_ns);
     }
 }
 
 /// Closes what has ended by `now_ns`, innermost first.
-fn close(open: &mut Vec<Open>, now_ns: i64, leaves: &mut Vec<RawEvent>) {
-    while open.last().is_some_and(|innermost| innermost.event.end_ns <= now_ns) {
+fn close(open: &mut Vec<Open>, now_ns: i64, leaves: &mut Vec<Span>) {
+    while open.last().is_some_and(|innermost| innermost.span.end_ns <= now_ns) {
         let Some(mut ended) = open.pop() else { return };
         ended.cut(i64::MAX, leaves);
         if let Some(parent) = open.last_mut() {
@@ -60,21 +88,49 @@ fn close(open: &mut Vec<Open>, now_ns: i64, leaves: &mut Vec<RawEvent>) {
     }
 }
 
+/// For each of `instants`, in order of time, the innermost of the intervals around it: an index into `intervals`, which
+/// are in the order of [`Span::order`].
+pub(super) fn innermost(intervals: &[(i64, i64)], instants: impl Iterator<Item = i64>) -> Vec<Option<usize>> {
+    let mut open: Vec<usize> = Vec::new();
+    let mut next = 0;
+    let around = |instant: i64| {
+        while let Some(&(start_ns, _)) = intervals.get(next).filter(|(start_ns, _)| *start_ns <= instant) {
+            while open.last().is_some_and(|&last| intervals[last].1 <= start_ns) {
+                open.pop();
+            }
+            open.push(next);
+            next += 1;
+        }
+        while open.last().is_some_and(|&last| intervals[last].1 <= instant) {
+            open.pop();
+        }
+        open.last().copied()
+    };
+    instants.map(around).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::trace::Kind;
 
-    fn event(name: u32, start_ns: i64, end_ns: i64) -> RawEvent {
-        RawEvent { name, device: 0, lane: 0, kind: Kind::Compute, start_ns, end_ns, correlation: None }
+    fn span(what: What, start_ns: i64, end_ns: i64) -> Span {
+        Span { what, kind: Kind::Compute, start_ns, end_ns, correlation: None }
     }
 
-    fn resolved(mut events: Vec<RawEvent>) -> Vec<(u32, i64, i64)> {
+    fn event(name: u32, start_ns: i64, end_ns: i64) -> Span {
+        span(What::Operation(name), start_ns, end_ns)
+    }
+
+    fn resolved(mut spans: Vec<Span>) -> Vec<(u32, i64, i64)> {
         let mut leaves = Vec::new();
-        resolve(&mut events, &mut leaves);
-        leaves.iter().map(|leaf| (leaf.name, leaf.start_ns, leaf.end_ns)).collect()
+        resolve(&mut spans, &mut leaves);
+        let name = |leaf: &Span| match leaf.what {
+            What::Operation(name) => name,
+            other => panic!("{other:?} does not work"),
+        };
+        leaves.iter().map(|leaf| (name(leaf), leaf.start_ns, leaf.end_ns)).collect()
     }
 
     #[test]
@@ -97,6 +153,19 @@ mod tests {
     fn of_two_that_overlap_without_nesting_the_later_has_the_time_both_claim() {
         let events = vec![event(0, 0, 60), event(1, 30, 57), event(2, 35, 60)];
         assert_eq!(resolved(events), [(0, 0, 30), (1, 30, 35), (2, 35, 60)]);
+    }
+
+    #[test]
+    fn what_is_nothing_by_itself_hides_what_is_around_it() {
+        let spans = vec![event(0, 0, 100), span(What::Nothing, 20, 80), event(1, 30, 40)];
+        assert_eq!(resolved(spans), [(0, 0, 20), (1, 30, 40), (0, 80, 100)]);
+    }
+
+    #[test]
+    fn the_innermost_interval_is_the_last_to_start_of_those_that_last() {
+        let intervals = [(0, 100), (10, 50), (20, 30), (60, 70)];
+        let around = innermost(&intervals, [5, 10, 25, 30, 49, 50, 65, 100].into_iter());
+        assert_eq!(around, [Some(0), Some(1), Some(2), Some(1), Some(1), Some(0), Some(3), None]);
     }
 
     proptest! {

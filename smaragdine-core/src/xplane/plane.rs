@@ -57,22 +57,25 @@ impl<'a> Plane<'a> {
         }
     }
 
+    /// It holds the threads of the host.
+    pub(super) fn is_host(&self) -> bool {
+        self.name == "/host:CPU"
+    }
+
     /// The device whose work this plane holds. Every CPU of TensorFlow's is `CPU:0`.
     pub(super) fn device(&self) -> Option<String> {
-        if self.name == "/host:CPU" {
+        if self.is_host() {
             return Some("CPU:0".into());
         }
         let number: u16 = self.name.strip_prefix("/device:GPU:")?.split(' ').next()?.parse().ok()?;
         (number < 999).then(|| format!("GPU:{number}"))
     }
 
-    pub(super) fn programs(&self, programs: &mut Programs, notes: &mut Vec<String>) {
+    pub(super) fn programs<'p>(&'p self, programs: &mut Programs<'p>) {
         for (&id, metadata) in &self.events {
             for stat in &metadata.stats {
-                if let Some(x_stat::Value::BytesValue(program)) = &stat.value
-                    && !programs.add(id.cast_unsigned(), program)
-                {
-                    notes.push(format!("the compiled program {} could not be decoded", metadata.name));
+                if let Some(x_stat::Value::BytesValue(program)) = &stat.value {
+                    programs.add(id.cast_unsigned(), &metadata.name, program);
                 }
             }
         }

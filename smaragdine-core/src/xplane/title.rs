@@ -1,10 +1,13 @@
 //! What an event's title says.
 
-/// `<node>:<type>`, or an operation that Python ran eagerly, which has no place in a graph.
+/// The type of an operation that Python ran eagerly, which has no place in a graph.
+pub(super) fn eager(title: &str) -> Option<&str> {
+    let kind = title.strip_prefix("EagerLocalExecute: ")?;
+    (!kind.starts_with("__") && is_type(kind) && !contains_others(kind)).then_some(kind)
+}
+
+/// `<node>:<type>`
 pub(super) fn operation(title: &str) -> Option<(&str, &str)> {
-    if let Some(kind) = title.strip_prefix("EagerLocalExecute: ") {
-        return (!kind.starts_with("__") && is_type(kind) && !contains_others(kind)).then_some((kind, kind));
-    }
     let (name, kind) = title.split_once(':')?;
     let named = !name.is_empty() && !name.contains(' ');
     (named && is_type(kind) && !contains_others(kind)).then_some((name, kind))
@@ -45,9 +48,10 @@ mod tests {
     #[test]
     fn operations_are_told_from_what_the_runtime_does_around_them() {
         assert_eq!(operation("a/b/Relu:_MklNativeFusedMatMul"), Some(("a/b/Relu", "_MklNativeFusedMatMul")));
-        assert_eq!(operation("EagerLocalExecute: MatMul"), Some(("MatMul", "MatMul")));
+        assert_eq!(eager("EagerLocalExecute: MatMul"), Some("MatMul"));
+        assert_eq!(eager("EagerLocalExecute: __inference_multi_step_on_iterator_20945"), None);
         for title in [
-            "EagerLocalExecute: __inference_multi_step_on_iterator_20945",
+            "EagerLocalExecute: MatMul",
             "ThreadpoolListener::Record",
             "KernelAndDeviceFunc::Run",
             "Iterator::Root::Prefetch",

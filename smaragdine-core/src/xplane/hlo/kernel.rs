@@ -1,0 +1,207 @@
+//! A compiled program → what each of its instructions executes, as operations of the framework's.
+
+use rustc_hash::FxHashMap;
+
+use super::program::{InstructionId, Program};
+use super::served::{Dataflow, Served, is_operation};
+use super::work::{flops, weight};
+
+/// The instructions of one program that execute by themselves, and the operations in them.
+#[derive(Debug, Default)]
+pub(crate) struct Compiled {
+    pub(crate) operations: Vec<Operation>,
+    kernels: FxHashMap<String, Kernel>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Operation {
+    /// `gradient_tape/bert_1/encoder_1/…/MatMul/MatMul_1`; `copy.4` for a copy that serves no operation alone.
+    pub(crate) name: String,
+    /// `MatMul`; empty where nothing tells it.
+    pub(crate) kind: String,
+    /// Of all its kernels together, each executed once.
+    flops: Option<f64>,
+    kernels: u32,
+}
+
+/// One instruction that executes by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Kernel {
+    /// It runs other kernels, which tell of themselves: a loop, a call, a condition.
+    pub(crate) runs_others: bool,
+    /// Operations in the order in which the kernel names them first.
+    pub(crate) pieces: Vec<Piece>,
+}
+
+/// An operation's part in a kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// Index into [`Compiled::operations`].
+    pub(crate) operation: u32,
+    /// Above 0.
+    pub(crate) weight: u64,
+}
+
+impl Compiled {
+    pub(super) fn of(program: &Program) -> Self {
+        let mut compiler = Compiler {
+            program,
+            dataflow: None,
+            compiled: Self::default(),
+            by_name: FxHashMap::default(),
+            expanded: vec![false; program.computations.len()],
+        };
+        let mut bodies = Vec::new();
+        for computation in &program.computations {
+            let caller = computation.caller.map_or("", |caller| program.at(caller).opcode);
+            // What a reduction does with two elements, or a fusion with its own, is no kernel.
+            if !(caller.is_empty() || runs_others(caller)) {
+                continue;
+            }
+            for id in computation.instructions.clone() {
+                if runs_others(program.at(id).opcode) {
+                    bodies.push(id);
+                } else {
+                    compiler.add(id);
+                }
+            }
+        }
+        let mut compiled = compiler.compiled;
+        bodies.into_iter().for_each(|id| compiled.add_body(program, id));
+        compiled
+    }
+
+    pub(crate) fn kernel(&self, instruction: &str) -> Option<&Kernel> {
+        self.kernels.get(instruction)
+    }
+
+    /// Where a GPU runs a whole body as one, the body's kernels are its pieces.
+    fn add_body(&mut self, program: &Program, id: InstructionId) {
+        let own = program.at(id).calls.iter().map(|&call| program.computation(call));
+        // A program in which several call one computation, which XLA makes none of, has it in the first.
+        let own = own.filter(|computation| computation.caller == Some(id));
+        let kernels = own.flat_map(|computation| computation.instructions.clone());
+        let kernels = kernels.filter_map(|id| self.kernels.get(program.at(id).name));
+        let pieces = gathered(kernels.flat_map(|kernel| &kernel.pieces).copied());
+        self.kernels.insert(program.at(id).name.to_owned(), Kernel { runs_others: true, pieces });
+    }
+}
+
+impl Operation {
+    /// Floating-point operations of one of its kernels, in the mean: an operation may be spread over several.
+    pub(crate) fn flops(&self) -> Option<f64> {
+        Some(self.flops? / f64::from(self.kernels.max(1)))
+    }
+}
+
+/// Instructions that execute others, by their opcode.
+pub(crate) fn runs_others(opcode: &str) -> bool {
+    matches!(opcode, "while" | "call" | "conditional" | "async-start")
+}
+
+struct Compiler<'p, 'a> {
+    program: &'p Program<'a>,
+    /// Made for the first instruction without a name.
+    dataflow: Option<Dataflow<'p, 'a>>,
+    compiled: Compiled,
+    /// Index into [`Compiled::operations`].
+    by_name: FxHashMap<String, u32>,
+    /// Each fused computation belongs to one fusion; a program that says otherwise has it in the first.
+    expanded: Vec<bool>,
+}
+
+impl Compiler<'_, '_> {
+    fn add(&mut self, id: InstructionId) {
+        let program = self.program;
+        let members = self.members(id);
+        let named = members.iter().filter(|&&member| is_operation(program.at(member).op_name));
+        let weighed: Vec<_> = named.map(|&member| (member, weight(program, member))).collect();
+        let mut pieces = Vec::new();
+        for (member, weight) in weighed.into_iter().filter(|(_, weight)| *weight > 0) {
+            let operation = self.operation_of(member);
+            self.count(operation, flops(program, member));
+            pieces.push(Piece { operation, weight });
+        }
+        if pieces.is_empty() {
+            let operation = self.whole(id);
+            self.count(operation, members.iter().map(|&member| flops(program, member)).sum());
+            pieces.push(Piece { operation, weight: 1 });
+        }
+        let pieces = gathered(pieces.into_iter());
+        for piece in &pieces {
+            self.compiled.operations[piece.operation as usize].kernels += 1;
+        }
+        self.compiled.kernels.insert(program.at(id).name.to_owned(), Kernel { runs_others: false, pieces });
+    }
+
+    /// The instruction itself, or all that it fuses.
+    fn members(&mut self, id: InstructionId) -> Vec<InstructionId> {
+        let (mut waiting, mut members) = (vec![id], Vec::new());
+        while let Some(id) = waiting.pop() {
+            let instruction = self.program.at(id);
+            match instruction.calls.first().filter(|_| instruction.opcode == "fusion") {
+                Some(&call) if !std::mem::replace(&mut self.expanded[call as usize], true) => {
+                    waiting.extend(self.program.computation(call).instructions.clone().rev());
+                }
+                _ => members.push(id),
+            }
+        }
+        members
+    }
+
+    /// The one operation of a kernel none of whose members both has a name and computes.
+    fn whole(&mut self, id: InstructionId) -> u32 {
+        let program = self.program;
+        let instruction = program.at(id);
+        if is_operation(instruction.op_name) {
+            return self.operation_of(id);
+        }
+        match self.dataflow.get_or_insert_with(|| Dataflow::of(program)).served(id) {
+            Served::Operation(named) => self.operation_of(named),
+            Served::Scope(scope) => self.operation(&format!("{scope}/{}", instruction.opcode), instruction.opcode),
+            Served::Nobody => self.operation(instruction.name, instruction.opcode),
+        }
+    }
+
+    fn operation_of(&mut self, named: InstructionId) -> u32 {
+        let instruction = self.program.at(named);
+        let operation = self.operation(instruction.op_name, instruction.op_type);
+        let kind = &mut self.compiled.operations[operation as usize].kind;
+        // XLA forgets the type where it replaces what an operation did.
+        if kind.is_empty() {
+            instruction.op_type.clone_into(kind);
+        }
+        operation
+    }
+
+    fn operation(&mut self, name: &str, kind: &str) -> u32 {
+        if let Some(&known) = self.by_name.get(name) {
+            return known;
+        }
+        let operations = &mut self.compiled.operations;
+        // As many as the program has instructions at most.
+        let number = operations.len() as u32;
+        operations.push(Operation { name: name.to_owned(), kind: kind.to_owned(), flops: Some(0.0), kernels: 0 });
+        self.by_name.insert(name.to_owned(), number);
+        number
+    }
+
+    fn count(&mut self, operation: u32, flops: Option<f64>) {
+        let sum = &mut self.compiled.operations[operation as usize].flops;
+        *sum = sum.zip(flops).map(|(sum, flops)| sum + flops);
+    }
+}
+
+/// One piece for each operation, in the order of their first.
+fn gathered(pieces: impl Iterator<Item = Piece>) -> Vec<Piece> {
+    let mut places: FxHashMap<u32, usize> = FxHashMap::default();
+    let mut gathered: Vec<Piece> = Vec::new();
+    for piece in pieces {
+        let place = *places.entry(piece.operation).or_insert(gathered.len());
+        match gathered.get_mut(place) {
+            Some(first) => first.weight = first.weight.saturating_add(piece.weight),
+            None => gathered.push(piece),
+        }
+    }
+    gathered
+}
