@@ -17,7 +17,7 @@ impl<'a> Path<'a> {
             segments.drain(..=index);
         }
         // Each copy but the first of a model that is spread over devices has a scope of its own.
-        if segments.len() > 1 && without_number(segments[0]) == Some("replica") {
+        if segments.len() > 1 && (without_number(segments[0]) == Some("replica") || is_update(segments[0])) {
             segments.remove(0);
         }
         let loops = segments.iter().take_while(|segment| is_control_flow(segment)).count();
@@ -52,6 +52,12 @@ pub(super) fn unwrapped(raw_name: &str) -> &str {
 /// The scope of a loop or a branch, in which whole training steps may lie.
 pub(super) fn is_control_flow(segment: &str) -> bool {
     matches!(without_number(segment).unwrap_or(segment), "while" | "cond")
+}
+
+/// `update_0`, `update_1_3`: where a copy of a variable that is spread over devices is updated.
+pub(super) fn is_update(segment: &str) -> bool {
+    let once = without_number(segment);
+    once == Some("update") || once.and_then(without_number) == Some("update")
 }
 
 /// `PartitionedCall`, `StatefulPartitionedCall_3`

@@ -3,7 +3,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::path::{Path, without_number};
+use super::path::{Path, is_update, without_number};
 use super::variables::layer_of;
 use super::walk::{Owner, Walker};
 use super::{Namer, OPTIMIZER, Place};
@@ -92,7 +92,10 @@ fn number(
 /// `adam/Sub_26/ReadVariableOp` → (`Sub_26`, `/ReadVariableOp`); `AddN_3` → (`AddN_3`, ``)
 fn head_and_rest<'a>(namer: &Namer, name: &'a str) -> (&'a str, String) {
     let segments = Path::of(name).segments;
-    let head = usize::from(segments.len() > 1 && namer.is_optimizer(segments[0]));
+    let mut head = usize::from(segments.len() > 1 && namer.is_optimizer(segments[0]));
+    if head == 1 && segments.len() > 2 && is_update(segments[1]) {
+        head = 2;
+    }
     let rest = segments.iter().skip(head + 1).flat_map(|segment| ["/", segment]).collect();
     (segments.get(head).copied().unwrap_or(name), rest)
 }
