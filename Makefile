@@ -70,8 +70,13 @@ bench: toolchain ## Rust benchmarks
 	cargo bench --workspace
 
 .PHONY: experiments
-experiments: $(VENV)/.dev ## every experiment at small scale, about ten minutes
+experiments: $(VENV)/.coverage ## every experiment at small scale, about ten minutes
 	$(BIN)/python experiments/overhead/run.py --minutes 1 --blocks 8
+	$(BIN)/python experiments/coverage/run.py --fresh --models bert,unet --modes fit,xla,eager,graph
+
+.PHONY: coverage
+coverage: $(VENV)/.coverage ## how much operation time leads to the model's layers: all models × modes, about an hour
+	$(BIN)/python experiments/coverage/run.py --fresh
 
 .PHONY: docs
 docs: $(VENV)/.dev ## check that the commands and links that README and docs/ show exist
@@ -117,6 +122,11 @@ $(VENV)/.demo: $(RUST) $(PACKAGE) $(VENV)/.made | toolchain
 $(VENV)/.dev: $(RUST) $(PACKAGE) $(VENV)/.made | toolchain
 	$(PIP) install --quiet --editable '.[demo,dev]'
 	touch $(VENV)/.demo $@
+
+# keras-hub asks for tensorflow-text, which its models do not need: no dependency is installed but those listed.
+$(VENV)/.coverage: experiments/coverage/requirements.txt $(VENV)/.dev
+	$(PIP) install --quiet --no-deps --requirement $<
+	touch $@
 
 # An environment apart: newer generators write code that older TensorFlow's protobuf cannot load.
 # grpcio-tools 1.62.3 has wheels for Python 3.10 to 3.12 and needs the pkg_resources that setuptools 81 dropped.

@@ -43,6 +43,7 @@ class Op:
     phase: str
     time_ms: float
     inputs: tuple[int, ...] = ()
+    flops: float | None = None
 
 
 @dataclass
@@ -157,7 +158,7 @@ def write(
     if gpu:
         domains.append(("gpu-0", "GPU:0", "measured", 120.0))
     tables: dict[str, list[tuple[Any, ...]]] = {table: [] for table in _COLUMNS}
-    tables["ops"] = [(i, op.qtn, op.layer, op.type, op.phase, op.qtn, None) for i, op in enumerate(program.ops)]
+    tables["ops"] = [(i, op.qtn, op.layer, op.type, op.phase, op.qtn, op.flops) for i, op in enumerate(program.ops)]
     tables["edges"] = [(source, i) for i, op in enumerate(program.ops) for source in op.inputs]
     scale = 0.93 * STEP_NS / MS / max(1e-9, sum(op.time_ms for op in program.ops)) / speed
     for step in traced:

@@ -36,7 +36,7 @@ def test_help_names_every_command_without_loading_what_they_need(told: Told) -> 
     code = "import sys; from smaragdine.cli import main\ntry: main(['--help'])\nfinally: print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0
-    for command in ("demo", "run", "report", "footprint", "ledger", "figure", "account", "recover", "doctor", "daemon"):
+    for command in ("demo", "run", "report", "footprint", "ledger", "figure", "compare", "export", "account", "doctor"):
         assert re.search(rf"\n    {command}\s", done.stdout)
     assert not {"tensorflow", "duckdb", "plotly", "grpc"} & set(done.stdout.split())
 

@@ -6,6 +6,8 @@ import argparse
 import csv
 import io
 import json
+import re
+import shutil
 from importlib import import_module
 from pathlib import Path
 
@@ -13,7 +15,8 @@ import duckdb
 import pytest
 
 import synthetic_trace
-from smaragdine import SmaragdineError
+from smaragdine import SmaragdineError, Trace
+from smaragdine.cli.figure import KINDS
 from smaragdine.energy import MODELLED_NOTICE
 
 
@@ -32,7 +35,8 @@ def run(*arguments: object) -> int:
     parser = argparse.ArgumentParser()
     subparsers = parser.add_subparsers(dest="command", required=True)
     commands = {
-        name: import_module(f"smaragdine.cli.{name}") for name in ("footprint", "ledger", "figure", "report", "account")
+        name: import_module(f"smaragdine.cli.{name}")
+        for name in ("footprint", "ledger", "figure", "report", "account", "compare", "export")
     }
     for command in commands.values():
         command.register(subparsers)
@@ -45,7 +49,8 @@ def test_footprint_opens_with_coverage(bert: Path, capsys: pytest.CaptureFixture
     assert run("footprint", bert, "--top", 3) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("coverage: 4 of 20 steps traced")
-    assert lines[1].split() == ["operation", "energy", "share", "time", "power", "count", "basis"]
+    columns = ["operation", "energy", "90 % interval", "share", "time", "power", "count", "basis"]
+    assert re.split(r" {2,}", lines[1].strip()) == columns
     assert len(lines) == 6
     assert "more; --top N" in lines[-1]
 
@@ -88,13 +93,15 @@ def test_json_has_every_group(bert: Path, capsys: pytest.CaptureFixture[str]) ->
 
 def test_several_traces_have_a_deviation(bert: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("footprint", bert, synthetic_trace.write(tmp_path / "other", speed=1.5), "--by", "phase")
-    assert "±" in capsys.readouterr().out.splitlines()[1]
+    header, first = capsys.readouterr().out.splitlines()[1:3]
+    assert "sd over 2 runs" in header
+    assert "±" in first
 
 
 def test_the_ledger_adds_up_on_the_terminal(bert: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("ledger", bert) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["entry", "package-0", "(measured)", "dram-0", "(measured)"]
+    assert re.split(r" {2,}", lines[0]) == ["entry", "package-0 (measured)", "dram-0 (measured)", "what it is"]
     assert lines[-1].startswith("sum")
 
 
@@ -104,13 +111,26 @@ def test_the_ledger_as_json_adds_up(bert: Path, capsys: pytest.CaptureFixture[st
     assert len(rows) == 16
 
 
-@pytest.mark.parametrize("kind", ["sunburst", "edd", "tef", "stef", "stpf", "power", "steps"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_figure_is_one_file_that_needs_no_other(bert: Path, tmp_path: Path, kind: str) -> None:
     file = tmp_path / "figure.html"
-    assert run("figure", bert, "--kind", kind, "-o", file) == 0
+    assert run("figure", bert, bert, "--kind", kind, "-o", file) == 0
     page = file.read_text(encoding="utf-8")
     assert "Plotly.newPlot" in page
     assert 'src="http' not in page
+
+
+def test_users_own_patterns_fold_layers_in_a_ranking(bert: Path, tmp_path: Path) -> None:
+    file = tmp_path / "figure.html"
+    run("figure", bert, "--kind", "stef", "--fold", "bert/encoder/layer_*=block", "-o", file)
+    page = file.read_text(encoding="utf-8").replace("\\u002f", "/")
+    assert "bert/encoder/block/" in page
+    assert "transformer" not in page.split("Plotly.newPlot")[-1]
+
+
+def test_emissions_need_an_intensity(bert: Path, tmp_path: Path) -> None:
+    with pytest.raises(SmaragdineError, match="intensity"):
+        run("figure", bert, "--kind", "sunburst", "--scale", "carbon", "-o", tmp_path / "figure.html")
 
 
 def test_a_figures_format_must_be_known(bert: Path, tmp_path: Path) -> None:
@@ -124,7 +144,18 @@ def test_an_image_without_kaleido_says_what_to_install(
     monkeypatch.setattr("smaragdine.cli.figure.find_spec", lambda name: None)
     with pytest.raises(SmaragdineError) as caught:
         run("figure", bert, "--kind", "power", "-o", tmp_path / "figure.png")
-    assert "pip install kaleido" in (caught.value.hint or "")
+    assert "pip install 'smaragdine[figures]'" in (caught.value.hint or "")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("suffix", "magic"), [("png", b"\x89PNG"), ("svg", b"<svg"), ("pdf", b"%PDF")])
+def test_an_image_for_a_paper_is_one_file(bert: Path, tmp_path: Path, suffix: str, magic: bytes) -> None:
+    pytest.importorskip("kaleido")
+    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+        pytest.skip("there is no Chromium")
+    file = tmp_path / f"figure.{suffix}"
+    assert run("figure", bert, "--kind", "phases", "-o", file) == 0
+    assert file.read_bytes().startswith(magic)
 
 
 def test_report_writes_beside_the_trace_and_says_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,6 +163,143 @@ def test_report_writes_beside_the_trace_and_says_where(tmp_path: Path, capsys: p
     assert run("report", trace) == 0
     assert capsys.readouterr().out == f"{trace / 'report.html'}\n"
     assert (trace / "report.html").stat().st_size > 1_000_000
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def printed(*arguments: object, out: io.StringIO, monkeypatch: pytest.MonkeyPatch, columns: int = 120) -> list[str]:
+    monkeypatch.setattr("sys.stdout", out)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert run(*arguments) == 0
+    return out.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("command", ["footprint", "ledger", "compare"])
+def test_a_terminal_has_colours_and_a_pipe_has_none(bert: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = (command, bert, bert) if command == "compare" else (command, bert)
+    shown = "\n".join(printed(*arguments, out=Terminal(), monkeypatch=monkeypatch))
+    piped = "\n".join(printed(*arguments, out=io.StringIO(), monkeypatch=monkeypatch))
+    assert "\033[1m" in shown
+    assert "\033" not in piped and "█" not in piped
+    monkeypatch.setenv("NO_COLOR", "1")
+    quiet = Terminal()
+    monkeypatch.setattr("sys.stdout", quiet)
+    run(*arguments)
+    assert "\033" not in quiet.getvalue()
+
+
+def test_no_line_is_longer_than_the_terminal(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = printed("footprint", bert, out=Terminal(), monkeypatch=monkeypatch, columns=110)
+    assert max(len(re.sub(r"\033\[\d+m", "", line)) for line in lines[1:]) <= 110
+
+
+def test_the_tree_nests_layers_and_adds_up(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = ("footprint", bert, "--format", "tree", "--depth", 2)
+    lines = printed(*options, out=Terminal(), monkeypatch=monkeypatch)
+    assert any("├─ encoder" in line for line in lines)
+    plain = printed(*options, out=io.StringIO(), monkeypatch=monkeypatch)
+    first = [line for line in plain[3:] if re.match(r"  \S", line)]
+    assert sum(float(line.split(" %")[0].split()[-1]) for line in first) == pytest.approx(100, abs=0.2)
+    assert plain[2].startswith("bert ") and "100.0 %" in plain[2]
+
+
+def test_names_cannot_move_the_cursor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = synthetic_trace.Program()
+    program.op("net", "\033[2JMat\rMul\u202e", 1.0)
+    program.op("net", "行列積", 1.0)
+    trace = synthetic_trace.write(tmp_path / "t", program)
+    lines = printed("footprint", trace, out=io.StringIO(), monkeypatch=monkeypatch)
+    assert not re.search(r"[\x00-\x1f\u202e]", "".join(lines))
+    ends = {sum(2 if letter in "行列積" else 1 for letter in line) for line in lines[2:]}
+    assert len(ends) == 1  # two columns a letter, so that what follows lines up
+
+
+def test_a_folded_name_can_be_unfolded(bert: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(
+        "footprint",
+        bert,
+        "--by",
+        "stef",
+        "--unfold",
+        "bert/encoder/transformer/output/dense/MatMul",
+        "--format",
+        "json",
+    )
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert {row["name"] for row in rows} == {f"bert/encoder/layer_{i}/output/dense/MatMul" for i in range(4)}
+
+
+def test_users_own_patterns_fold_layers(bert: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("footprint", bert, "--by", "stef", "--fold", "bert/encoder/layer_*=block", "--format", "json")
+    names = [row["name"] for row in json.loads(capsys.readouterr().out)["rows"]]
+    assert any(name.startswith("bert/encoder/block/") for name in names)
+    assert not any("transformer" in name for name in names)
+
+
+def test_comparing_a_trace_with_itself_finds_no_change(bert: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("compare", bert, bert, "--format", "json") == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["similarity"] == pytest.approx(1)
+    assert all(row["energy_change_j"] == 0 and row["energy_ratio"] == 1 for row in content["rows"])
+
+
+def test_comparing_tells_what_each_took_and_sorts_by_change(
+    bert: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = synthetic_trace.Program.bert()
+    extra = program.op("bert/extra", "MatMul", 5.0)
+    other = synthetic_trace.write(tmp_path / "other", program)
+    run("compare", bert, other, "--per", "run", "--format", "json")
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    alone = next(row for row in rows if row["name"] == program.ops[extra].layer)
+    assert alone["energy_a_j"] is None and alone["energy_ratio"] is None
+    changes = [abs(row["energy_change_j"]) for row in rows]
+    assert changes == sorted(changes, reverse=True)
+    totals = [Trace.open(path).footprint().total.measured_j for path in (bert, other)]
+    assert sum(row["energy_change_j"] for row in rows) == pytest.approx(totals[1] - totals[0])
+    run("compare", bert, other)
+    assert "in operations per step" in capsys.readouterr().out
+
+
+def test_joules_of_two_bases_are_not_compared(bert: Path, modelled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("compare", bert, modelled, "--by", "phase", "--format", "json")
+    content = json.loads(capsys.readouterr().out)
+    assert content["notice"] == MODELLED_NOTICE
+    assert content["similarity"] is None
+    assert all(row["energy_ratio"] is None for row in content["rows"])
+
+
+def test_a_timeline_for_perfetto_has_every_event_step_and_reading(bert: Path, tmp_path: Path) -> None:
+    file = tmp_path / "timeline.json"
+    assert run("export", bert, "--format", "perfetto", "-o", file) == 0
+    events = json.loads(file.read_text())["traceEvents"]
+    trace = Trace.open(bert)
+    spans = [event for event in events if event["ph"] == "X"]
+    operations = [event for event in spans if "qtn" in event["args"]]
+    assert len(operations) == trace.sql("from events").shape[0]
+    assert len(spans) - len(operations) == len(trace.steps)
+    assert sum(event["dur"] for event in operations) == pytest.approx(
+        1e6 * sum(row.time_s for row in trace.footprint()), rel=1e-6
+    )
+    joules = sum(event["args"]["mean_joules_per_execution"] for event in operations)
+    assert joules == pytest.approx(trace.footprint().total.measured_j)
+    counters = [event for event in events if event["ph"] == "C"]
+    assert len(counters) == sum(map(len, trace.readings.values()))
+
+
+def test_tables_as_csv_have_every_row(bert: Path, tmp_path: Path) -> None:
+    assert run("export", bert, "--format", "csv", "-o", tmp_path / "csv") == 0
+    trace = Trace.open(bert)
+    for table in ("events", "footprint", "ledger", "steps"):
+        with (tmp_path / "csv" / f"{table}.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert len(rows) == trace.sql(f"from {table}").shape[0]
+    assert json.loads(rows[0]["energy_j"]) == trace.steps[0].energy_j
 
 
 @pytest.mark.parametrize("command", ["footprint", "ledger", "report"])

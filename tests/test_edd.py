@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import synthetic_trace
-from smaragdine import EDD, Footprint, SmaragdineError, Trace
+from smaragdine import EDD, Footprint, Runs, SmaragdineError, Trace
 from test_footprint import footprints
 
 
@@ -126,6 +127,50 @@ def test_a_name_of_absurd_depth_is_kept_whole() -> None:
     edd = edd_of(program)
     assert edd.energy_j == 1.0
     assert sum(1 for _ in edd.walk()) < 200
+
+
+def test_several_runs_have_a_mean_and_a_deviation(tmp_path: Path) -> None:
+    runs = Runs.open(*(synthetic_trace.write(tmp_path / str(speed), speed=speed) for speed in (1.0, 1.1, 1.3)))
+    diagrams = [trace.edd("forward") for trace in runs]
+    edd = runs.edd("forward")
+    for path in ("", "bert/encoder", "bert/encoder/layer_0/output/dense"):
+        energies = [one.find(path).energy_j if path else one.energy_j for one in diagrams]
+        box = edd.find(path) if path else edd
+        assert box.runs == 3
+        assert box.energy_j == pytest.approx(statistics.fmean(energies))
+        assert box.energy_sd_j == pytest.approx(statistics.stdev(energies))
+    assert all(box.energy_sd_j is None and box.runs == 1 for box in diagrams[0].walk())
+
+
+def test_a_layers_interval_is_the_sum_of_its_tensors_bounds(trace: Trace) -> None:
+    for box in trace.edd().walk():
+        assert box.energy_low_j == pytest.approx(0.95 * box.energy_j)
+        assert box.energy_high_j == pytest.approx(1.05 * box.energy_j)
+
+
+def test_an_unknown_bound_makes_the_bounds_of_what_holds_it_unknown() -> None:
+    assert all(box.energy_low_j is box.energy_high_j is None for box in edd_of(synthetic_trace.Program.bert(1)).walk())
+
+
+def test_a_folded_diagram_has_the_summarys_layers_and_keeps_their_joules_and_arrows(trace: Trace) -> None:
+    folded, whole = trace.edd("forward", folded=True), trace.edd("forward")
+    encoder = folded.find("bert/encoder")
+    assert [box.name for box in encoder] == ["transformer"]
+    assert encoder.energy_j == pytest.approx(whole.find("bert/encoder").energy_j)
+    assert ("attention", "intermediate") in arrows(folded.find("bert/encoder/transformer"))
+
+
+def test_operations_of_the_optimizer_stand_in_the_layer_they_serve() -> None:
+    program = synthetic_trace.Program()
+    program.op("bert/dense", "MatMul", 1.0)
+    served = program.op("bert/dense", "kernel/AssignSub", 2.0, phase="optimizer")
+    program.ops[served].qtn = "optimizer/bert/dense/kernel/AssignSub"
+    program.op("optimizer", "AssignAddVariableOp", 3.0, phase="optimizer")
+    edd = edd_of(program)
+    dense = edd.find("bert/dense")
+    assert dense.energy_j == 3.0
+    assert dense.find("bert/dense/kernel").phase == "optimizer"
+    assert edd.find("optimizer").energy_j == 3.0
 
 
 def test_one_basis_is_shown_and_the_other_told(tmp_path: Path) -> None:

@@ -182,7 +182,9 @@ def test_a_ranking_of_runs_has_whiskers_of_one_deviation(tmp_path: Path) -> None
     runs = Runs.open(*(synthetic_trace.write(tmp_path / str(speed), speed=speed) for speed in (1.0, 1.1, 1.2)))
     figure = figures.ranking(runs.footprint(), 3, kind="stef")
     top = runs.footprint().top(1, "stef")[0]
-    assert figure.data[0].error_x.array[-1] == figure.data[0].error_x.arrayminus[-1] == top.energy_sd_j
+    whiskers = figure.data[0].error_x
+    assert (whiskers.array[-1], whiskers.arrayminus[-1]) == (pytest.approx(top.energy_sd_j),) * 2
+    assert "whiskers: sd over 3 runs" in [annotation.text for annotation in figure.layout.annotations]
 
 
 def test_an_unknown_ranking_is_refused(trace: Trace) -> None:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.tensorflow
 
 from smaragdine.keras import EnergyCallback  # noqa: E402
 
-XSPACE, GRAPH = 1, 3
+XSPACE, RUN_METADATA, GRAPH = 1, 2, 3
 
 
 def model(**compile: Any) -> Any:
@@ -54,16 +54,23 @@ def test_a_fit_arrives_with_its_steps_metrics_samples_profiles_and_model(told: T
     assert [int(step.get("step", 0)) for step in steps] == list(range(26))
     assert [int(step.get("epoch", 0)) for step in steps] == [0] * 13 + [1] * 13
     assert [int(step["samples"]) for step in steps[:13]] == [8] * 12 + [4]
-    assert all(set(step["metrics"]) == {"loss", "mae"} for step in steps)
+    assert set(steps[0]["metrics"]) == {"loss", "mae", "compilations"}
+    assert all(set(step["metrics"]) == {"loss", "mae"} for step in steps[1:])
     assert [int(step.get("step", 0)) for step in steps if step.get("traced")] == [2, 3, 4, 10, 11, 12, 18, 19, 20]
     for first, second in itertools.pairwise(steps):
         assert int(first["start_ns"]) < int(first["end_ns"]) <= int(second["start_ns"])
     assert [one["format"] for one in told.all("profile")].count(XSPACE) == 3
-    assert [one["format"] for one in told.all("profile")].count(GRAPH) == 1
-    assert len(told.all("profiling")) == 6
+    formats = [one["format"] for one in told.all("profile")]
+    assert formats.count(RUN_METADATA) == 2, "the executed graphs, and at the end their shapes"
+    assert formats.count(GRAPH) == 0
+    assert len(told.all("profiling")) == 8, "each window opens and closes; graphs are collected twice"
     described = told.all("model")[0]
     assert described["name"] == "net"
     assert "hidden" in described["layer_paths"]
+    assert described["variables"] == ["net/hidden/kernel", "net/hidden/bias", "net/dense/kernel", "net/dense/bias"]
+    assert {*described["variables"], "sgd/learning_rate", "mean_absolute_error/total"} <= set(
+        described["captures"].values()
+    )
 
 
 def test_the_callback_changes_no_result_of_the_training(told: Told, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
-"""The overhead experiment's figures, from durations whose answer is known."""
+"""The overhead experiment's figures, from durations whose answer is known, and its smallest cells for real."""
 
+import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -8,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "experiments" / "overhead"))
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
 
-from slowdown import alternating, own_cost, paired_ratio
+from experiments.overhead.meter import CpuTime  # noqa: E402
+from experiments.overhead.slowdown import alternating, own_cost, paired_ratio  # noqa: E402
 
 seconds = st.floats(0.01, 10)
 
@@ -84,3 +88,26 @@ def test_blocks_alternate_in_pairs_so_that_a_drift_favours_neither(pairs: int) -
     assert len(order) == 2 * pairs
     assert all(order[i] != order[i + 1] for i in range(0, len(order), 2))
     assert all(order[i] == order[i + 1] for i in range(1, len(order) - 1, 2))
+
+
+def test_a_short_training_pays_for_starting_and_finishing_once() -> None:
+    cpu = CpuTime(wall_s=100, client_fixed_s=0.1, client_running_s=1.0, daemon_running_s=0, daemon_accounting_s=0)
+    assert cpu.client_s(20) == pytest.approx(0.3, rel=1e-12)
+
+
+@pytest.mark.tensorflow
+def test_both_ways_of_recording_are_measured() -> None:
+    pytest.importorskip("tensorflow")
+    command = [sys.executable, ROOT / "experiments/overhead/run.py", "--models", "mlp", "--json"]
+    command += ["--minutes", "0.03", "--blocks", "2", "--block-seconds", "0.1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert [cell["how"] for cell in told["cells"]] == ["callback", "hook"]
+    for cell in told["cells"]:
+        assert cell["own"]["steps"] > cell["own"]["traced"] > 0, cell
+        assert cell["own"]["own_s"] > 0, cell
+        assert cell["paired"]["pairs"] == 2, cell
+        assert cell["cpu"]["daemon_running_s"] > 0, cell
+        assert cell["cpu"]["client_running_s"] > 0, cell
+    assert set(told["import_s"]) == {"smaragdine", "smaragdine.keras"}

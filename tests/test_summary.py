@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 import synthetic_trace
-from smaragdine import Footprint
+from smaragdine import Footprint, SmaragdineError
 from smaragdine.summary import Summary
 from test_footprint import footprints
 
@@ -103,6 +103,75 @@ def test_keras_leaves_the_first_of_several_without_a_number() -> None:
 def test_numbers_counted_through_the_model_fold_within_folded_layers() -> None:
     qtns = [f"enc/layer_{i}/attention/layer_normalization_{2 * i + j}/mul" for i in (0, 1) for j in (0, 1)]
     assert set(folded(*qtns)) == {"enc/transformer/attention/layer_normalization_k/mul"}
+
+
+def test_the_layers_of_albert_fold_though_its_scope_is_entered_again_and_again() -> None:
+    groups = [f"bert/encoder/transformer/group_0{'' if i == 0 else f'_{i}'}/layer_{i}" for i in range(12)]
+    names = folded(*(f"{group}/inner_group_0/{tensor}" for group in groups for tensor in ("self/Einsum", "ffn/Einsum")))
+    assert set(names) == {
+        f"bert/encoder/transformer/group_0_k/transformer/inner_group_0/{tensor}"
+        for tensor in ("self/Einsum", "ffn/Einsum")
+    }
+
+
+def test_users_own_patterns_fold_layers_of_different_structure() -> None:
+    qtns = {"net/stem_a/Conv2D": "net/stem_a", "net/stem_b/MatMul": "net/stem_b", "net/head/MatMul": "net/head"}
+    summary = Summary.of(qtns.items(), {"net/stem_?": "stem"})
+    assert set(summary.names.values()) == {"net/stem/Conv2D", "net/stem/MatMul", "net/head/MatMul"}
+    assert summary.folds["net/stem"] == ("net/stem_a", "net/stem_b")
+
+
+def test_a_pattern_folds_every_pass_of_a_layer_alike() -> None:
+    layers = ("net/a", "net/b")
+    operations = [(f"{prefix}{layer}/{tensor}", layer) for layer in layers for prefix, tensor in
+                  (("", "MatMul"), ("gradients/", "MatMul_1"), ("optimizer/", "kernel/AssignSub"))]  # fmt: skip
+    assert set(Summary.of(operations, {"net/*": "block"}).names.values()) == {
+        "net/block/MatMul",
+        "gradients/net/block/MatMul_1",
+        "optimizer/net/block/kernel/AssignSub",
+    }
+
+
+def test_a_pattern_matches_whole_paths_of_layers_alone() -> None:
+    operations = [("net/a/sub/MatMul", "net/a/sub"), ("net/b/sub/MatMul", "net/b/sub"), ("net/scope/x/Mul", "net")]
+    names = Summary.of(operations, {"net/*": "block", "sub": "wrong"}).names
+    assert names["net/a/sub/MatMul"] == names["net/b/sub/MatMul"] == "net/block/sub/MatMul"
+    assert names["net/scope/x/Mul"] == "net/scope/x/Mul"
+
+
+def test_optimizer_operations_fold_with_the_layers_they_serve() -> None:
+    operations = [(f"optimizer/enc/layer_{i}/dense/kernel/AssignSub", f"enc/layer_{i}/dense") for i in range(3)]
+    assert set(Summary.of(operations).names.values()) == {"optimizer/enc/transformer/dense/kernel/AssignSub"}
+
+
+@given(footprints)
+def test_every_fold_can_be_unfolded(footprint: Footprint) -> None:
+    summary = footprint.summarize()
+    for row in summary:
+        behind = summary.unfold(row.qtn)
+        assert not behind.summarized
+        same = [other for other in summary if other.qtn == row.qtn or other.qtn.startswith(f"{row.qtn}/")]
+        assert sum(one.count for one in behind) == sum(one.count for one in same)
+    if footprint.rows:
+        assert {row.qtn for row in footprint} == {
+            one.qtn for name in {row.qtn for row in summary} for one in summary.unfold(name)
+        }
+
+
+def test_a_folded_layer_unfolds_into_the_operations_of_all_it_stands_for() -> None:
+    summary = synthetic_trace.footprint(synthetic_trace.Program.bert(3)).summarize()
+    behind = summary.unfold("bert/encoder/transformer/output/dense/MatMul")
+    assert [row.qtn for row in behind] == [f"bert/encoder/layer_{i}/output/dense/MatMul" for i in range(3)]
+    assert len(summary.unfold("bert/encoder/transformer")) > 3 * 20
+
+
+def test_what_is_not_in_the_summary_cannot_be_unfolded() -> None:
+    footprint = synthetic_trace.footprint(synthetic_trace.Program.bert(2))
+    with pytest.raises(SmaragdineError, match="summarize"):
+        footprint.unfold("bert")
+    with pytest.raises(SmaragdineError) as caught:
+        footprint.summarize().unfold("bert/encoder/transformr")
+    assert caught.value.hint == "did you mean 'bert/encoder/transformer'?"
 
 
 def test_two_families_of_one_name_keep_two_names() -> None:

@@ -51,7 +51,9 @@ def test_a_session_arrives_with_steps_run_metadata_and_its_graph(told: Told, tmp
     assert [int(step["step"]) for step in steps if step.get("traced")] == [2, 3, 10, 11, 18, 19]
     assert {step["samples"] for step in steps} == {"8"}
     formats = [one["format"] for one in told.all("profile")]
-    assert formats.count(RUN_METADATA) == 6
+    assert formats.count(RUN_METADATA) == 7, "six traced steps, and the graphs that ran"
+    assert [step["step"] for step in steps[1:] if "metrics" in step] == []
+    assert steps[0]["metrics"] == {"compilations": 1.0}
     assert formats.count(GRAPH) == 1
     assert told.all("model")[0] == {"kind": "model", "name": "net", "variables": ["net/dense/kernel"]}
     assert told.all("start")[0]["name"] == "net"
@@ -71,7 +73,7 @@ def test_a_session_that_raises_keeps_its_error_and_its_trace(told: Told, tmp_pat
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert len(told.all("step")) == 10
-    assert [one["format"] for one in told.all("profile")].count(RUN_METADATA) == 8
+    assert [one["format"] for one in told.all("profile")].count(RUN_METADATA) == 9, "eight whole steps, and the graphs"
     assert "ended early" in told.all("note")[0]["text"]
 
 

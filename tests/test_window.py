@@ -90,13 +90,14 @@ def test_an_automatic_window_is_longer_where_steps_are_short() -> None:
 
 def test_a_profiler_that_does_not_start_is_asked_again_later_and_not_at_every_step() -> None:
     windows = Windows(now=lambda: 0.0)
-    asked = 0
-    for _ in range(500):
+    asked = []
+    for step in range(500):
         if windows.wants_open():
-            asked += 1
+            asked.append(step)
             windows.refused()
         windows.stepped(0.1)
-    assert asked == 10
+    assert asked[:6] == [2, 4, 8, 16, 32, 64]
+    assert asked[6:] == list(range(114, 500, 50))
 
 
 @pytest.mark.parametrize("options", [{"window": 0}, {"every": -1}, {"every": "often"}, {"window": 5, "every": 2}])

@@ -7,12 +7,15 @@ layer together, and optimizer, loss, metrics, data and runtime have boxes of the
 from __future__ import annotations
 
 import difflib
+import json
+import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from smaragdine.energy import MEASURED, MODELLED
 from smaragdine.errors import SmaragdineError
-from smaragdine.footprint import Footprint, FootprintRow
+from smaragdine.footprint import Footprint, FootprintRow, sum_known
+from smaragdine.quantity import joules
 from smaragdine.summary import natural
 
 # Deeper names than any model has stay whole.
@@ -42,7 +45,7 @@ class Arrow:
     """Edges between operations that it stands for."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class EDD:
     """A box: a tensor, or a composite layer which is itself a diagram of the boxes inside."""
 
@@ -52,6 +55,13 @@ class EDD:
     basis: str
     is_tensor: bool = False
     energy_j: float = 0.0
+    energy_low_j: float | None = 0.0
+    """Interval of the energy: the sum of its parts' bounds, None as soon as one is unknown."""
+    energy_high_j: float | None = 0.0
+    energy_sd_j: float | None = None
+    """Standard deviation over the runs (of a sample); None for one run."""
+    runs: int = 1
+    """Runs that the diagram is the mean of."""
     time_s: float = 0.0
     """Sum of durations."""
     count: float = 0.0
@@ -81,16 +91,33 @@ class EDD:
 
         Shows one basis: the given one, else `measured` where anything was measured.
         """
-        rows = footprint.rows if phase is None else footprint.phase(phase).rows
-        bases = {row.basis for row in rows}
+        return cls.mean((footprint,), phase, ops=ops, edges=edges, basis=basis, name=name)
+
+    @classmethod
+    def mean(
+        cls,
+        footprints: Sequence[Footprint],
+        phase: str | None = None,
+        *,
+        ops: Iterable[OpName] = (),
+        edges: Iterable[tuple[int, int]] = (),
+        basis: str | None = None,
+        name: str = "program",
+    ) -> EDD:
+        """The diagram of several runs' mean, with deviations; a box that is absent from a run has 0 J there."""
+        chosen = footprints if phase is None else [footprint.phase(phase) for footprint in footprints]
         if basis is None:
-            basis = MODELLED if bases == {MODELLED} or (not bases and footprint.modelled) else MEASURED
-        builder = _Builder(cls(name, "", basis), grouped=phase is None)
-        for row in rows:
-            if row.basis == basis:
-                builder.add(row)
-            else:
-                builder.root.left_out_j += row.energy_j
+            bases = {row.basis for footprint in chosen for row in footprint.rows}
+            nothing_measured = not bases and all(footprint.modelled for footprint in chosen)
+            basis = MODELLED if bases == {MODELLED} or nothing_measured else MEASURED
+        n = len(chosen)
+        builder = _Builder(cls(name, "", basis, runs=n), grouped=phase is None)
+        for run, footprint in enumerate(chosen):
+            for row in footprint.rows:
+                if row.basis == basis:
+                    builder.add(row.scaled(1 / n, 1 / n) if n > 1 else row, run)
+                else:
+                    builder.root.left_out_j += row.energy_j / n
         return builder.finish([op for op in ops if phase is None or op.phase == phase], edges)
 
     @property
@@ -106,8 +133,30 @@ class EDD:
         """The pass of all that is inside; None where several meet."""
         return next(iter(self.phases)) if len(self.phases) == 1 else None
 
+    @property
+    def entrance(self) -> EDD:
+        """The outermost level with something to compare: this one, or inside layers that are alone."""
+        box = self
+        while len(box.children) == 1 and box.children[0].children:
+            box = box.children[0]
+        return box
+
     def __iter__(self) -> Iterator[EDD]:
         return iter(self.children)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
+        """For notebooks: the sunburst where they draw plotly's figures, else a list."""
+        from smaragdine import figures
+        from smaragdine.notebook import of_edd
+
+        return {
+            "application/vnd.plotly.v1+json": json.loads(figures.sunburst(self).to_json()),
+            "text/html": of_edd(self),
+            "text/plain": repr(self),
+        }
+
+    def __repr__(self) -> str:
+        return f"EDD({self.path or self.name!r}: {joules(self.energy_j)} {self.basis}, {len(self.children)} inside)"
 
     def walk(self) -> Iterator[EDD]:
         """This box and all inside, outer before inner."""
@@ -135,34 +184,39 @@ class _Builder:
         self.root = root
         self.grouped = grouped
         self.below: dict[EDD, dict[_Key, EDD]] = {root: {}}
+        self.run_j: dict[EDD, dict[int, float]] = {root: {}}
 
     def keys(self, qtn: str, layer: str, phase: str) -> tuple[_Key, ...]:
         segments = [name for name in qtn.split("/", _DEEPEST) if name] or [qtn]
         if self.grouped:
-            if segments[0] == "gradients" and len(segments) > 1:
-                del segments[0]
             path = [name for name in layer.split("/", _DEEPEST) if name]
+            serves_layer = segments[0] == "optimizer" and path[:1] != ["optimizer"]
+            if len(segments) > 1 and (segments[0] == "gradients" or serves_layer):
+                del segments[0]
             inside = segments[len(path) :] if segments[: len(path)] == path else segments
             segments = path + (inside or segments[-1:])
         *path, tensor = segments
         return (*((name, False, "") for name in path), (tensor, True, phase if self.grouped else ""))
 
-    def add(self, row: FootprintRow) -> None:
+    def add(self, row: FootprintRow, run: int) -> None:
         box = self.root
-        self._count(box, row)
+        self._count(box, row, run)
         for key in self.keys(row.qtn, row.layer, row.phase):
             inside = self.below[box]
             if key not in inside:
                 name, is_tensor, _ = key
                 path = row.qtn if is_tensor else f"{box.path}/{name}".lstrip("/")
-                inside[key] = EDD(name, path, self.root.basis, is_tensor)
-                self.below[inside[key]] = {}
+                inside[key] = EDD(name, path, self.root.basis, is_tensor, runs=self.root.runs)
+                self.below[inside[key]], self.run_j[inside[key]] = {}, {}
             box = inside[key]
-            self._count(box, row)
+            self._count(box, row, run)
 
-    @staticmethod
-    def _count(box: EDD, row: FootprintRow) -> None:
+    def _count(self, box: EDD, row: FootprintRow, run: int) -> None:
+        of_run = self.run_j[box]
+        of_run[run] = of_run.get(run, 0.0) + row.energy_j * self.root.runs
         box.energy_j += row.energy_j
+        box.energy_low_j = sum_known((box.energy_low_j, row.energy_low_j))
+        box.energy_high_j = sum_known((box.energy_high_j, row.energy_high_j))
         box.time_s += row.time_s
         box.count += row.count
         box.phases[row.phase] = box.phases.get(row.phase, 0.0) + row.energy_j
@@ -173,6 +227,9 @@ class _Builder:
             level_j = sum(child.energy_j for child in box.children)
             for child in box.children:
                 child.share = child.energy_j / level_j if level_j > 0 else 0.0
+        if (runs := self.root.runs) > 1:
+            for box, of_run in self.run_j.items():
+                box.energy_sd_j = statistics.stdev(of_run.get(run, 0.0) for run in range(runs))
         self._lift(ops, edges)
         return self.root
 

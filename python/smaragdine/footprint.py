@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,8 @@ from smaragdine.frame import dataframe
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from smaragdine.summary import Summary
 
 KEYS = ("op", "layer", "type", "phase", "stef")
 
@@ -85,7 +87,10 @@ class Footprint:
     scope: str = "traced"
     """`traced`: as accounted in traced steps; `run`: extrapolated to all steps."""
     per: str = "run"
-    summarized: bool = False
+    summarized_by: Summary | None = None
+    """How names were folded; None where they were not."""
+    operations: tuple[FootprintRow, ...] = ()
+    """Of a summary: the rows that were folded."""
 
     def __iter__(self) -> Iterator[FootprintRow]:
         return iter(self.rows)
@@ -102,14 +107,42 @@ class Footprint:
         """No row rests on a sensor."""
         return self.coverage.modelled or (bool(self.rows) and all(row.basis == MODELLED for row in self.rows))
 
-    def summarize(self) -> Footprint:
-        """The STEF: self-similar layers folded, `layer_0` … `layer_11` → `transformer`; operations never fold."""
+    @property
+    def footprints(self) -> tuple[Footprint, ...]:
+        """Itself: one run, where several may be meant."""
+        return (self,)
+
+    @property
+    def summarized(self) -> bool:
+        return self.summarized_by is not None
+
+    def summary(self, patterns: Mapping[str, str] | None = None) -> Summary:
+        """How the names fold; see `summarize`."""
         from smaragdine.summary import Summary
 
-        if self.summarized:
-            return self
-        rows = Summary.of((row.qtn, row.layer) for row in self.rows).fold(self.rows)
-        return replace(self, rows=rows, summarized=True)
+        return Summary.of(((row.qtn, row.layer) for row in self.rows), patterns)
+
+    def folded(self, summary: Summary) -> Footprint:
+        return replace(self, rows=summary.fold(self.rows), summarized_by=summary, operations=self.rows)
+
+    def summarize(self, patterns: Mapping[str, str] | None = None) -> Footprint:
+        """The STEF: self-similar layers folded, `layer_0` … `layer_11` → `transformer`; operations never fold.
+
+        `patterns` are the user's own folds, before those by structure: `{"net/stage_*": "stage"}` folds all layers
+        of that path (`*` and `?` as in file names, never across a `/`) into `net/stage`.
+        """
+        return self if self.summarized else self.folded(self.summary(patterns))
+
+    def unfold(self, name: str) -> Footprint:
+        """The operations that one name of a summary stands for: of a tensor, or of all in a layer.
+
+        Raises SmaragdineError where the footprint is no summary, or has no such name.
+        """
+        if self.summarized_by is None:
+            raise SmaragdineError("only a summary can be unfolded", "call summarize() first", exit_code=2)
+        chosen = self.summarized_by.unfold(name)
+        rows = tuple(row for row in self.operations if row.qtn in chosen)
+        return replace(self, rows=rows, summarized_by=None, operations=())
 
     def by(self, key: str) -> list[Group]:
         """Rows grouped by `op` (QTN), `layer`, `type`, `phase` or `stef`, most energy first.
@@ -141,12 +174,20 @@ class Footprint:
 
     def phase(self, phase: str) -> Footprint:
         """Only the rows of one phase."""
-        return replace(self, rows=tuple(row for row in self.rows if row.phase == phase))
+        rows, operations = (tuple(row for row in of if row.phase == phase) for of in (self.rows, self.operations))
+        return replace(self, rows=rows, operations=operations)
 
     def divided(self, amount: float, per: str) -> Footprint:
         """Per step, sample or token: every amount divided by how many there were."""
-        rows = tuple(row.scaled(1 / amount, 1 / amount) for row in self.rows)
-        return replace(self, rows=rows, per=per)
+        rows, operations = (
+            tuple(row.scaled(1 / amount, 1 / amount) for row in of) for of in (self.rows, self.operations)
+        )
+        return replace(self, rows=rows, operations=operations, per=per)
+
+    def _repr_html_(self) -> str:
+        from smaragdine.notebook import of_footprint
+
+        return of_footprint(self)
 
     def to_dicts(self) -> list[dict[str, Any]]:
         return [{"policy": self.policy, **asdict(row), "power_w": row.power_w} for row in self.rows]

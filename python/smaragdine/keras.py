@@ -8,17 +8,17 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from smaragdine.operations import Operations
 from smaragdine.plan import Plan
-from smaragdine.profiler import Profiler
+from smaragdine.program import Program
 from smaragdine.recording import Recording
-from smaragdine.shipper import Shipper
 from smaragdine.steps import Steps
 from smaragdine.vigil import Call, Vigil
-from smaragdine.window import Auto, Windows
+from smaragdine.window import Auto
 
 try:
     import keras
@@ -28,7 +28,8 @@ except ImportError as error:
     ) from error
 
 _LOG = logging.getLogger("smaragdine")
-_CALLS = ("fit", "evaluate", "predict")
+# The method that a user calls, and where Keras keeps its compiled step.
+_CALLS = {"fit": "train_function", "evaluate": "test_function", "predict": "predict_function"}
 
 
 class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
@@ -87,9 +88,10 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
         recording = self._recording = self._plan.start(getattr(self.model, "name", None), software)
         self._doing = doing
         try:
-            profiled = backend == "tensorflow"
-            windows = self._plan.windows()
-            self._training = _Training(recording, self.model, windows, profiled=profiled, over=self._over)
+            operations = None
+            if backend == "tensorflow":
+                operations = Operations(recording, self._plan.windows(), Program(self.model, [_CALLS[doing]]))
+            self._training = _Training(recording, operations, over=self._over)
         except Exception as error:  # noqa: BLE001  the training goes on, and so does the measuring of its energy
             _LOG.warning("energy is measured, but not broken down: %r", error)
 
@@ -167,21 +169,18 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
 class _Training:
     """One `fit`, `evaluate` or `predict` while it is recorded."""
 
-    def __init__(self, recording: Recording, model: Any, windows: Windows, *, profiled: bool, over: Any) -> None:
+    def __init__(self, recording: Recording, operations: Operations | None, *, over: Callable[[], None]) -> None:
         self.recording = recording
         self.epoch = 0
         # Keras said so: it does not where a step raises.
         self.ended = False
-        self._model = model
-        self._windows = windows
+        self._operations = operations
         self._over = over
         self._thread = threading.get_ident()
         self._steps = Steps(recording.mark)
-        self._shipper = Shipper()
-        self._profiler = Profiler(recording, windows, self._shipper) if profiled else None
-        self._described = False
         self._call = Call.around(_CALLS)
         self._batches = _Batches(self._call)
+        self._samples = 0
         self._vigil = Vigil(self._call.under_way, recording.finish) if self._call else None
         recording.before_finish(self._close)
 
@@ -190,14 +189,9 @@ class _Training:
 
     def step_begins(self, batch: int) -> None:
         self._edge()
-        # What the model is made of is known once it has run.
-        if self._steps.count and not self._described:
-            self._described = True
-            self._shipper.submit(self._describe)
-        if self._profiler:
-            self._profiler.boundary()
-        traced = self._profiler is not None and self._profiler.tracing
-        self._steps.begin(batch, epoch=self.epoch, traced=traced, samples=self._batches.samples(batch))
+        traced = self._operations is not None and self._operations.step_begins()
+        self._samples = self._batches.samples(batch)
+        self._steps.begin(batch, epoch=self.epoch, traced=traced, samples=self._samples)
 
     def step_ended(self, batch: int, logs: Mapping[str, Any] | None) -> None:
         """May come from any thread; only the training's own knows the step's edge."""
@@ -207,22 +201,17 @@ class _Training:
 
     def pause(self) -> None:
         """No step runs now: an epoch ended, or validation begins."""
-        self._edge()
-        if self._profiler:
-            self._profiler.stop()
+        self._edge(late=True)
+        if self._operations:
+            self._operations.pause()
 
-    def _edge(self) -> None:
-        if (seconds := self._steps.end()) is not None:
-            self._windows.stepped(seconds)
-
-    def _describe(self) -> None:
-        """In the background: reading a large model's graph takes tens of milliseconds."""
-        from smaragdine.graph import keras_graph, layer_paths, variable_paths
-        from smaragdine.messages import Format
-
-        self.recording.model(str(self._model.name), layer_paths(self._model), variable_paths(self._model))
-        if graph := keras_graph(self._model):
-            self.recording.profile(Format.GRAPH_DEF, graph)
+    def _edge(self, *, late: bool = False) -> None:
+        if not self._steps.running:
+            return
+        compiled = self._operations.compiled(self._batches.size(self._samples)) if self._operations else 0
+        seconds = self._steps.end(compiled, late=late)
+        if self._operations and seconds is not None:
+            self._operations.step_ended(seconds, compiled)
 
     def _close(self) -> None:
         self._over()
@@ -233,13 +222,9 @@ class _Training:
             self._vigil.end()
         if self._call:
             self._call.let_go()
-        if self._profiler:
-            self._profiler.stop()
-        if self._steps.count and not self._described:
-            self._described = True
-            self._shipper.submit(self._describe)
-        self._steps.flush()
-        self._shipper.close()
+        self._steps.flush(whole=self.ended)
+        if self._operations:
+            self._operations.close()
 
 
 class _Batches:
@@ -252,6 +237,10 @@ class _Batches:
         self._batches = _count(adapter, "num_batches")
         self._last = _count(adapter, "partial_batch_size")
         self._at_once = max(_count(iterator, "steps_per_execution"), 1)
+
+    def size(self, samples: int) -> int:
+        """Examples of the smallest batch in a step of so many; 0 where unknown."""
+        return samples % self._size or self._size if self._size else 0
 
     def samples(self, batch: int) -> int:
         """Examples of the step that begins with this batch of its epoch; 0 where unknown."""

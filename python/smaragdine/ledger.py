@@ -69,6 +69,11 @@ class Ledger:
     def total(self) -> Energy:
         return Energy.total((row.basis, row.energy_j) for row in self.rows)
 
+    def _repr_html_(self) -> str:
+        from smaragdine.notebook import of_ledger
+
+        return of_ledger(self)
+
     def to_dicts(self) -> list[dict[str, Any]]:
         return [{"policy": self.policy, **asdict(row)} for row in self.rows]
 

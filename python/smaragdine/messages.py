@@ -104,11 +104,15 @@ class ProfilingSpan:
 
 @dataclass(frozen=True)
 class Model:
-    """What leads operations' names back to the user's own layers."""
+    """What leads operations' names back to the user's own layers.
+
+    `captures` holds what the model's functions call the variables that they capture, and each one's path.
+    """
 
     name: str
     layer_paths: Sequence[str] = ()
     variables: Sequence[str] = ()
+    captures: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

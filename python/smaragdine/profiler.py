@@ -8,11 +8,12 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from smaragdine.messages import Format
 
 if TYPE_CHECKING:
+    from smaragdine.eager import Scopes
     from smaragdine.recording import Recording
     from smaragdine.shipper import Shipper
     from smaragdine.window import Windows
@@ -24,12 +25,17 @@ _ROOM = 512 << 20
 
 
 class Profiler:
-    """Traces windows of steps. `boundary` is called between steps, on the training thread, and never raises."""
+    """Traces windows of steps. `start` and `stop`, called between steps on the training thread, never raise."""
 
-    def __init__(self, recording: Recording, windows: Windows, shipper: Shipper) -> None:
+    # Whose window is open in this process: TensorFlow has one profiler for all.
+    _open: ClassVar[Profiler | None] = None
+
+    def __init__(self, recording: Recording, windows: Windows, shipper: Shipper, scopes: Scopes | None = None) -> None:
+        """`scopes` annotate what runs operation by operation while a window is open."""
         self._recording = recording
         self._windows = windows
         self._shipper = shipper
+        self._scopes = scopes
         self._directory: Path | None = None
         self._refused = False
 
@@ -38,14 +44,8 @@ class Profiler:
         """Whether the step that runs is being traced."""
         return self._directory is not None
 
-    def boundary(self) -> None:
-        """Closes the window that has had its steps; opens one where it is time."""
-        if self._windows.wants_close():
-            self.stop()
-        if not self.tracing and not self._recording.paused and self._windows.wants_open():
-            self._start()
-
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Opens a window."""
         import tensorflow as tf
 
         began = time.monotonic_ns()
@@ -60,6 +60,9 @@ class Profiler:
                 shutil.rmtree(directory, ignore_errors=True)
             return
         self._directory = directory
+        Profiler._open = self
+        if self._scopes:
+            self._scopes.open()
         ended = time.monotonic_ns()
         self._recording.profiling(began, ended)
         self._windows.opened((ended - began) / 1e9)
@@ -72,6 +75,9 @@ class Profiler:
         import tensorflow as tf
 
         began = time.monotonic_ns()
+        Profiler._open = None
+        if self._scopes:
+            self._scopes.close()
         try:
             tf.profiler.experimental.stop()
         except Exception as error:  # noqa: BLE001  nothing that a profiler does may end a training
@@ -93,7 +99,12 @@ class Profiler:
         if self._refused:
             return
         self._refused = True
-        if isinstance(error, already_running):
+        if Profiler._open is not None:
+            _LOG.warning(
+                "another recording in this process traces operations, and TensorFlow allows one profiler at a time: "
+                "both measure energy, and each step is broken down in at most one of them"
+            )
+        elif isinstance(error, already_running):
             _LOG.warning(
                 "another profiler is running (TensorBoard's profile_batch?), and TensorFlow allows one at a time: "
                 "energy is measured, but not broken down into operations until that one stops"

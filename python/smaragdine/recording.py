@@ -6,20 +6,20 @@ import logging
 import os
 import platform
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from smaragdine import ending
 from smaragdine.client import Client, Domain, Started, StartOptions
 from smaragdine.daemon import Reached, reach
 from smaragdine.errors import SmaragdineError
+from smaragdine.loop import Loop, StepMark
 from smaragdine.messages import Clock, Event, Events, Format, Model, Note, Profile, ProfilingSpan, Step
 from smaragdine.output import Output
 from smaragdine.period import parse_period
 from smaragdine.sender import Sender
+from smaragdine.window import Auto, Windows
 
 _LOG = logging.getLogger("smaragdine")
 # What is under way when a recording ends is at most some windows of profiles.
@@ -34,16 +34,26 @@ def record(
     output: str | os.PathLike[str],
     *,
     period: str = "4ms",
+    window: int | Auto = "auto",
+    every: int | Auto = "auto",
+    model: object = None,
     name: str | None = None,
     labels: Mapping[str, str] | None = None,
     require_measured: bool = False,
 ) -> Iterator[Recording]:
     """Records the energy of the enclosed code, this process and its descendants, into the directory `output`.
 
-    `period` is the sampling period, `4ms`. Raises `SmaragdineError` where recording cannot start; once it has,
-    nothing that goes wrong with it ends the enclosed code.
+    `period` is the sampling period, `4ms`. Where the code marks its steps (`Recording.step`) and runs TensorFlow,
+    operations are traced in windows of `window` steps, which open `every` so many steps, or ("auto") as often as their
+    cost stays below 1 % of the run. `model` leads operations to layers: a Keras model, the `tf.function` of a step, or
+    a list of several.
+
+    Raises `SmaragdineError` where recording cannot start; once it has, nothing that goes wrong with it ends the
+    enclosed code.
     """
+    windows = Windows(window, every)
     recording = Recording.start(output, period=period, name=name, labels=labels, require_measured=require_measured)
+    recording.trace(windows, model)
     try:
         yield recording
     except BaseException as error:
@@ -51,17 +61,6 @@ def record(
         raise
     finally:
         recording.finish()
-
-
-@dataclass
-class StepMark:
-    """A step that runs; what is known about it may be set until it ends."""
-
-    step: int
-    epoch: int = 0
-    samples: int = 0
-    traced: bool = False
-    metrics: dict[str, float] = field(default_factory=dict)
 
 
 class Recording:
@@ -86,8 +85,9 @@ class Recording:
         self._finishing = threading.RLock()
         self._state = "recording"
         self._before: list[Callable[[], object]] = []
-        self._next_step = 0
-        self._batches = 0
+        self._loop = Loop(self, Windows())
+        # How often `events` was called.
+        self.told = 0
 
     @classmethod
     def start(
@@ -183,24 +183,19 @@ class Recording:
         """The daemon asks to send nothing that can wait: no further profiles for now."""
         return self._sender.paused or not self._sender.open
 
-    @contextmanager
     def step(
         self, step: int | None = None, *, epoch: int = 0, samples: int = 0, traced: bool | None = None
-    ) -> Iterator[StepMark]:
-        """Marks one step of the enclosed code, numbered from 0 unless given.
+    ) -> AbstractContextManager[StepMark]:
+        """Marks one step of the enclosed code, numbered from 0 unless given; code that raises is no step.
 
         `samples` is the number of examples processed, 0 where unknown. A step is `traced` where its events are sent;
-        by default, where `events` was called within it.
+        by default, where a window is open or `events` was called within it.
         """
-        mark = StepMark(self._next_step if step is None else step, epoch, samples)
-        self._next_step = mark.step + 1
-        batches, start_ns = self._batches, time.monotonic_ns()
-        try:
-            yield mark
-        finally:
-            end_ns = time.monotonic_ns()
-            is_traced = (mark.traced or self._batches > batches) if traced is None else traced
-            self.mark(Step(mark.step, start_ns, end_ns, mark.epoch, is_traced, mark.samples, mark.metrics))
+        return self._loop.step(step, epoch=epoch, samples=samples, traced=traced)
+
+    def trace(self, windows: Windows, model: object = None) -> None:
+        """Traces operations in these windows of the steps that `step` marks; `model` as `record` takes it."""
+        self._loop = Loop(self, windows, model)
 
     def mark(self, step: Step) -> None:
         """Sends a step that ended."""
@@ -208,12 +203,12 @@ class Recording:
 
     def events(self, events: Sequence[Event], clock: Clock = "realtime") -> None:
         """Sends events of one clock: `time.time_ns()` is `realtime`, `time.monotonic_ns()` `monotonic`."""
-        self._batches += 1
+        self.told += 1
         self._sender.offer(Events(tuple(events), clock))
 
-    def model(self, name: str, layer_paths: Sequence[str] = (), variables: Sequence[str] = ()) -> None:
+    def model(self, model: Model) -> None:
         """Names the model's layers, so that operations are accounted to them."""
-        self._sender.offer(Model(name, tuple(layer_paths), tuple(variables)))
+        self._sender.offer(model)
 
     def profiling(self, start_ns: int, end_ns: int) -> None:
         """Marks a stretch, in `time.monotonic_ns()`, in which a profiler was started or stopped."""

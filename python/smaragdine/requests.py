@@ -51,8 +51,10 @@ class Requests:
                 request.profiling.CopyFrom(
                     trace_pb2.ProfilingSpan(clock=trace_pb2.CLOCK_MONOTONIC, start_ns=start_ns, end_ns=end_ns)
                 )
-            case Model(name, layer_paths, variables):
-                request.model.CopyFrom(trace_pb2.Model(name=name, layer_paths=layer_paths, variables=variables))
+            case Model(name, layer_paths, variables, captures):
+                request.model.CopyFrom(
+                    trace_pb2.Model(name=name, layer_paths=layer_paths, variables=variables, captures=captures)
+                )
             case Note(text):
                 request.note.CopyFrom(trace_pb2.Note(text=text))
         return request

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smaragdine.edd import EDD
 from smaragdine.errors import SmaragdineError
 from smaragdine.footprint import Footprint, Group, sum_known
+from smaragdine.summary import Summary
 from smaragdine.trace import Trace
 
 
@@ -32,16 +33,28 @@ class Runs:
     def __len__(self) -> int:
         return len(self.traces)
 
+    def _repr_html_(self) -> str:
+        from smaragdine.notebook import of_runs
+
+        return of_runs(self)
+
     def footprint(self, policy: str = "equal", *, scope: str = "traced", per: str = "run") -> RunsFootprint:
         return RunsFootprint(tuple(trace.footprint(policy, scope=scope, per=per) for trace in self.traces))
 
-    def edd(self, phase: str | None = None, *, policy: str = "equal", basis: str | None = None) -> EDD:
-        """The EDD of mean energies; arrows are those of the first run."""
-        first, *others = [trace.footprint(policy) for trace in self.traces]
-        n = len(self.traces)
-        rows = tuple(row.scaled(1 / n, 1 / n) for footprint in (first, *others) for row in footprint.rows)
-        ops, edges = self.traces[0].ops(), self.traces[0].edges()
-        return EDD.of(replace(first, rows=rows), phase, ops=ops, edges=edges, basis=basis, name=self.traces[0].name)
+    def edd(
+        self, phase: str | None = None, *, policy: str = "equal", basis: str | None = None, folded: bool = False
+    ) -> EDD:
+        """The EDD of mean energies, with deviations; arrows are those of the first run.
+
+        `folded`: self-similar layers as one, as in a STEF.
+        """
+        footprint, ops = self.footprint(policy), self.traces[0].ops()
+        if folded:
+            summary = footprint.summary()
+            footprint, ops = footprint.folded(summary), [summary.rename(op) for op in ops]
+        return EDD.mean(
+            footprint.footprints, phase, ops=ops, edges=self.traces[0].edges(), basis=basis, name=self.traces[0].name
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +67,26 @@ class RunsFootprint:
     def modelled(self) -> bool:
         return any(footprint.modelled for footprint in self.footprints)
 
-    def summarize(self) -> RunsFootprint:
-        return replace(self, footprints=tuple(footprint.summarize() for footprint in self.footprints))
+    def summary(self, patterns: Mapping[str, str] | None = None) -> Summary:
+        """How the names of all runs fold, so that each run folds alike."""
+        names = ((row.qtn, row.layer) for footprint in self.footprints for row in footprint.rows)
+        return Summary.of(names, patterns)
+
+    def folded(self, summary: Summary) -> RunsFootprint:
+        return RunsFootprint(tuple(footprint.folded(summary) for footprint in self.footprints))
+
+    def summarize(self, patterns: Mapping[str, str] | None = None) -> RunsFootprint:
+        """The STEF of every run; see `Footprint.summarize`."""
+        return self if self.footprints[0].summarized else self.folded(self.summary(patterns))
+
+    def unfold(self, name: str) -> RunsFootprint:
+        """The operations that one name of a summary stands for; see `Footprint.unfold`."""
+        return RunsFootprint(tuple(footprint.unfold(name) for footprint in self.footprints))
 
     def by(self, key: str) -> list[Group]:
         """Mean, standard deviation (of a sample; None for one run) and number of runs by name and basis."""
+        if key == "stef":
+            return self.summarize().by("op")
         runs = [{(group.name, group.basis): group for group in footprint.by(key)} for footprint in self.footprints]
         names = dict.fromkeys(name for run in runs for name in run)
         groups = [_mean([run[name] for run in runs if name in run], len(runs)) for name in names]
@@ -68,6 +96,11 @@ class RunsFootprint:
             for group in groups
         ]
         return sorted(groups, key=lambda group: (group.basis, -group.energy_j, group.name))
+
+    def _repr_html_(self) -> str:
+        from smaragdine.notebook import of_footprint
+
+        return of_footprint(self)
 
     def top(self, n: int = 10, key: str = "op") -> list[Group]:
         return self.by(key)[:n]

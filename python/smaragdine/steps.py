@@ -12,6 +12,8 @@ from typing import Any
 
 from smaragdine.messages import Step
 
+# A metric of ours: how many functions a step compiled. Only where it did: it is no steady step.
+COMPILATIONS = "compilations"
 # Steps whose metrics have not come: Keras hands them to few threads at once.
 _MOST_WAITING = 256
 
@@ -25,6 +27,8 @@ class _Running:
     samples: int
     start_ns: int
     end_ns: int | None = None
+    logged_ns: int | None = None
+    compilations: int = 0
     metrics: dict[str, float] | None = field(default=None)
 
 
@@ -50,14 +54,25 @@ class Steps:
         self._running = _Running(self._next, batch, epoch, traced, samples, time.monotonic_ns())
         self._next += 1
 
-    def end(self) -> float | None:
-        """The step that runs, if any, ended just now; returns its seconds."""
+    @property
+    def running(self) -> bool:
+        """Whether a step runs."""
+        return self._running is not None
+
+    def end(self, compilations: int = 0, *, late: bool = False) -> float | None:
+        """The step that runs, if any, ended just now, having compiled so many functions; returns its seconds.
+
+        Where this comes `late`, it ended when its metrics came.
+        """
         now = time.monotonic_ns()
         running, self._running = self._running, None
         if running is None:
             return None
+        if late and running.logged_ns is not None:
+            now = running.logged_ns
         with self._lock:
             running.end_ns = now
+            running.compilations = compilations
             self._waiting.append(running)
             ready = self._ready()
         self._send(ready)
@@ -73,12 +88,15 @@ class Steps:
             match = [step for step in candidates if step.metrics is None and step.batch <= batch]
             if match:
                 match[-1].metrics = metrics
+                match[-1].logged_ns = time.monotonic_ns()
             ready = self._ready()
         self._send(ready)
 
-    def flush(self) -> None:
-        """Marks steps whose metrics never came."""
-        self.end()
+    def flush(self, *, whole: bool = True) -> None:
+        """Marks steps whose metrics never came; without `whole`, the one that runs broke off and is none."""
+        if not whole and self._running and self._running.metrics is None:
+            self._running = None
+        self.end(late=True)
         with self._lock:
             ready = list(self._waiting)
             self._waiting.clear()
@@ -94,7 +112,10 @@ class Steps:
     def _send(self, ready: list[_Running]) -> None:
         for s in ready:
             end_ns = s.end_ns if s.end_ns is not None else s.start_ns
-            self._mark(Step(s.number, s.start_ns, end_ns, s.epoch, s.traced, s.samples, s.metrics or {}))
+            metrics = s.metrics or {}
+            if s.compilations:
+                metrics = {**metrics, COMPILATIONS: float(s.compilations)}
+            self._mark(Step(s.number, s.start_ns, end_ns, s.epoch, s.traced, s.samples, metrics))
 
 
 def _numbers(logs: Mapping[str, Any]) -> dict[str, float]:

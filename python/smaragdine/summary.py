@@ -7,10 +7,14 @@ on names alone; energies follow their names.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import Protocol, TypeVar
 
+from smaragdine.errors import SmaragdineError
 from smaragdine.footprint import FootprintRow, sum_known
 
 # Graph optimisers add a cast here and drop a reshape there, so twelve equal layers seldom run exactly equal operations.
@@ -24,6 +28,22 @@ _KNOWN_NAMES = {"layer_k": "transformer"}
 _DEEPEST = 64
 
 _NUMBER = re.compile(r"\d+")
+_COUNTS = re.compile(r"(_#)+$")
+
+# What a QTN may have before the layer's path.
+_PASSES = ("gradients", "optimizer")
+
+
+class Named(Protocol):
+    """An operation by its name: a footprint's row, a diagram's node."""
+
+    @property
+    def qtn(self) -> str: ...
+    @property
+    def layer(self) -> str: ...
+
+
+_N = TypeVar("_N", bound=Named)
 
 
 @dataclass(slots=True)
@@ -43,8 +63,11 @@ class _Layer:
 
     @property
     def stem(self) -> str:
-        """The name without a layer's numbers; Keras leaves the first of several unnumbered: `dense`, `dense_1`."""
-        return _NUMBER.sub("#", self.name).removesuffix("_#") if self.folds else self.name
+        """The name without a layer's numbers; frameworks leave the first of several unnumbered.
+
+        So Keras's `dense` goes with `dense_1`, and where TensorFlow enters a scope again, `group_0` with `group_0_1`.
+        """
+        return _COUNTS.sub("", _NUMBER.sub("#", self.name)) if self.folds else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +78,11 @@ class Summary:
     folds: Mapping[str, tuple[str, ...]]
 
     @classmethod
-    def of(cls, operations: Iterable[tuple[str, str]]) -> Summary:
-        """The summary of a set of operations, given as QTN and layer; it does not depend on their order."""
+    def of(cls, operations: Iterable[tuple[str, str]], patterns: Mapping[str, str] | None = None) -> Summary:
+        """The summary of a set of operations, given as QTN and layer; it does not depend on their order.
+
+        `patterns`: globs of layer paths with the name under which they fold, whatever their structure.
+        """
         root = _Layer("")
         for qtn, path in sorted(set(operations)):
             layer = root
@@ -68,8 +94,25 @@ class Summary:
             layer.tensors.add(tensor)
         names: dict[str, str] = {}
         folds: dict[str, tuple[str, ...]] = {}
-        _fold([("", root)], "", names, folds)
+        _Folding(names, folds, patterns or {}).fold([("", root)], "")
         return cls(names, folds)
+
+    def unfold(self, name: str) -> frozenset[str]:
+        """The QTNs behind a summarized name: a tensor's, or all in a layer. Raises SmaragdineError without any."""
+        chosen = frozenset(qtn for qtn, own in self.names.items() if own == name or own.startswith(f"{name}/"))
+        if not chosen:
+            close = difflib.get_close_matches(name, {*self.folds, *self.names.values()}, n=1, cutoff=0.4)
+            raise SmaragdineError(
+                f"the summary has no {name!r}", f"did you mean {close[0]!r}?" if close else None, exit_code=2
+            )
+        return chosen
+
+    def rename(self, named: _N) -> _N:
+        """The operation under its summarized name; as it is where the summary does not know it."""
+        name = self.names.get(named.qtn)
+        if name is None:
+            return named
+        return replace(named, qtn=name, layer=self.layer(named, name))  # type: ignore[type-var]
 
     def fold(self, rows: Sequence[FootprintRow]) -> tuple[FootprintRow, ...]:
         """Rows under their summarized names: those that now share name, device and basis are added up."""
@@ -92,7 +135,7 @@ class Summary:
         )
 
     @staticmethod
-    def layer(row: FootprintRow, name: str) -> str:
+    def layer(row: Named, name: str) -> str:
         """The row's layer under its summarized name: a layer path is a stretch of the QTN, and folding keeps depth."""
         first, last = _stretch(row.qtn.split("/", _DEEPEST)[:-1], row.layer)
         return "/".join(name.split("/", _DEEPEST)[first:last]) or row.layer
@@ -101,34 +144,61 @@ class Summary:
 def _stretch(scopes: Sequence[str], layer: str) -> tuple[int, int]:
     """Where the layer's path lies in a QTN's scopes: from the first to before the last; (0, 0) where it does not."""
     path = layer.split("/")
-    first = 1 if scopes[:1] == ["gradients"] else 0
-    return (first, first + len(path)) if scopes[first : first + len(path)] == path else (0, 0)
+    for first in (0, 1) if scopes and scopes[0] in _PASSES else (0,):
+        if list(scopes[first : first + len(path)]) == path:
+            return first, first + len(path)
+    return 0, 0
 
 
-def _fold(
-    instances: list[tuple[str, _Layer]], folded: str, names: dict[str, str], folds: dict[str, tuple[str, ...]]
-) -> None:
-    """Names everything below layers that fold into one: `instances` are their paths, `folded` their common one."""
-    for path, layer in instances:
-        for tensor in layer.tensors:
-            names[path + tensor] = folded + tensor
-    children = [(path + name, child) for path, layer in instances for name, child in layer.layers.items()]
-    taken: set[str] = set()
-    for alike in _self_similar(children):
-        own = list(dict.fromkeys(child.name for _, child in alike))
-        name = _folded_name(own)
-        if name in taken:  # layers of the same name that differ inside stay apart
-            name = own[0] if len(own) == 1 else f"{own[0]}…{own[-1]}"
-        taken.add(name)
-        if len(own) > 1:
-            folds[folded + name] = tuple(path for path, _ in alike)
-        _fold([(f"{path}/", child) for path, child in alike], f"{folded}{name}/", names, folds)
+@dataclass(frozen=True, slots=True)
+class _Folding:
+    """Gives names to everything, from the root inwards."""
+
+    names: dict[str, str]
+    folds: dict[str, tuple[str, ...]]
+    patterns: Mapping[str, str]
+
+    def fold(self, instances: list[tuple[str, _Layer]], folded: str) -> None:
+        """Names all below layers that fold into one: `instances` are their paths, `folded` their common one."""
+        for path, layer in instances:
+            for tensor in layer.tensors:
+                self.names[path + tensor] = folded + tensor
+        children = [(path + name, child) for path, layer in instances for name, child in layer.layers.items()]
+        children.sort(key=lambda item: natural(item[0]))
+        asked: dict[str, list[tuple[str, _Layer]]] = {}
+        for path, child in children:
+            if (wanted := self._wanted(path, child)) is not None:
+                asked.setdefault(wanted, []).append((path, child))
+        rest = [(path, child) for path, child in children if self._wanted(path, child) is None]
+        groups = [*asked.items(), *((None, alike) for alike in _self_similar(rest))]
+        taken: set[str] = set()
+        for wanted, alike in groups:
+            own = list(dict.fromkeys(child.name for _, child in alike))
+            name = wanted or _folded_name(own)
+            if name in taken:  # layers of the same name that differ inside stay apart
+                name = own[0] if len(own) == 1 else f"{own[0]}…{own[-1]}"
+            taken.add(name)
+            if len(own) > 1:
+                self.folds[folded + name] = tuple(path for path, _ in alike)
+            self.fold([(f"{path}/", child) for path, child in alike], f"{folded}{name}/")
+
+    def _wanted(self, path: str, layer: _Layer) -> str | None:
+        """The user's own name for a layer."""
+        if not layer.folds or not self.patterns:
+            return None
+        scopes = path.split("/")
+        for pattern, name in self.patterns.items():
+            globs = pattern.split("/")
+            for own in (scopes, scopes[1:] if scopes[0] in _PASSES else scopes):
+                if len(own) == len(globs) and all(fnmatchcase(s, g) for s, g in zip(own, globs, strict=True)):
+                    return name
+        return None
 
 
-def _self_similar(children: list[tuple[str, _Layer]]) -> list[list[tuple[str, _Layer]]]:
-    """Children in groups of one stem and structure, in the natural order of their names."""
+def _self_similar(children: Sequence[tuple[str, _Layer]]) -> list[list[tuple[str, _Layer]]]:
+    """Children, in the natural order of their names, in groups of one stem and structure."""
     groups: list[tuple[str, frozenset[str], list[tuple[str, _Layer]]]] = []
-    for path, child in sorted(children, key=lambda item: natural(item[0])):
+    for path, child in children:
         stem, shape = child.stem, child.shape()
         for other_stem, other_shape, members in groups:
             if stem == other_stem and _alike(shape, other_shape, child.name == members[0][1].name):

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from smaragdine.messages import Format
+from smaragdine.executed import of_session
+from smaragdine.messages import Format, Model
 from smaragdine.plan import Plan
 from smaragdine.recording import Recording
 from smaragdine.shipper import Shipper
@@ -75,7 +76,7 @@ class EnergyHook(_v1.train.SessionRunHook):  # type: ignore[misc,name-defined]
         self.finish()
         variables = [str(variable.op.name) for variable in _v1.trainable_variables()]
         recording = self._plan.start(_outermost(variables), {"tensorflow": str(tf.__version__)})
-        recording.model(_outermost(variables) or "", variables=variables)
+        recording.model(Model(_outermost(variables) or "", variables=variables))
         self._session = _Session(recording, self._plan.windows(), self._samples)
 
     def after_create_session(self, session: Any, coord: Any) -> None:
@@ -84,12 +85,11 @@ class EnergyHook(_v1.train.SessionRunHook):  # type: ignore[misc,name-defined]
                 self._session.created(session, coord)
 
     def before_run(self, run_context: Any) -> Any:
-        traced = False
+        options = None
         if self._recorded:
             with self._recorded.recording.guarded():
-                traced = self._recorded.step_begins()
-        options = _v1.RunOptions(trace_level=_v1.RunOptions.FULL_TRACE)
-        return _v1.train.SessionRunArgs(None, options=options) if traced else None
+                options = self._recorded.step_begins()
+        return _v1.train.SessionRunArgs(None, options=options) if options else None
 
     def after_run(self, run_context: Any, run_values: Any) -> None:
         if self._recorded:
@@ -115,6 +115,8 @@ class _Session:
         self._shipper = Shipper()
         self._metadata: list[Any] = []
         self._described = False
+        # The step that runs shows the graphs that it runs.
+        self._asked = False
         self._vigil: Vigil | None = None
         recording.before_finish(self._close)
 
@@ -132,21 +134,34 @@ class _Session:
         # A session that closes joins its coordinator, also when a step raised; `end` was called before, if at all.
         self._vigil = Vigil(lambda: not coord.joined, self.recording.finish)
 
-    def step_begins(self) -> bool:
-        """Returns whether the step is to be traced."""
+    def step_begins(self) -> Any:
+        """Returns the options with which the step is to run, None for its own."""
         if not self._windows.open and not self.recording.paused and self._windows.wants_open():
             self._windows.opened(0.0)
+        # The first step has its graph made; the second shows it, before any is traced.
+        self._asked = self._steps.count == 1
         self._steps.begin(self._steps.count, traced=self._windows.open, samples=self._samples)
-        return self._windows.open
+        if not self._windows.open and not self._asked:
+            return None
+        level = _v1.RunOptions.FULL_TRACE if self._windows.open else _v1.RunOptions.NO_TRACE
+        return _v1.RunOptions(trace_level=level, output_partition_graphs=self._asked)
 
     def step_ended(self, metadata: Any) -> None:
-        if (seconds := self._steps.end()) is not None:
-            self._windows.stepped(seconds)
+        first = self._steps.count == 1
+        if (seconds := self._steps.end(compilations=int(first))) is not None:
+            self._windows.stepped(seconds, compiled=first)
         self._steps.flush()
+        if self._asked:
+            self._shipper.submit(lambda: self._ship_graphs(metadata), self._windows.spend)
         if self._windows.open:
             self._metadata.append(metadata)
             if self._windows.wants_close():
                 self._close_window()
+
+    def _ship_graphs(self, metadata: Any) -> None:
+        """The shapes in them are known from what traced steps made."""
+        if graphs := of_session(metadata):
+            self.recording.profile(Format.RUN_METADATA, graphs)
 
     def _close_window(self) -> None:
         """Without a profiler to stop, a window costs its slower steps and what ships it."""
@@ -156,6 +171,7 @@ class _Session:
 
     def _ship(self, metadata: list[Any]) -> None:
         for one in metadata:
+            one.ClearField("partition_graphs")
             self.recording.profile(Format.RUN_METADATA, one.SerializeToString())
 
     def _close(self) -> None:
@@ -166,7 +182,7 @@ class _Session:
             self._vigil.end()
         if self._metadata:
             self._close_window()
-        self._steps.flush()
+        self._steps.flush(whole=self.ended)
         self._shipper.close()
 
 

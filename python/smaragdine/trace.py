@@ -141,6 +141,11 @@ class Trace:
     def __repr__(self) -> str:
         return f"Trace({str(self.path)!r})"
 
+    def _repr_html_(self) -> str:
+        from smaragdine.notebook import of_trace
+
+        return of_trace(self)
+
     @property
     def name(self) -> str:
         return self.metadata.name
@@ -241,12 +246,43 @@ class Trace:
         footprint = Footprint(rows, policy, self._coverage(rows, self.ledger(policy)))
         return scoped(self, footprint, scope, per)
 
-    def edd(self, phase: str | None = None, *, policy: str = "equal", basis: str | None = None) -> EDD:
-        """The EDD of one pass (`forward`, `backward`, `optimizer`, `other`), or of all, grouped by layer."""
-        return EDD.of(self.footprint(policy), phase, ops=self.ops(), edges=self.edges(), basis=basis, name=self.name)
+    def edd(
+        self, phase: str | None = None, *, policy: str = "equal", basis: str | None = None, folded: bool = False
+    ) -> EDD:
+        """The EDD of one pass (`forward`, `backward`, `optimizer`, `other`), or of all, grouped by layer.
+
+        `folded`: self-similar layers as one, as in a STEF.
+        """
+        footprint, ops = self.footprint(policy), self.ops()
+        if folded:
+            summary = footprint.summary()
+            footprint, ops = footprint.folded(summary), [summary.rename(op) for op in ops]
+        return EDD.of(footprint, phase, ops=ops, edges=self.edges(), basis=basis, name=self.name)
 
     def ops(self) -> list[OpName]:
         return [OpName(*row) for row in self._rows("select op, qtn, layer, phase from ops order by op")]
+
+    def flops(self) -> dict[str, float]:
+        """Floating-point operations of one execution by QTN, of the operations whose FLOPs are known."""
+        return dict(self._rows("select qtn, avg(flops) from ops where flops is not null group by qtn"))
+
+    def spans(self, layer: str) -> NDArray[np.int64]:
+        """When operations of a layer, or of one inside it, were executing: rows of start_ns and end_ns, none touching.
+
+        Of traced steps alone: elsewhere no events are known.
+        """
+        rows = self._rows(
+            "select start_ns, end_ns from events join ops using (op) where layer = ? or starts_with(layer, ?) "
+            "order by start_ns, end_ns",
+            layer,
+            f"{layer}/",
+        )
+        if not rows:
+            return np.empty((0, 2), dtype=np.int64)
+        times = np.array(rows, dtype=np.int64)
+        reach = np.maximum.accumulate(times[:, 1])
+        first = np.flatnonzero(np.r_[True, times[1:, 0] > reach[:-1]])
+        return np.column_stack([times[first, 0], reach[np.r_[first[1:], len(times)] - 1]])
 
     def edges(self) -> list[tuple[int, int]]:
         return [(source, target) for source, target in self._rows("select from_op, to_op from edges order by all")]

@@ -23,8 +23,8 @@ WARM_UP_STEPS = 2
 _WINDOW_S = 0.2
 _FEWEST, _MOST = 2, 100
 _RECENT = 15
-# Where another profiler runs, look again after this many steps.
-_RETRY_STEPS = 50
+# Where another profiler runs, look again after so many steps, at first and at most.
+_SOONEST_RETRY_STEPS, _LATEST_RETRY_STEPS = 2, 50
 
 Auto = Literal["auto"]
 
@@ -49,7 +49,10 @@ class Windows:
         self._now = now
         self._began: float | None = None
         self._steps = 0
-        self._next_step = WARM_UP_STEPS
+        # Who asks for every step is given the first too.
+        self._next_step = 0 if every == 1 else WARM_UP_STEPS
+        self._retry_steps = _SOONEST_RETRY_STEPS
+        self._opened = False
         self._left = 0
         self._size = 0
         self._traced: list[float] = []
@@ -73,26 +76,32 @@ class Windows:
             return True
         elapsed = self._now() - self._began if self._began is not None else 0.0
         with self._lock:
-            return self._shipping == 0 and (self.spent_s == 0.0 or self.spent_s < COST * elapsed)
+            return self._shipping == 0 and (not self._opened or self.spent_s < COST * elapsed)
 
     def opened(self, seconds: float) -> None:
         """A profiler was started; it took so long."""
-        self._spend(seconds)
+        self.spend(seconds)
+        self._opened = True
+        self._retry_steps = _SOONEST_RETRY_STEPS
         self._size = self._left = self._window if isinstance(self._window, int) else self._auto_size()
         if isinstance(self._every, int):
             self._next_step = self._steps + self._every
 
     def refused(self) -> None:
-        """No profiler could be started: try again later."""
-        self._next_step = self._steps + (max(self._every, _RETRY_STEPS) if self._every != "auto" else _RETRY_STEPS)
+        """No profiler could be started: try again later, each time after twice as many steps."""
+        self._next_step = self._steps + self._retry_steps
+        self._retry_steps = min(2 * self._retry_steps, _LATEST_RETRY_STEPS)
 
-    def stepped(self, seconds: float) -> None:
-        """A step ended after so long."""
+    def stepped(self, seconds: float, *, compiled: bool = False) -> None:
+        """A step ended after so long; one that `compiled` a function says nothing of how long steps take."""
         self._steps += 1
         if self._began is None and self._steps >= WARM_UP_STEPS:
             self._began = self._now()
         if self.open:
             self._left -= 1
+        if compiled:
+            return
+        if self.open:
             self._traced.append(seconds)
         elif self._steps >= WARM_UP_STEPS:
             self._untraced.append(seconds)
@@ -107,7 +116,7 @@ class Windows:
         if self._traced and self._untraced:
             usual = statistics.median(self._untraced)
             excess = max(0.0, sum(self._traced) - usual * len(self._traced))
-        self._spend(seconds + excess)
+        self.spend(seconds + excess)
         self._traced.clear()
         self._size = self._left = 0
         with self._lock:
@@ -119,7 +128,8 @@ class Windows:
             self._shipping -= 1
             self.spent_s += seconds
 
-    def _spend(self, seconds: float) -> None:
+    def spend(self, seconds: float) -> None:
+        """Something that the breakdown into operations needs took so long."""
         with self._lock:
             self.spent_s += seconds
 

@@ -4,24 +4,24 @@ mod events;
 mod steps;
 mod warnings;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::json;
 
 use self::events::{Events, is_plausible, map};
-use self::steps::{find_steps, windows};
+use self::steps::{find_steps, mark_traced, windows};
 use self::warnings::Warnings;
 use crate::attribution::apply_shares;
 use crate::clock::{ClockPair, TraceClock};
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::journal::{Record, Records};
-use crate::names::{Model, Namer};
+use crate::names::Namer;
 use crate::step_stats;
 use crate::tables::merge_untouched;
-use crate::trace::{Metadata, ShareSample, State, Step, Trace};
+use crate::trace::{Metadata, Model, ShareSample, State, Step, Trace};
 use crate::wire::v1;
 use crate::wire::v1::profile::Format;
 use crate::wire::v1::record_request::Payload;
@@ -61,8 +61,11 @@ pub fn add_xspaces(trace: &mut Trace, files: &[impl AsRef<Path>]) -> Result<()> 
     if files.is_empty() {
         return Ok(());
     }
-    let layer_paths = trace.ops.iter().map(|op| op.layer.clone()).collect();
-    let mut namer = Namer::new(Model { layer_paths, ..Model::default() }, Vec::new());
+    let mut model = trace.metadata.model.clone();
+    if model.layer_paths.is_empty() {
+        model.layer_paths = trace.ops.iter().map(|op| op.layer.clone()).collect();
+    }
+    let namer = Namer::new(model, Vec::new());
     let mut events = Events::of(trace);
     let mut warnings = Warnings::default();
     // A file carries no clock pair: the offset is taken to be that of the recording's start.
@@ -71,7 +74,9 @@ pub fn add_xspaces(trace: &mut Trace, files: &[impl AsRef<Path>]) -> Result<()> 
         let file = file.as_ref();
         let bytes = std::fs::read(file).map_err(Error::io("read", file))?;
         let profile = xplane::decode(&bytes).map_err(|error| Error::Invalid(format!("{}: {error}", file.display())))?;
-        events.add_profile(trace, profile, &mut namer, pair, &mut warnings);
+        let known = trace.events.len();
+        events.add_profile(trace, profile, &namer, pair, &mut warnings);
+        mark_traced(&mut trace.steps, &trace.events[known..]);
     }
     trace.metadata.warnings.extend(warnings.into_lines());
     find_steps(&mut trace.steps, &mut trace.events);
@@ -91,7 +96,6 @@ struct Assembly {
     pending: Vec<Pending>,
     /// Pieces of the profile that a stream is sending.
     pieces: FxHashMap<u64, (Format, Vec<u8>)>,
-    model: Model,
     graphs: Vec<Graph>,
     warnings: Warnings,
     last_offset_ns: i64,
@@ -106,7 +110,6 @@ impl Assembly {
             shares: Vec::new(),
             pending: Vec::new(),
             pieces: FxHashMap::default(),
-            model: Model::default(),
             graphs: Vec::new(),
             warnings: Warnings::default(),
         }
@@ -155,7 +158,9 @@ impl Assembly {
             Some(Payload::Profile(profile)) => self.add_profile(stream, profile, pair),
             Some(Payload::Profiling(span)) => self.add_profiling(span, pair),
             Some(Payload::Model(model)) => {
-                self.model = Model { name: model.name, layer_paths: model.layer_paths, variables: model.variables };
+                let v1::Model { name, layer_paths, variables, captures } = model;
+                self.trace.metadata.model =
+                    Model { name, layer_paths, variables, captures: captures.into_iter().collect() };
             }
             Some(Payload::Note(note)) => self.trace.metadata.log.push(note.text),
             None => {}
@@ -214,7 +219,13 @@ impl Assembly {
         let Some((format, bytes)) = self.pieces.remove(&stream) else { return };
         let decoded = match format {
             Format::Xspace => xplane::decode(&bytes),
-            Format::RunMetadata => step_stats::decode(&bytes),
+            Format::RunMetadata => {
+                match Graph::decode_executed(&bytes) {
+                    Ok(graphs) => self.graphs.extend(graphs),
+                    Err(error) => self.warn(&error.to_string()),
+                }
+                step_stats::decode(&bytes)
+            }
             Format::GraphDef => {
                 return match Graph::decode(&bytes) {
                     Ok(graph) => self.graphs.push(graph),
@@ -246,15 +257,34 @@ impl Assembly {
     }
 
     fn name_profiles(&mut self) {
-        if self.pending.is_empty() {
-            return;
+        for (name, shapes) in self.pending.iter().flat_map(|pending| &pending.profile.shapes) {
+            self.graphs.iter_mut().for_each(|graph| graph.observe(name, shapes));
         }
-        let mut namer = Namer::new(std::mem::take(&mut self.model), std::mem::take(&mut self.graphs));
-        for Pending { profile, pair } in std::mem::take(&mut self.pending) {
-            self.events.add_profile(&mut self.trace, profile, &mut namer, pair, &mut self.warnings);
+        let namer = Namer::new(self.trace.metadata.model.clone(), std::mem::take(&mut self.graphs));
+        let pending = std::mem::take(&mut self.pending);
+        let raw_names = pending.iter().flat_map(|pending| &pending.profile.names).map(|raw| raw.raw_name.as_str());
+        let executed = namer.executed(&raw_names.collect());
+        let profiled = !pending.is_empty();
+        for Pending { profile, pair } in pending {
+            self.events.add_profile(&mut self.trace, profile, &namer, pair, &mut self.warnings);
+        }
+        let executed: Vec<_> =
+            executed.iter().map(|raw| self.events.intern(&mut self.trace, namer.name(raw))).collect();
+        if profiled && !executed.is_empty() {
+            self.note_hidden(&executed);
         }
         let edges = namer.edges(&self.trace.ops);
         self.trace.edges.extend(edges);
+    }
+
+    /// Lists those of the `executed` operations that no event tells of.
+    fn note_hidden(&mut self, executed: &[u32]) {
+        let Trace { metadata, events, ops, .. } = &mut self.trace;
+        let shown: FxHashSet<u32> = events.iter().map(|event| event.op).collect();
+        let hidden = executed.iter().filter(|op| !shown.contains(op)).map(|&op| ops[op as usize].qtn.clone());
+        metadata.hidden_operations = hidden.collect::<BTreeSet<_>>().into_iter().collect();
+        let executed: FxHashSet<_> = executed.iter().collect();
+        metadata.coverage.insert("executed_operations".to_owned(), json!(executed.len()));
     }
 
     fn describe(&mut self) {

@@ -26,6 +26,7 @@ pub mod journal;
 pub mod tables;
 pub mod trace;
 
+pub mod flops;
 pub mod graph;
 pub mod names;
 pub mod step_stats;

@@ -8,15 +8,24 @@
 //! XLA       bert_1/encoder_1/layer_0_1/output_1/dense_1/MatMul
 //! ```
 
+mod dataflow;
 mod layers;
+mod losses;
+mod optimizers;
 mod path;
 mod servants;
+mod variables;
+mod walk;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use self::layers::Layers;
-use self::path::{Path, canonical_type, principal_type, unwrapped, without_number};
+use self::path::{Path, canonical_type, is_control_flow, principal_type, unwrapped, without_number};
+use self::servants::{Servants, Service};
+use self::variables::Variables;
+use crate::flops::flops;
 use crate::graph::{Graph, NodeId};
+pub use crate::trace::Model;
 use crate::trace::{Op, Phase};
 use crate::xplane::RawOp;
 
@@ -27,22 +36,15 @@ pub const DATA: &str = "data";
 pub const RUNTIME: &str = "runtime";
 pub const UNKNOWN: &str = "unknown";
 
-/// What the user's program says about its model; empty where it says nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Model {
-    /// The outermost scope, `bert`.
-    pub name: String,
-    /// `encoder/layer_0/attention`, without the model's name.
-    pub layer_paths: Vec<String>,
-    /// `bert/encoder/layer_0/output/dense/kernel`, in the optimizer's order.
-    pub variables: Vec<String>,
-}
-
 /// Names operations of one model.
 #[derive(Debug, Default)]
 pub struct Namer {
     layers: Layers,
+    model_name: String,
+    variables: Variables,
     graphs: Vec<Graph>,
+    /// Of each graph.
+    servants: Vec<Servants>,
     /// The outermost scopes of optimizers, `adam`.
     optimizers: FxHashSet<String>,
 }
@@ -76,13 +78,21 @@ impl Namer {
             if !model.name.is_empty() {
                 layers.add(&model.name);
             }
-            for path in model.variables.iter().map(String::as_str).chain(graphs.iter().flat_map(variables)) {
+            for path in model.variables.iter().map(String::as_str).chain(graphs.iter().flat_map(variables::paths)) {
                 layers.add(path.rsplit_once('/').map_or("", |(scope, _)| scope));
             }
         }
-        let mut namer = Self { layers, graphs, optimizers: FxHashSet::default() };
-        namer.optimizers = namer.find_optimizers();
+        let optimizers = optimizers::find(&graphs, &layers);
+        let variables = Variables::of(&model, &graphs);
+        let mut namer = Self { layers, model_name: model.name, variables, graphs, servants: Vec::new(), optimizers };
+        namer.servants = namer.graphs.iter().map(|graph| Servants::find(&namer, graph)).collect();
         namer
+    }
+
+    /// Whether this is the path of one of the model's own layers.
+    #[must_use]
+    pub fn is_layer(&self, path: &str) -> bool {
+        self.layers.contains(path)
     }
 
     /// The operation that `raw` names. The same `raw` always gives the same operation.
@@ -96,50 +106,17 @@ impl Namer {
             kind: canonical_type(&raw.kind).to_owned(),
             phase: place.phase,
             raw_name: raw.raw_name.clone(),
-            flops: raw.flops,
+            flops: raw.flops.or_else(|| self.flops(raw)),
+            fused: self.fused(raw),
         }
-    }
-
-    /// Which operations feed which, as pairs of indexes into `ops`. Operations that `ops` lacks, because they never ran
-    /// or were optimised away, are looked through. Sorted, without repetition.
-    #[must_use]
-    pub fn edges(&self, ops: &[Op]) -> Vec<(u32, u32)> {
-        let mut edges = Vec::new();
-        for (index, graph) in self.graphs.iter().enumerate() {
-            let mut seen: FxHashMap<NodeId, u32> = FxHashMap::default();
-            for (op, number) in ops.iter().zip(0_u32..) {
-                if let Some((found, node)) = self.node(&op.raw_name)
-                    && found == index
-                {
-                    seen.entry(node).or_insert(number);
-                }
-            }
-            for (&node, &to) in &seen {
-                let mut visited: FxHashSet<NodeId> = FxHashSet::default();
-                let mut waiting = graph.node(node).inputs.clone();
-                while let Some(input) = waiting.pop() {
-                    if !visited.insert(input) {
-                        continue;
-                    }
-                    match seen.get(&input) {
-                        Some(&from) => edges.push((from, to)),
-                        None => waiting.extend(&graph.node(input).inputs),
-                    }
-                }
-            }
-        }
-        edges.sort_unstable();
-        edges.dedup();
-        edges
     }
 
     fn place(&self, raw: &RawOp, path: &Path) -> Place {
         if raw.pipeline {
             return Place::new(DATA, Phase::Other);
         }
-        // An optimizer keeps its slots within the layer whose variable they are for.
-        if is_variable(&raw.kind) && self.graphs.iter().any(|graph| is_slot(graph, &raw.raw_name)) {
-            return Place::new(OPTIMIZER, Phase::Optimizer);
+        if let Some(service) = self.service(&raw.raw_name) {
+            return service.place.clone();
         }
         if let Some(place) = self.by_scope(path) {
             return place;
@@ -147,10 +124,11 @@ impl Namer {
         if let Some(place) = by_type(&raw.kind) {
             return place;
         }
-        if let Some(place) = self.by_graph(&raw.raw_name) {
-            return place;
-        }
         let phase = if path.backward { Phase::Backward } else { Phase::Forward };
+        if is_control_flow(path.first()) && path.segments.len() > 1 && !self.layers.is_empty() {
+            // A loop of training steps counts them, and asks whether there is a next one.
+            return Place::new(RUNTIME, Phase::Other);
+        }
         match path.segments.as_slice() {
             // A scope of the user's own outside all layers; an operation's own parts, `Sum/reduction_indices`, are none.
             [scope @ .., _] if !scope.is_empty() && !self.is_operation(&raw.raw_name) => {
@@ -172,6 +150,7 @@ impl Namer {
         }
         match without_number(path.first()).unwrap_or(path.first()) {
             "compile_loss" | "loss" | "losses" => Some(Place::new(LOSS, phase)),
+            scope if losses::is_known(scope) => Some(Place::new(LOSS, phase)),
             "compile_metrics" | "metrics" => Some(Place::new(METRICS, Phase::Other)),
             _ if self.is_optimizer(path.first()) => Some(Place::new(OPTIMIZER, Phase::Optimizer)),
             _ => None,
@@ -179,33 +158,38 @@ impl Namer {
     }
 
     fn is_optimizer(&self, scope: &str) -> bool {
-        const KNOWN: [&str; 20] = [
-            "adam",
-            "adamw",
-            "adamax",
-            "adadelta",
-            "adafactor",
-            "adagrad",
-            "adamweightdecayoptimizer",
-            "clip_by_global_norm",
-            "ftrl",
-            "global_norm",
-            "gradientdescent",
-            "lamb",
-            "lion",
-            "loss_scale_optimizer",
-            "momentum",
-            "muon",
-            "nadam",
-            "rmsprop",
-            "schedulefreeadamw",
-            "sgd",
-        ];
-        self.optimizers.contains(scope)
-            || KNOWN.contains(&without_number(scope).unwrap_or(scope).to_ascii_lowercase().as_str())
+        self.optimizers.contains(scope) || optimizers::is_known(scope)
+    }
+
+    /// Whom the operation serves as a graph tells; `None` where its own scope says that, or nothing does.
+    fn service(&self, raw_name: &str) -> Option<&Service> {
+        let (graph, node) = self.node(raw_name)?;
+        self.servants[graph].get(node)
+    }
+
+    /// `BiasAdd+Relu`: what a kernel computes besides what its type says.
+    fn fused(&self, raw: &RawOp) -> String {
+        let executed = self.node(&raw.raw_name).map(|(graph, node)| self.graphs[graph].node(node));
+        executed.filter(|node| node.op == raw.kind).map_or(String::new(), |node| node.attributes.fused.join("+"))
+    }
+
+    fn flops(&self, raw: &RawOp) -> Option<f64> {
+        let nodes = self.graphs.iter().filter_map(|graph| Some((graph, find(graph, &raw.raw_name)?)));
+        // The graph as it was traced has no kernels that fuse several operations.
+        let same = nodes.map(|(graph, node)| (graph, graph.node(node))).filter(|(_, node)| node.op == raw.kind);
+        same.into_iter().find_map(|(graph, node)| flops(graph, node, canonical_type(&node.op)))
+    }
+
+    /// The raw name is a node, or a part of one such as `Sum/reduction_indices`.
+    fn is_operation(&self, raw_name: &str) -> bool {
+        let scope = unwrapped(raw_name).rsplit_once('/').map_or("", |(scope, _)| scope);
+        !scope.is_empty() && self.graphs.iter().any(|graph| graph.find(scope).is_some())
     }
 
     fn qtn(&self, raw: &RawOp, path: &Path, place: &Place) -> String {
+        if let Some(service) = self.service(&raw.raw_name).filter(|service| !service.qtn.is_empty()) {
+            return service.qtn.clone();
+        }
         let principal = principal_type(&raw.kind).map(|principal| self.principal(&raw.raw_name, principal));
         let owned = principal.as_ref().map(|name| Path::of(name));
         let path = owned.as_ref().unwrap_or(path);
@@ -225,8 +209,9 @@ impl Namer {
     /// The name of the operation that a fused kernel is named after: `query/BiasAdd` → `query/MatMul`.
     fn principal(&self, raw_name: &str, principal: &str) -> String {
         let mut waiting: Vec<(NodeId, usize)> = Vec::new();
-        if let Some((graph, node)) = self.node(raw_name) {
-            let graph = &self.graphs[graph];
+        // In a graph that was executed the principal operation is gone.
+        let traced = self.graphs.iter().filter(|graph| !graph.executed);
+        if let Some((graph, node)) = traced.into_iter().find_map(|graph| Some((graph, find(graph, raw_name)?))) {
             waiting.push((node, 0));
             let mut next = 0;
             // What is fused is a chain of few elementwise operations that ends in the principal one.
@@ -246,33 +231,25 @@ impl Namer {
     }
 
     fn node(&self, raw_name: &str) -> Option<(usize, NodeId)> {
-        let own = unwrapped(raw_name);
-        let find =
-            |name: &str| self.graphs.iter().enumerate().find_map(|(index, graph)| Some((index, graph.find(name)?)));
-        find(raw_name).or_else(|| find(own))
+        self.graphs.iter().enumerate().find_map(|(index, graph)| Some((index, find(graph, raw_name)?)))
     }
+}
+
+/// A graph that was executed holds its nodes by their whole names, one that was traced without what calls them.
+fn find(graph: &Graph, raw_name: &str) -> Option<NodeId> {
+    graph.find(raw_name).or_else(|| graph.find(unwrapped(raw_name)).filter(|_| !graph.executed))
 }
 
 fn by_type(kind: &str) -> Option<Place> {
     let layer = match kind {
         "_Arg" | "_Retval" | "_Send" | "_Recv" | "_HostSend" | "_HostRecv" | "NoOp" | "_XlaCompile" => RUNTIME,
-        _ if kind.starts_with("Iterator") || kind.starts_with("Optional") || kind.contains("Dataset") => DATA,
+        // Copies what Python holds into a tensor.
+        "_EagerConst" => DATA,
+        // What Python hands over becomes a tensor.
+        "_EagerConst" => DATA,
+        // `MakeIterator`, `IteratorGetNext`, `DeleteMultiDeviceIterator`
+        _ if kind.contains("Iterator") || kind.starts_with("Optional") || kind.contains("Dataset") => DATA,
         _ => return None,
     };
     Some(Place::new(layer, Phase::Other))
-}
-
-/// The paths of a graph's variables, without an optimizer's slots for them.
-fn variables(graph: &Graph) -> impl Iterator<Item = &str> {
-    graph.nodes().filter(|node| is_variable(&node.op) && !is_slot(graph, &node.name)).map(|node| node.name.as_str())
-}
-
-fn is_variable(op: &str) -> bool {
-    matches!(op, "VarHandleOp" | "VariableV2" | "Variable")
-}
-
-/// `…/kernel/Adam` beside `…/kernel`
-fn is_slot(graph: &Graph, name: &str) -> bool {
-    let parent = name.rsplit_once('/').and_then(|(parent, _)| graph.find(parent));
-    parent.is_some_and(|parent| is_variable(&graph.node(parent).op))
 }

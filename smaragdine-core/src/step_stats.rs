@@ -10,9 +10,13 @@ use prost::Message as _;
 use rustc_hash::FxHashMap;
 
 use crate::error::{Error, Result};
+use crate::graph::{Shape, shape};
 use crate::trace::Kind;
 use crate::wire::tensorflow::{NodeExecStats, RunMetadata};
 use crate::xplane::{Profile, RawEvent, RawOp, contains_others};
+
+/// A node with more results than this tells the shapes of the first.
+const MOST_RESULTS: usize = 64;
 
 /// Decodes the bytes of a RunMetadata.
 ///
@@ -42,6 +46,7 @@ pub fn decode(bytes: &[u8]) -> Result<Profile> {
             }
             let name = *names.entry((node.node_name.clone(), kind.to_owned())).or_insert_with(|| {
                 let (raw_name, kind) = (node.node_name.clone(), kind.to_owned());
+                profile.shapes.push((raw_name.clone(), shapes(node)));
                 profile.names.push(RawOp { raw_name, kind, ..RawOp::default() });
                 (profile.names.len() - 1) as u32
             });
@@ -77,6 +82,18 @@ fn kind(node: &NodeExecStats) -> &str {
     let end =
         rest.find(|part: char| !(part.is_ascii_alphanumeric() || part == '_' || part == '>')).unwrap_or(rest.len());
     &rest[..end]
+}
+
+/// Of the results, in order.
+fn shapes(node: &NodeExecStats) -> Vec<Option<Shape>> {
+    let mut shapes = Vec::new();
+    for output in &node.output {
+        // A node has a handful of results; a hostile number must not ask for more room than its message takes.
+        let Some(slot) = usize::try_from(output.slot).ok().filter(|&slot| slot < MOST_RESULTS) else { continue };
+        shapes.resize(shapes.len().max(slot + 1), None);
+        shapes[slot] = output.tensor_description.as_ref().and_then(|tensor| shape(tensor.shape.as_ref()?));
+    }
+    shapes
 }
 
 /// Asynchronous operations are told from their start to their answer: they wait.
@@ -142,7 +159,7 @@ mod tests {
 
     fn decoded(device: &str, node_stats: Vec<NodeExecStats>) -> Profile {
         let stats = StepStats { dev_stats: vec![DeviceStepStats { device: device.into(), node_stats }] };
-        decode(&RunMetadata { step_stats: Some(stats) }.encode_to_vec()).unwrap()
+        decode(&RunMetadata { step_stats: Some(stats), ..RunMetadata::default() }.encode_to_vec()).unwrap()
     }
 
     #[test]

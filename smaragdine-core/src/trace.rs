@@ -5,6 +5,7 @@
 mod accounts;
 mod domain;
 mod event;
+mod model;
 mod reading;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use accounts::{Entry, FootprintDomainRow, FootprintRow, LedgerRow, Policy};
 pub use domain::{Basis, Domain};
 pub use event::{Event, Kind, Op, Phase, Step};
+pub use model::Model;
 pub use reading::{Flag, Flags, Reading, ShareSample};
 
 /// Version of the trace directory's layout, in `trace.json`.
@@ -63,6 +65,8 @@ pub struct Metadata {
     /// CPU model, sockets, logical CPUs, memory, GPUs
     pub hardware: BTreeMap<String, serde_json::Value>,
     pub software: BTreeMap<String, String>,
+    #[serde(default)]
+    pub model: Model,
     /// In order of [`Event::device`].
     pub devices: Vec<String>,
     /// In order of [`Reading::domain`].

@@ -17,6 +17,7 @@ use self::lines::Decoder;
 use self::plane::Plane;
 pub(crate) use self::title::contains_others;
 use crate::error::{Error, Result};
+use crate::graph::Shape;
 use crate::trace::Kind;
 
 /// A profiler's output: leaf events and the operations they name.
@@ -29,6 +30,8 @@ pub struct Profile {
     pub events: Vec<RawEvent>,
     /// What people should know about this profile.
     pub notes: Vec<String>,
+    /// By the name of an operation, the shapes of its results, where the profile tells them.
+    pub shapes: Vec<(String, Vec<Option<Shape>>)>,
 }
 
 /// An operation as the framework names it.

@@ -175,6 +175,7 @@ fn trace(readings: Vec<Reading>, events: Vec<Event>) -> Trace {
         phase: Phase::Forward,
         raw_name: name.into(),
         flops: None,
+        fused: String::new(),
     };
     Trace {
         metadata: Metadata {

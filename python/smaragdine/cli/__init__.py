@@ -21,6 +21,8 @@ _COMMANDS = (
     "footprint",
     "ledger",
     "figure",
+    "compare",
+    "export",
     "account",
     "recover",
     "doctor",

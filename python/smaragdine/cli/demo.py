@@ -20,6 +20,7 @@ STEPS = 150
 # Two of ten steps are traced, 30 in all: enough that two demos rank layers alike (experiments/ranking).
 WINDOW, EVERY = 2, 10
 _TOP = 10
+_DEPTH, _BOXES = 3, 6
 _BAR = 30
 
 
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     from smaragdine.runs import Runs
     from smaragdine.trace import Trace
 
-    print("\n".join(_result(Trace.open(path))))
+    _tell(Trace.open(path))
     report = write(Runs.open(path), path / "report.html")
     print(f"\nThe trace is in {path}, its report in {report}")
     return 0
@@ -108,24 +109,24 @@ def _progress(steps: int) -> Any:
     return Progress()
 
 
-def _result(trace: Trace) -> list[str]:
+def _tell(trace: Trace) -> None:
+    """What the training came to, as text."""
     from smaragdine.cli import result
+    from smaragdine.cli.table import paint, write_table
+    from smaragdine.cli.tree import write_tree
+    from smaragdine.table import Table
 
-    notice = [trace.notice, ""] if trace.notice else []
-    coverage = trace.footprint().coverage.sentence()
-    return [
-        *notice,
-        coverage,
-        "",
-        "Energy by device",
-        *(f"  {line}" for line in result.totals(trace)),
-        "",
-        "Where it went",
-        *result.ledger_lines(trace),
-        "",
-        f"The {_TOP} layers that took most of the operations' energy",
-        *result.top_lines(trace, "layer", _TOP),
-        "",
-        f"The {_TOP} tensors that did",
-        *result.top_lines(trace, "op", _TOP),
-    ]
+    if trace.notice:
+        print(paint(trace.notice, "yellow"), end="\n\n")
+    footprint = trace.footprint()
+    print(footprint.coverage.sentence())
+
+    print(paint("\nEnergy by device", "bold"))
+    for line in result.totals(trace):
+        print(f"  {line}")
+    print(paint("\nWhere every joule went", "bold"))
+    write_table(Table.of_ledger(trace.ledger()))
+    print(paint("\nThe layers that took most of the operations’ energy", "bold"))
+    write_tree(trace.edd(), depth=_DEPTH, top=_BOXES)
+    print(paint(f"\nThe {_TOP} tensors that did, self-similar layers folded", "bold"))
+    write_table(Table.of_groups(footprint.top(_TOP, "stef"), "tensor"))

@@ -1,28 +1,37 @@
-"""`smaragdine figure`: one figure of a trace as HTML, PNG, SVG or PDF."""
+"""`smaragdine figure`: one figure of a trace, or of several, as HTML, PNG, SVG or PDF."""
 
 from __future__ import annotations
 
 import argparse
+import logging
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smaragdine.cli.labels import parse_label
 from smaragdine.errors import SmaragdineError
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from smaragdine.runs import Runs
+    from smaragdine import figures
+    from smaragdine.edd import EDD
+    from smaragdine.runs import Runs, RunsFootprint
+    from smaragdine.trace import Trace
 
-KINDS = ("sunburst", "edd", "tef", "stef", "stpf", "power", "steps")
+_Draw = Callable[["Runs", argparse.Namespace], "go.Figure"]
 FORMATS = ("html", "png", "svg", "pdf")
+_WIDTH = 820
+_DIAGRAM = "sunburst, edd"
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "figure",
         help="one figure as a file",
-        description="Draws one figure. HTML files hold all they need; PNG, SVG and PDF need kaleido and a Chromium.",
+        description="Draws one figure; of several traces of the same thing, means with their standard deviation. HTML "
+        "files hold all they need; PNG, SVG and PDF need `pip install 'smaragdine[figures]'` and a Chromium.",
     )
     parser.add_argument("traces", type=Path, nargs="+", metavar="TRACE", help="the directory that a recording wrote")
     parser.add_argument("--kind", choices=KINDS, required=True)
@@ -30,9 +39,21 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--format", choices=FORMATS, dest="output_format", help="default: by the name of FILE")
     parser.add_argument("--layer", metavar="PATH", help="edd: the layer whose level is drawn")
     parser.add_argument(
-        "--phase", choices=("forward", "backward", "optimizer", "other"), help="sunburst, edd: one pass (default: all)"
+        "--phase", choices=("forward", "backward", "optimizer", "other"), help=f"{_DIAGRAM}: one pass (default: all)"
     )
-    parser.add_argument("--top", type=int, default=10, metavar="N", help="tef, stef, stpf: how many (default: 10)")
+    parser.add_argument("--folded", action="store_true", help=f"{_DIAGRAM}: self-similar layers as one")
+    parser.add_argument(
+        "--scale", choices=("energy", "power", "carbon"), default="energy", help=f"{_DIAGRAM}: what boxes tell"
+    )
+    parser.add_argument("--g-per-kwh", type=float, metavar="G", help="--scale carbon: CO2e of a kilowatt-hour")
+    parser.add_argument("--top", type=int, default=10, metavar="N", help="rankings: how many (default: 10)")
+    parser.add_argument(
+        "--fold", type=parse_label, action="append", default=[], metavar="PATH=NAME",
+        help="stef, stpf, stef-layers: fold all layers of a path, as in 'net/stage_*=stage'",
+    )  # fmt: skip
+    parser.add_argument("--shade", nargs="+", default=[], metavar="LAYER", help="power: shade while these execute")
+    parser.add_argument("--metric", default="loss", help="steps, cumulative, progress: which (default: loss)")
+    parser.add_argument("--against", choices=("time", "flops"), default="time", help="scatter: the horizontal axis")
     parser.add_argument("--policy", default="equal", help="how energy was split among operations (default: equal)")
 
 
@@ -47,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     runs = Runs.open(*args.traces)
     for trace in runs:
         trace.require_readings()
-    figure = _draw(runs, args)
+    figure = KINDS[args.kind](runs, args)
     try:
         if output_format == "html":
             figure.write_html(args.output, include_plotlyjs=True, config={"displaylogo": False})
@@ -59,27 +80,105 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _draw(runs: Runs, args: argparse.Namespace) -> go.Figure:
+def _edd(runs: Runs, args: argparse.Namespace) -> EDD:
+    return runs.edd(args.phase, policy=args.policy, folded=args.folded)
+
+
+def _scale(args: argparse.Namespace) -> figures.Scale:
     from smaragdine import figures
 
-    if args.kind == "sunburst":
-        return figures.sunburst(runs.edd(args.phase, policy=args.policy))
-    if args.kind == "edd":
-        return figures.distribution(runs.edd(args.phase, policy=args.policy), args.layer)
-    if args.kind in ("power", "steps"):
-        if len(runs) > 1:
-            raise SmaragdineError(f"{args.kind} is drawn of one trace, {len(runs)} are named", exit_code=2)
-        return figures.power(runs.traces[0]) if args.kind == "power" else figures.steps(runs.traces[0])
-    footprint = runs.footprint(args.policy)
-    return figures.ranking(footprint if len(runs) > 1 else footprint.footprints[0], args.top, kind=args.kind)
+    if args.scale != "carbon":
+        return figures.POWER if args.scale == "power" else figures.ENERGY
+    if args.g_per_kwh is None:
+        raise SmaragdineError("--scale carbon needs the intensity of the electricity", "add --g-per-kwh G", exit_code=2)
+    return figures.Scale.carbon(args.g_per_kwh)
+
+
+def _sunburst(runs: Runs, args: argparse.Namespace) -> go.Figure:
+    from smaragdine import figures
+
+    return figures.sunburst(_edd(runs, args), scale=_scale(args))
+
+
+def _distribution(runs: Runs, args: argparse.Namespace) -> go.Figure:
+    from smaragdine import figures
+
+    return figures.distribution(_edd(runs, args), args.layer, scale=_scale(args))
+
+
+def _ranking(runs: Runs, args: argparse.Namespace) -> go.Figure:
+    from smaragdine import figures
+
+    footprint: RunsFootprint = runs.footprint(args.policy)
+    if args.kind.startswith("st"):
+        footprint = footprint.summarize(dict(args.fold))
+    return figures.ranking(footprint, args.top, kind=args.kind)
+
+
+def _phases(runs: Runs, args: argparse.Namespace) -> go.Figure:
+    """A bar for each name among the traces: those that share one are runs of the same thing."""
+    from smaragdine import figures
+    from smaragdine.runs import Runs
+
+    named: dict[str, list[Trace]] = {}
+    for trace in runs:
+        named.setdefault(trace.name, []).append(trace)
+    alike = [Runs(tuple(same)).footprint(args.policy) for same in named.values()]
+    return figures.phases(*alike, names=tuple(named))
+
+
+def _similarity(runs: Runs, args: argparse.Namespace) -> go.Figure:
+    from smaragdine import figures
+
+    names = [trace.name for trace in runs]
+    return figures.similarity(runs.footprint(args.policy), names=names, power=args.scale == "power")
+
+
+def _of_traces(name: str, **options: Callable[[argparse.Namespace], object]) -> _Draw:
+    """A figure of the traces themselves, with what the command line says of each option."""
+
+    def draw(runs: Runs, args: argparse.Namespace) -> go.Figure:
+        from smaragdine import figures
+
+        return getattr(figures, name)(runs, **{option: given(args) for option, given in options.items()})
+
+    return draw
+
+
+KINDS: dict[str, _Draw] = {
+    "sunburst": _sunburst,
+    "edd": _distribution,
+    "tef": _ranking,
+    "stef": _ranking,
+    "stpf": _ranking,
+    "layers": _ranking,
+    "stef-layers": _ranking,
+    "phases": _phases,
+    "ledger": _of_traces("ledger", policy=lambda args: args.policy),
+    "power": _of_traces("power", layers=lambda args: args.shade),
+    "steps": _of_traces("steps", metric=lambda args: args.metric),
+    "cumulative": _of_traces("cumulative", metric=lambda args: args.metric),
+    "progress": _of_traces("progress", metric=lambda args: args.metric),
+    "scatter": _of_traces("scatter", against=lambda args: args.against),
+    "similarity": _similarity,
+}
 
 
 def _write_image(figure: go.Figure, output: Path, output_format: str) -> None:
-    hint = "pip install kaleido, and name a Chromium in BROWSER_PATH where none is found; or write HTML"
+    hint = (
+        "pip install 'smaragdine[figures]', and name a Chromium in BROWSER_PATH where none is found; or write HTML "
+        "and save the picture from there"
+    )
     if find_spec("kaleido") is None:
         raise SmaragdineError(f"{output_format} needs kaleido, which is not installed", hint)
-    figure.update_layout(paper_bgcolor="white")
+    figure.update_layout(paper_bgcolor="white", font={"color": "#374151"}, width=figure.layout.width or _WIDTH)
+    # What goes wrong is raised; their logs would put a traceback on the terminal for every hiccup of the browser.
+    for name in ("kaleido", "choreographer"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         figure.write_image(output, format=output_format, scale=2 if output_format == "png" else 1)
-    except (RuntimeError, ValueError) as error:
-        raise SmaragdineError(f"kaleido could not draw {output}: {str(error).splitlines()[0]}", hint) from None
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001 kaleido and the browser behind it raise what they like
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise SmaragdineError(f"kaleido could not draw {output}: {reason}", hint) from None

@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from smaragdine.footprint import Group
+from smaragdine.cli.labels import parse_label
 
 _KEYS = ("op", "layer", "type", "phase", "stef")
 _TOP = 20
+_BOXES = 6
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -31,19 +30,33 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--per", choices=("run", "step", "sample", "token"), default="run", help="divide by this (default: run)"
     )
     parser.add_argument("--top", type=_positive, metavar="N", help=f"only the N largest (a table's default: {_TOP})")
-    parser.add_argument("--format", choices=("table", "csv", "json"), default="table", dest="output_format")
+    parser.add_argument(
+        "--fold", type=parse_label, action="append", default=[], metavar="PATH=NAME",
+        help="--by stef: fold all layers of a path, as in 'net/stage_*=stage'",
+    )  # fmt: skip
+    parser.add_argument("--unfold", metavar="NAME", help="the operations that a name of --by stef stands for")
+    parser.add_argument("--format", choices=("table", "tree", "csv", "json"), default="table", dest="output_format")
+    parser.add_argument("--depth", type=_positive, default=3, metavar="N", help="--format tree: levels (default: 3)")
 
 
 def run(args: argparse.Namespace) -> int:
-    from smaragdine.cli.table import write_csv, write_json
+    from smaragdine.cli.table import paint, write_csv, write_json, write_table
+    from smaragdine.cli.tree import write_tree
+    from smaragdine.edd import EDD
     from smaragdine.footprint import Group
     from smaragdine.runs import Runs
+    from smaragdine.table import Table
 
     runs = Runs.open(*args.traces)
     for trace in runs:
         trace.require_readings()
     footprint = runs.footprint(args.policy, scope=args.scope, per=args.per)
-    groups = footprint.by(args.by) if len(runs) > 1 else footprint.footprints[0].by(args.by)
+    if args.by == "stef" or args.unfold:
+        footprint = footprint.summarize(dict(args.fold))
+    if args.unfold:
+        footprint = footprint.unfold(args.unfold)
+    by = "op" if args.by == "stef" else args.by
+    groups = footprint.by(by) if len(runs) > 1 else footprint.footprints[0].by(by)
     top = args.top or (_TOP if args.output_format == "table" else None)
     coverage = [f.coverage.sentence() for f in footprint.footprints]
     notice = next((trace.notice for trace in runs if trace.notice), None)
@@ -60,10 +73,16 @@ def run(args: argparse.Namespace) -> int:
     elif args.output_format == "csv":
         write_csv([asdict(group) for group in groups[:top]], list(Group.__dataclass_fields__), comments)
     else:
-        print("\n".join(comments))
-        _table(groups[:top], args.by, several=len(runs) > 1)
+        print(comments[0])
+        for comment in comments[1:]:
+            print(paint(comment, "yellow"))
+        if args.output_format == "tree":
+            edd = EDD.mean(footprint.footprints, name=runs.traces[0].name)
+            write_tree(edd, depth=args.depth, top=args.top or _BOXES)
+            return 0
+        write_table(Table.of_groups(groups[:top], "operation" if by == "op" else by, len(runs)))
         if len(groups) > len(groups[:top]):
-            print(f"… and {len(groups) - len(groups[:top])} more; --top N shows them")
+            print(paint(f"… and {len(groups) - len(groups[:top])} more; --top N shows them", "dim"))
     return 0
 
 
@@ -71,32 +90,6 @@ def _what(scope: str, per: str) -> str:
     parts = ["extrapolated from the traced steps to all steps"] if scope == "run" else []
     parts += [f"energy, time and count per {per}"] if per != "run" else []
     return "; ".join(parts)
-
-
-def _table(groups: list[Group], by: str, *, several: bool) -> None:
-    from smaragdine.cli.table import write_table
-    from smaragdine.energy import MEASURED
-    from smaragdine.quantity import joules, number, percent, seconds, watts
-
-    headers = ["operation" if by in ("op", "stef") else by, "energy", "share", "time", "power", "count", "basis"]
-    if several:
-        headers[2:2] = ["±", "runs"]
-    rows = []
-    for group in groups:
-        row = [
-            group.name,
-            joules(group.energy_j),
-            percent(group.share),
-            seconds(group.time_s),
-            # Watts per operation mean nothing where power was modelled.
-            watts(group.power_w) if group.basis == MEASURED else "–",
-            number(group.count),
-            group.basis,
-        ]
-        if several:
-            row[2:2] = [joules(group.energy_sd_j), str(group.runs)]
-        rows.append(row)
-    write_table(headers, rows, numeric=range(1, len(headers) - 1))
 
 
 def _positive(text: str) -> int:

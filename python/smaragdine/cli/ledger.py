@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from smaragdine.ledger import Ledger
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -23,7 +19,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    from smaragdine.cli.table import write_csv, write_json
+    from smaragdine.cli.table import paint, write_csv, write_json, write_table
+    from smaragdine.table import Table
     from smaragdine.trace import Trace
 
     trace = Trace.open(args.trace)
@@ -37,26 +34,6 @@ def run(args: argparse.Namespace) -> int:
         write_csv(rows, columns, [trace.notice] if trace.notice else [])
     else:
         if trace.notice:
-            print(trace.notice)
-        _table(ledger)
+            print(paint(trace.notice, "yellow"))
+        write_table(Table.of_ledger(ledger))
     return 0
-
-
-def _table(ledger: Ledger) -> None:
-    from smaragdine.cli.table import write_table
-    from smaragdine.ledger import ENTRIES, MEANINGS
-    from smaragdine.quantity import joules, percent
-
-    held = {domain: ledger.domain(domain) for domain in ledger.domains}
-    totals = {domain: sum(entries.values()) for domain, entries in held.items()}
-    basis = {row.domain: row.basis for row in ledger}
-    rows = []
-    for entry in ENTRIES:
-        row = [entry]
-        for domain, entries in held.items():
-            energy_j = entries.get(entry, 0.0)
-            row += [joules(energy_j), percent(energy_j / totals[domain]) if totals[domain] > 0 else "–"]
-        rows.append([*row, MEANINGS[entry]])
-    rows.append(["sum", *(cell for domain in held for cell in (joules(totals[domain]), "")), "all readings"])
-    headers = ["entry", *(cell for domain in held for cell in (f"{domain} ({basis[domain]})", "")), ""]
-    write_table(headers, rows, numeric=range(1, len(headers) - 1))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smaragdine.quantity import joules, percent, seconds, watts
+from smaragdine.quantity import percent, seconds, watts
 
 if TYPE_CHECKING:
     from smaragdine.trace import Trace
@@ -51,26 +51,3 @@ def shares(trace: Trace) -> list[tuple[str, float]]:
         return []
     entries = [(entry, ledger.entry(entry)[basis] / total) for entry in dict.fromkeys(row.entry for row in ledger)]
     return sorted(((entry, share) for entry, share in entries if share > 0), key=lambda pair: -pair[1])
-
-
-def ledger_lines(trace: Trace) -> list[str]:
-    """Where every joule went: an entry a line, with its meaning."""
-    from smaragdine.ledger import MEANINGS
-
-    ledger = trace.ledger()
-    return [
-        f"{percent(share):>8}  {ledger.entry(entry)!s:<22} {entry}: {MEANINGS[entry]}" for entry, share in shares(trace)
-    ]
-
-
-def top_lines(trace: Trace, key: str, count: int) -> list[str]:
-    """The layers or operations with the most energy, with their share and, where it means something, their power."""
-    return [
-        f"{percent(group.share):>8}  {joules(group.energy_j):>9}  {power(trace, group.power_w):>8}  {group.name}"
-        for group in trace.footprint().top(count, key)
-    ]
-
-
-def power(trace: Trace, power_w: float | None) -> str:
-    """Watts of an operation; modelled ones mean nothing."""
-    return "–" if trace.modelled or power_w is None else watts(power_w)

@@ -1,11 +1,31 @@
-"""Figures: pure functions from a diagram, a footprint or a trace to a plotly figure."""
+"""Figures: pure functions from a trace, runs, a footprint or a diagram to a plotly figure."""
 
 from __future__ import annotations
 
 from smaragdine.figures.distribution import distribution
+from smaragdine.figures.ledger import ledger
+from smaragdine.figures.phases import phases
 from smaragdine.figures.power import power
 from smaragdine.figures.ranking import ranking
-from smaragdine.figures.steps import steps
+from smaragdine.figures.scale import ENERGY, POWER, Scale
+from smaragdine.figures.scatter import scatter
+from smaragdine.figures.similarity import similarity
+from smaragdine.figures.steps import cumulative, progress, steps
 from smaragdine.figures.sunburst import sunburst
 
-__all__ = ["distribution", "power", "ranking", "steps", "sunburst"]
+__all__ = [
+    "ENERGY",
+    "POWER",
+    "Scale",
+    "cumulative",
+    "distribution",
+    "ledger",
+    "phases",
+    "power",
+    "progress",
+    "ranking",
+    "scatter",
+    "similarity",
+    "steps",
+    "sunburst",
+]

@@ -9,18 +9,25 @@ import plotly.graph_objects as go
 from smaragdine.edd import EDD
 from smaragdine.figures import theme
 from smaragdine.figures.level import TITLE_HEIGHT, Box, arrange
-from smaragdine.figures.sunburst import hover
-from smaragdine.quantity import joules, percent
+from smaragdine.figures.scale import ENERGY, Scale
+from smaragdine.figures.subject import Subject, diagram
+from smaragdine.figures.sunburst import hover, told
+from smaragdine.quantity import percent
 
 _RADIUS = 13.0
 
 
-def distribution(edd: EDD, layer: str | None = None) -> go.Figure:
+def distribution(
+    subject: Subject | EDD, layer: str | None = None, phase: str | None = None, *, scale: Scale = ENERGY
+) -> go.Figure:
     """The level inside `layer` (a path): each box with its share of the level, deeper colour for a larger share.
 
-    Without `layer`, the first level that has more than one box. Raises SmaragdineError where there is no such layer.
+    By power, boxes tell watts, deeper for more. Without `layer`, the first level that has more than one box. Raises
+    SmaragdineError where there is no such layer, and for powers that were modelled.
     """
-    box = edd.find(layer) if layer is not None else entrance(edd)
+    edd = diagram(subject, phase)
+    scale.check(edd)
+    box = edd.find(layer) if layer is not None else edd.entrance
     level = arrange(box)
     figure = go.Figure()
     shapes: list[dict[str, Any]] = [
@@ -33,14 +40,15 @@ def distribution(edd: EDD, layer: str | None = None) -> go.Figure:
             {"type": "path", "path": route.head(), "fillcolor": theme.LINE, "line": {"color": theme.LINE, "width": 0.5}}
         )
     for child in level.boxes:
-        fill = theme.colour(child.share)
-        outline = {"color": theme.colour(min(1.0, child.share + 0.35)), "width": 1.3}
+        depth = _depth(child, box, scale)
+        fill = theme.colour(depth)
+        outline = {"color": theme.colour(min(1.0, depth + 0.35)), "width": 1.3}
         path = _rounded(child.x, child.y, child.width, child.height, _RADIUS if child.rounded else 0)
         shapes.append({"type": "path", "path": path, "fillcolor": fill, "line": outline})
         figure.add_annotation(
             x=child.x + child.width / 2,
             y=child.y + child.height / 2,
-            text=f"{theme.safe(child.name)}<br><b>{percent(child.share)}</b>",
+            text=f"{theme.safe(child.name)}<br><b>{_told(child, scale)}</b>",
             font={"size": 12, "color": theme.ink_on(fill)},
             showarrow=False,
         )
@@ -49,28 +57,29 @@ def distribution(edd: EDD, layer: str | None = None) -> go.Figure:
         text=f"<b>{theme.safe(theme.shorten(box.path or box.name, 60))}</b>",
     )  # fmt: skip
     if not level.boxes:
-        figure.add_annotation(
-            x=level.width / 2, y=level.height / 2 + 10, text="a tensor: nothing inside", showarrow=False
-        )
+        inside = "a tensor: nothing inside" if box.is_tensor else "no energy in operations"
+        figure.add_annotation(x=level.width / 2, y=level.height / 2 + 10, text=inside, showarrow=False)
     figure.add_scatter(
         x=[child.x + child.width / 2 for child in level.boxes],
         y=[child.y + child.height / 2 for child in level.boxes],
         mode="markers",
         marker={"size": 40, "opacity": 0},
-        hovertext=[_hover(child, edd) for child in level.boxes],
+        hovertext=[_hover(child, edd, scale) for child in level.boxes],
         hovertemplate="%{hovertext}<extra></extra>",
         showlegend=False,
     )
+    subtitle = _subtitle(box, scale)
     theme.dress(
         figure,
-        f"Energy distribution: {joules(box.energy_j)}" + (f", {box.phase} pass" if box.phase else ""),
+        "Power of operations" if scale.name == "power" else "Energy distribution",
+        subtitle=subtitle,
         modelled=edd.modelled,
         margin={"l": 10, "r": 10, "b": 10},
         shapes=shapes,
     )
     top = figure.layout.margin.t
     figure.update_layout(
-        width=max(level.width + 20, 620 if edd.modelled else 380),
+        width=max(level.width + 20, 620 if edd.modelled else 380, 7 * len(subtitle) + 40),
         height=level.height + top + 10,
         xaxis={"visible": False, "range": [0, level.width], "constrain": "domain", "fixedrange": True},
         yaxis={"visible": False, "range": [level.height, 0], "scaleanchor": "x", "fixedrange": True},
@@ -78,15 +87,29 @@ def distribution(edd: EDD, layer: str | None = None) -> go.Figure:
     return figure
 
 
-def entrance(edd: EDD) -> EDD:
-    """The outermost level with something to compare."""
-    while len(edd.children) == 1 and edd.children[0].children:
-        edd = edd.children[0]
-    return edd
+def _subtitle(box: EDD, scale: Scale) -> str:
+    mean = f"mean of {box.runs} runs" if box.runs > 1 else ""
+    passes = f"{box.phase} pass" if box.phase else ""
+    return ", ".join(words for words in (told(box, scale), passes, mean) if words)
 
 
-def _hover(box: Box, edd: EDD) -> str:
-    return hover(box.edd, edd.energy_j) if box.edd else f"<b>{theme.safe(box.name)}</b><br>{percent(box.share)}"
+def _told(child: Box, scale: Scale) -> str:
+    if scale.name == "power":
+        return scale.text(child.edd) if child.edd else "–"
+    return percent(child.share)
+
+
+def _depth(child: Box, level: EDD, scale: Scale) -> float:
+    """How deep a box is coloured, in 0…1."""
+    if scale.name != "power":
+        return child.share
+    hottest = max((box.power_w or 0.0 for box in level.children), default=0.0)
+    power_w = child.edd.power_w if child.edd else None
+    return (power_w or 0.0) / hottest if hottest > 0 else 0.0
+
+
+def _hover(box: Box, edd: EDD, scale: Scale) -> str:
+    return hover(box.edd, edd.energy_j, scale) if box.edd else f"<b>{theme.safe(box.name)}</b><br>{percent(box.share)}"
 
 
 def _rounded(x: float, y: float, width: float, height: float, radius: float) -> str:

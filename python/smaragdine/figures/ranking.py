@@ -1,4 +1,4 @@
-"""Rankings of tensors: TEF and STEF by energy, STPF by power, the name above each bar as the field draws them."""
+"""Rankings of tensors and layers: by energy (TEF, STEF) or power (STPF), the name above each bar as in the paper."""
 
 from __future__ import annotations
 
@@ -7,36 +7,49 @@ import plotly.graph_objects as go
 from smaragdine.energy import MEASURED
 from smaragdine.errors import SmaragdineError
 from smaragdine.figures import theme
-from smaragdine.footprint import Footprint, Group
+from smaragdine.figures.subject import Subject, numbers
+from smaragdine.footprint import Group
 from smaragdine.quantity import joules, number, percent, seconds, watts
-from smaragdine.runs import RunsFootprint
+from smaragdine.spread import Spread
 
 KINDS = {
     "tef": "Tensors by energy (TEF)",
     "stef": "Tensors by energy, self-similar layers folded (STEF)",
     "stpf": "Tensors by power, self-similar layers folded (STPF)",
+    "layers": "Layers by energy",
+    "stef-layers": "Layers by energy, self-similar ones folded",
 }
-
 
 # The power of a tensor that ran for microseconds is noise: hardly any energy over hardly any time.
 LEAST_SHARE = 0.005
 
 
-def ranking(footprint: Footprint | RunsFootprint, top: int = 10, *, kind: str = "tef") -> go.Figure:
-    """The `top` tensors. `kind`: `tef`, `stef`, or `stpf`, by power, of those with half a per cent of the energy.
+def ranking(subject: Subject, top: int = 10, *, kind: str = "tef") -> go.Figure:
+    """The `top` tensors or layers. `kind`: `tef`, `stef`, `layers`, `stef-layers`, or `stpf`, by power, of those with
+    half a per cent of the energy.
 
-    Whiskers are one standard deviation for several runs, else the interval of the energy where it is known. Raises
-    SmaragdineError for another kind.
+    Whiskers are one standard deviation for several runs, else the interval of the energy where it is known; the figure
+    says which. Raises SmaragdineError for another kind, and for powers that were modelled.
     """
     if kind not in KINDS:
         raise SmaragdineError(f"there is no ranking {kind!r}", f"choose one of {', '.join(KINDS)}", exit_code=2)
     power = kind == "stpf"
-    groups = footprint.by("op" if kind == "tef" else "stef")
+    footprint = numbers(subject)
+    runs = len(footprint.footprints)
+    if power and footprint.modelled:
+        raise SmaragdineError("power was modelled, so watts per operation mean nothing", "rank by energy", exit_code=2)
+    if kind.startswith("st"):
+        footprint = footprint.summarize()
+    groups = footprint.by("layer" if kind.endswith("layers") else "op")
     if power:
         groups = sorted((g for g in groups if g.share >= LEAST_SHARE), key=lambda group: -(group.power_w or 0.0))
     groups = groups[:top][::-1]
     values = [(group.power_w or 0.0) if power else group.energy_j for group in groups]
-    whiskers = [_whisker(group, power) for group in groups]
+    spreads = [_spread(group, runs, power) for group in groups]
+    whiskers = [
+        (value - spread.low, spread.high - value) if spread else (0.0, 0.0)
+        for value, spread in zip(values, spreads, strict=True)
+    ]
     write = watts if power else joules
     figure = go.Figure()
     figure.add_bar(
@@ -53,7 +66,7 @@ def ranking(footprint: Footprint | RunsFootprint, top: int = 10, *, kind: str = 
             "arrayminus": [low for low, _ in whiskers], "thickness": 1.2, "width": 3, "color": theme.LINE,
             "visible": any(low or high for low, high in whiskers),
         },
-        hovertext=[_hover(group) for group in groups],
+        hovertext=[_hover(group, runs) for group in groups],
         hovertemplate="%{hovertext}<extra></extra>",
         showlegend=False,
     )  # fmt: skip
@@ -70,40 +83,39 @@ def ranking(footprint: Footprint | RunsFootprint, top: int = 10, *, kind: str = 
     for phase in dict.fromkeys(group.phase or "several passes" for group in reversed(groups)):
         figure.add_bar(x=[None], y=[None], marker_color=theme.PHASES.get(phase, theme.MIXED), name=phase)
     if not groups:
-        figure.add_annotation(text="no operations", showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
+        theme.say(figure, "no operations")
+    theme.whiskers(figure, next((spread.meaning for spread in spreads if spread), None))
     return theme.dress(
         figure,
         KINDS[kind],
         modelled=footprint.modelled,
-        height=120 + 46 * max(2, len(groups)) + (theme.NOTICE_HEIGHT if footprint.modelled else 0),
-        xaxis={
-            "title": {"text": "watts" if power else "joules"}, "rangemode": "tozero", "gridcolor": theme.GRID,
-            "range": [0, 1.16 * longest], "zeroline": False, "fixedrange": True,
-        },
+        height=120 + 46 * max(2, len(groups)),
+        xaxis=theme.axis("watts" if power else "joules", range=[0, 1.16 * longest], fixedrange=True),
         yaxis={"visible": False, "range": [-0.5, max(2, len(groups)) - 0.3], "fixedrange": True},
-        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"},
-        margin={"b": 44, "t": 64},
+        legend=theme.LEGEND,
+        margin={"b": 52, "t": 64},
     )  # fmt: skip
 
 
-def _whisker(group: Group, power: bool) -> tuple[float, float]:
-    """How far below and above the bar's end."""
-    if group.energy_sd_j is not None:
-        sd = group.power_sd_w if power else group.energy_sd_j
-        return (sd or 0.0, sd or 0.0)
-    if group.energy_low_j is None or group.energy_high_j is None:
-        return (0.0, 0.0)
-    scale = 1 / group.time_s if power and group.time_s > 0 else 1.0
-    return ((group.energy_j - group.energy_low_j) * scale, (group.energy_high_j - group.energy_j) * scale)
+def _spread(group: Group, runs: int, power: bool) -> Spread | None:
+    """Of joules, or of watts where that is what the bar shows."""
+    spread = Spread.of_energy(group, runs)
+    if spread is None or not power:
+        return spread
+    watts_ = group.power_w or 0.0
+    if runs > 1:
+        sd = group.power_sd_w
+        return None if sd is None else Spread(watts_ - sd, watts_ + sd, spread.meaning)
+    return Spread(spread.low / group.time_s, spread.high / group.time_s, spread.meaning) if group.time_s > 0 else None
 
 
-def _hover(group: Group) -> str:
-    spread = f" ± {joules(group.energy_sd_j)}" if group.energy_sd_j is not None else ""
+def _hover(group: Group, runs: int) -> str:
+    spread = Spread.of_energy(group, runs)
     power = f"{watts(group.power_w)} over " if group.basis == MEASURED else ""
-    return "<br>".join(
-        [
-            f"<b>{theme.safe(group.name)}</b>",
-            f"{joules(group.energy_j)}{spread} {group.basis}, {percent(group.share)} of all operations",
-            f"{power}{seconds(group.time_s)}, {number(group.count)} executions",
-        ]
-    )
+    lines = [
+        f"<b>{theme.safe(theme.broken(group.name))}</b>".replace("\n", "<br>"),
+        f"{joules(group.energy_j)} {group.basis}, {percent(group.share)} of all operations",
+        spread.text(joules) if spread else "",
+        f"{power}{seconds(group.time_s)}, {number(group.count)} executions",
+    ]
+    return "<br>".join(line for line in lines if line)

@@ -4,28 +4,42 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import plotly.graph_objects as go
 
 from smaragdine.edd import EDD
 from smaragdine.energy import MEASURED, MODELLED
 from smaragdine.figures import theme
+from smaragdine.figures.scale import ENERGY, POWER, Scale
+from smaragdine.figures.subject import Subject, diagram
 from smaragdine.quantity import joules, number, percent, seconds, watts
+from smaragdine.spread import Spread
 
 # Four rings of so many slices are drawn within a second.
-MOST_SLICES = 800
-# Of a layer's tensors, so many have a slice of their own; an optimizer runs thousands, each too thin to be seen.
-MOST_TENSORS = 60
+MOST_SLICES = 600
+# So many of a layer's boxes have a slice of their own whatever their share; an optimizer runs thousands of operations.
+MOST_THIN = 60
+THIN = 0.001
+"""A share of the level that cannot be seen."""
 MOST_LINES = 3000
+LONGEST_LABEL = 40
 
 
-def sunburst(edd: EDD, *, title: str | None = None) -> go.Figure:
+def sunburst(
+    subject: Subject | EDD, phase: str | None = None, *, scale: Scale = ENERGY, title: str | None = None
+) -> go.Figure:
     """Three rings at a time (four of a small program), sized by energy, coloured by share of the parent.
 
-    A slice's id is its place in `edd.walk()`; the smallest of very many tensors in one layer share a slice. Hover shows
-    joules, watts, share of the parent and of the whole, count and pass.
+    Of a diagram, or of one pass or all of a trace, runs or a footprint. By power, slices are sized by time and coloured
+    by watts, so that energy is size times colour. A slice's id is its place in `edd.walk()`; the smallest of very many
+    tensors in one layer share a slice. Hover shows joules and their spread, watts, share of the parent and of the
+    whole, count and pass.
     """
-    slices = _slices(edd)
+    edd = diagram(subject, phase)
+    scale.check(edd)
+    start = edd.entrance
+    slices = _slices(edd, scale)
     slices.reverse()  # plotly goes round anticlockwise, people read clockwise
     figure = go.Figure(
         go.Sunburst(
@@ -35,46 +49,62 @@ def sunburst(edd: EDD, *, title: str | None = None) -> go.Figure:
             # Only tensors carry energy and plotly adds up: given sums would differ from its own in the last digit.
             values=[one.value for one in slices],
             branchvalues="remainder",
-            maxdepth=depth(edd),
+            level=next(str(place) for place, box in enumerate(edd.walk()) if box is start),
+            maxdepth=depth(start),
             rotation=90,
             sort=False,
             insidetextorientation="radial",
             textfont={"family": theme.FONT},
             marker={
-                "colors": [one.share for one in slices],
-                "colorscale": theme.PLOTLY_SCALE,
-                "cmin": 0,
-                "cmax": 1,
+                **_colours(slices, scale),
                 # Thousands of slices would be hidden by the lines between them.
                 "line": {"color": "#ffffff", "width": 1 if len(slices) < MOST_LINES else 0.3},
-                "colorbar": {
-                    "title": {"text": "share of the parent", "side": "top", "font": {"size": 11}},
-                    "orientation": "h",
-                    "y": -0.01,
-                    "yanchor": "top",
-                    "tickformat": ".0%",
-                    "tickvals": [0, 0.1, 0.25, 0.5, 1],
-                    "thickness": 8,
-                    "len": 0.45,
-                    "outlinewidth": 0,
-                },
                 "showscale": True,
             },
-            hovertext=[one.hover for one in slices],
+            hovertext=[one.words or hover(one.box, edd.energy_j, scale) for one in slices],
             hovertemplate="%{hovertext}<extra></extra>",
             leaf={"opacity": 1},
         )
     )
     if not edd.energy_j > 0:
-        figure.add_annotation(text="no energy in operations", showarrow=False, font={"size": 14})
+        theme.say(figure, "no energy in operations")
     return theme.dress(
         figure,
-        title or f"{edd.name}: {joules(edd.energy_j)} in operations{left_out(edd)}",
+        title or f"{theme.shorten(edd.name, 60)}: {told(edd, scale)} in operations{left_out(edd)}",
         modelled=edd.modelled,
         margin={"l": 8, "r": 8, "b": 56},
         uniformtext={"minsize": 9, "mode": "hide"},
         height=640,
     )
+
+
+def by_power(edd: EDD) -> dict[str, Any]:
+    """What the sunburst has by power in place of its own: `values`, and of `marker` the colours."""
+    slices = _slices(edd, POWER)[::-1]
+    return {"values": [one.value for one in slices], "marker": _colours(slices, POWER)}
+
+
+def _colours(slices: list[_Slice], scale: Scale) -> dict[str, Any]:
+    """Colours and their bar: shares of the parent on a scale of their own, watts on a plain one."""
+    power = scale.name == "power"
+    # What hardly ran may have any power: it must not pale the rest.
+    longest = sum(one.value for one in slices)
+    hottest = max((one.colour for one in slices if not one.parent or one.value > THIN * longest), default=0.0)
+    bar = {
+        "title": {"text": "mean power in watts" if power else "share of the parent", "side": "top",
+                  "font": {"size": 11}},
+        "orientation": "h", "y": -0.01, "yanchor": "top", "thickness": 8, "len": 0.45, "outlinewidth": 0,
+    }  # fmt: skip
+    if power:
+        return {
+            "colors": [one.colour for one in slices], "colorscale": theme.PLAIN_SCALE, "cmin": 0,
+            "cmax": hottest or 1, "colorbar": bar,
+        }  # fmt: skip
+    bar |= {"tickformat": ".0%", "tickvals": [0, 0.1, 0.25, 0.5, 1]}
+    return {
+        "colors": [one.colour for one in slices], "colorscale": theme.PLOTLY_SCALE, "cmin": 0, "cmax": 1,
+        "colorbar": bar,
+    }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,35 +113,53 @@ class _Slice:
     parent: str
     label: str
     value: float
-    share: float
-    hover: str
+    colour: float
+    box: EDD
+    words: str = ""
+    """Its hover text, where it is not that of the box."""
 
 
-def _slices(edd: EDD) -> list[_Slice]:
-    """Parents before their children, in the order of `edd.walk()`."""
+def _slices(edd: EDD, scale: Scale) -> list[_Slice]:
+    """Parents before their children, those of one level in their order."""
     place = {box: str(index) for index, box in enumerate(edd.walk())}
-    # The whole has no parent: it stays pale.
-    slices = [_Slice(place[edd], "", label(edd), 0.0, 0.0, hover(edd, edd.energy_j))]
-    for parent in place:
+    power = scale.name == "power"
+
+    def slice_of(box: EDD, parent: str, share: float) -> _Slice:
+        colour = (box.power_w or 0.0) if power else share
+        value = scale.amount(box) if box.is_tensor else 0.0
+        return _Slice(place[box], parent, label(box, scale), value, colour, box)
+
+    slices = [slice_of(edd, "", 0.0)]  # the whole has no parent: it stays pale
+    shown = [edd]
+    for parent in shown:
         thin = _thin(parent)
-        for box in parent.children:
-            if box not in thin:
-                value = box.energy_j if box.is_tensor else 0.0
-                told = hover(box, edd.energy_j)
-                slices.append(_Slice(place[box], place[parent], label(box), value, box.share, told))
+        inside = [box for box in parent.children if box not in thin]
+        shown += inside
+        slices += [slice_of(box, place[parent], box.share) for box in inside]
         if thin:
-            energy_j = math.fsum(box.energy_j for box in thin)
-            text = f"{len(thin)} more"
-            told = f"<b>{text} tensors</b><br>{joules(energy_j)}, the largest {joules(max(b.energy_j for b in thin))}"
-            share = energy_j / parent.energy_j if parent.energy_j > 0 else 0.0
-            slices.append(_Slice(f"{place[parent]}+", place[parent], text, energy_j, share, told))
+            slices.append(_rest(thin, parent, place[parent], scale))
     return slices
 
 
+def _rest(thin: set[EDD], parent: EDD, id: str, scale: Scale) -> _Slice:
+    """One slice for all that are too thin."""
+    energy_j, time_s = math.fsum(box.energy_j for box in thin), math.fsum(box.time_s for box in thin)
+    text = f"{len(thin)} more"
+    largest = scale.written(max(box.energy_j for box in thin))
+    words = f"<b>{text}</b><br>{scale.written(energy_j)}, the largest {largest}"
+    if scale.name == "power":
+        return _Slice(f"{id}+", id, text, time_s, energy_j / time_s if time_s > 0 else 0.0, parent, words)
+    share = energy_j / parent.energy_j if parent.energy_j > 0 else 0.0
+    return _Slice(f"{id}+", id, text, energy_j, share, parent, words)
+
+
 def _thin(parent: EDD) -> set[EDD]:
-    """The tensors of a layer that get no slice of their own."""
-    tensors = sorted((box for box in parent.children if box.is_tensor), key=lambda box: -box.energy_j)
-    return set(tensors[MOST_TENSORS:]) if len(tensors) > MOST_TENSORS + 1 else set()
+    """What gets no slice of its own."""
+    if len(parent.children) <= MOST_THIN + 1:
+        return set()
+    smallest = sorted(parent.children, key=lambda box: -box.energy_j)[MOST_THIN:]
+    thin = {box for box in smallest if box.share < THIN}
+    return thin if len(thin) > 1 else set()
 
 
 def left_out(edd: EDD) -> str:
@@ -131,11 +179,16 @@ def depth(edd: EDD) -> int:
     return 4 if slices <= MOST_SLICES else 3
 
 
-def label(box: EDD) -> str:
+def label(box: EDD, scale: Scale = ENERGY) -> str:
     """What stands in the slice; the whole program tells its joules."""
     if box.path == "":
-        return f"{theme.shorten(box.name, 20)} · {joules(box.energy_j)}"
-    return gradient(box)
+        return f"{theme.shorten(box.name, 20)} · {told(box, scale)}"
+    return theme.shorten(gradient(box), LONGEST_LABEL)
+
+
+def told(box: EDD, scale: Scale) -> str:
+    """The box's energy, and by power also its watts."""
+    return f"{scale.written(box.energy_j)}, {scale.text(box)}" if scale.name == "power" else scale.text(box)
 
 
 def gradient(box: EDD) -> str:
@@ -143,7 +196,7 @@ def gradient(box: EDD) -> str:
     return f"∇ {box.name}" if box.is_tensor and box.phase == "backward" else box.name
 
 
-def hover(box: EDD, total_j: float) -> str:
+def hover(box: EDD, total_j: float, scale: Scale = ENERGY) -> str:
     """What a pointer over the box tells, as plotly's HTML."""
     of_all = box.energy_j / total_j if total_j > 0 else 0.0
     passes = ", ".join(
@@ -152,9 +205,12 @@ def hover(box: EDD, total_j: float) -> str:
     )
     # Modelled power is the same whatever runs: its watts would tell nothing of this box.
     power = "" if box.modelled else f"{watts(box.power_w)} over "
+    spread = Spread.of_energy(box, box.runs)
     lines = [
-        f"<b>{theme.safe(box.path or box.name)}</b>",
-        f"{joules(box.energy_j)}" + (" (modelled)" if box.modelled else ""),
+        f"<b>{theme.safe(theme.broken(box.path or box.name))}</b>".replace("\n", "<br>"),
+        joules(box.energy_j) + (" (modelled)" if box.modelled else ""),
+        f"{scale.written(box.energy_j)} at {number(scale.g_per_kwh)} g/kWh" if scale.name == "carbon" else "",
+        spread.text(joules) if spread else "",
         f"{percent(box.share)} of its level, {percent(of_all)} of all operations",
         f"{power}{seconds(box.time_s)}, {number(box.count)} executions",
         theme.safe(passes),

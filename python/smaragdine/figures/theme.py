@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import math
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from smaragdine.energy import MODELLED_NOTICE
@@ -26,6 +27,7 @@ WARNING = "#c2570c"
 NOTICE = "notice"
 """Name of the annotation that holds the sentence of a modelled trace."""
 NOTICE_HEIGHT = 34
+SUBTITLE_HEIGHT = 18
 FONT = "Inter, 'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', sans-serif"
 
 # Passes, apart in hue and in lightness (after Okabe and Ito).
@@ -38,14 +40,40 @@ DOMAINS = ("#0b8a60", "#d98c00", "#4b8fb8", "#b0587e", "#7a5ea8", "#8a94a0")
 # Shares of a level are mostly small: by their root, twelve equal layers are still told from a bias of one per cent.
 PLOTLY_SCALE = [[(index / (len(SCALE) - 1)) ** 2, colour] for index, colour in enumerate(SCALE)]
 
+PLAIN_SCALE = [[index / (len(SCALE) - 1), colour] for index, colour in enumerate(SCALE)]
+
+# From -1 to 1: violet for what runs against each other, apart from emerald in hue and for the colour-blind alike.
+_DIVERGING = ("#5b3f8c", "#b9a7d6", "#f7f7f7", "#91e2bf", "#066e49")
+DIVERGING = [[index / (len(_DIVERGING) - 1), colour] for index, colour in enumerate(_DIVERGING)]
+
 
 def colour(share: float) -> str:
     """The fill for a share in 0…1, as `#rrggbb`."""
-    place = math.sqrt(min(1.0, max(0.0, share))) * (len(SCALE) - 1)
-    index = min(int(place), len(SCALE) - 2)
-    low, high = (tuple(int(SCALE[i][k : k + 2], 16) for k in (1, 3, 5)) for i in (index, index + 1))
+    return _between(SCALE, math.sqrt(min(1.0, max(0.0, share))))
+
+
+def plain(value: float) -> str:
+    """The fill for a value in 0…1 that is not a share, as `#rrggbb`."""
+    return _between(SCALE, min(1.0, max(0.0, value)))
+
+
+def diverging(value: float) -> str:
+    """The fill for a value in -1…1, as `#rrggbb`."""
+    return _between(_DIVERGING, (min(1.0, max(-1.0, value)) + 1) / 2)
+
+
+def _between(scale: tuple[str, ...], at: float) -> str:
+    place = at * (len(scale) - 1)
+    index = min(int(place), len(scale) - 2)
+    low, high = (tuple(int(scale[i][k : k + 2], 16) for k in (1, 3, 5)) for i in (index, index + 1))
     mixed = (round(a + (b - a) * (place - index)) for a, b in zip(low, high, strict=True))
     return "#" + "".join(f"{channel:02x}" for channel in mixed)
+
+
+def faint(colour: str, opacity: float = 0.2) -> str:
+    """A `#rrggbb` colour that lets through what is below."""
+    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, {opacity})"
 
 
 def ink_on(fill: str) -> str:
@@ -62,6 +90,12 @@ def safe(text: str) -> str:
     return html.escape(text, quote=True)
 
 
+def broken(name: str, width: int = 72, lines: int = 4) -> str:
+    """A long name over several lines, cut in the middle beyond that."""
+    name = shorten(name, width * lines)
+    return "\n".join(name[i : i + width] for i in range(0, len(name), width))
+
+
 def shorten(name: str, length: int) -> str:
     """At most `length` characters, cut in the middle: a name's end tells as much as its start."""
     if len(name) <= length:
@@ -70,20 +104,72 @@ def shorten(name: str, length: int) -> str:
     return f"{name[:head]}…{name[len(name) - (length - 1 - head) :]}"
 
 
-def dress(figure: go.Figure, title: str, *, modelled: bool, **layout: Any) -> go.Figure:
-    """The common look, and the words that a modelled trace owes to whoever sees the figure."""
-    heading = f"<b>{safe(title)}</b>" + (" (modelled)" if modelled else "")
+def axis(title: str, **layout: Any) -> dict[str, Any]:
+    """An axis with its unit in words, hair lines and no heavy zero."""
+    return {
+        "title": {"text": title}, "gridcolor": GRID, "zeroline": False, "automargin": True, "ticks": "outside",
+        "ticklen": 5, "tickcolor": "rgba(0,0,0,0)",
+    } | layout  # fmt: skip
+
+
+def names(labels: Sequence[str]) -> dict[str, Any]:
+    """A vertical axis of names from the top downwards, for bars at 0, 1, 2 …; `room` tells the left margin it needs."""
+    rows = max(1, len(labels))
+    return {
+        "tickvals": list(range(len(labels))), "ticktext": [safe(label) for label in labels],
+        "range": [rows - 0.45, -0.55], "fixedrange": True, "showgrid": False, "zeroline": False, "ticks": "outside",
+        "ticklen": 6, "tickcolor": "rgba(0,0,0,0)", "visible": any(labels),
+    }  # fmt: skip
+
+
+def room(labels: Sequence[str]) -> int:
+    """Pixels for the longest of the names, in 12 px letters whose mean width is below 7 px."""
+    return 24 + 7 * max((len(label) for label in labels), default=0)
+
+
+LEGEND = {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"}
+
+
+def say(figure: go.Figure, text: str) -> None:
+    """A sentence in the middle, where there is nothing to draw."""
+    figure.add_annotation(
+        text=text, showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5, font={"size": 14, "color": INK}
+    )
+
+
+def whiskers(figure: go.Figure, meaning: str | None) -> None:
+    """What the whiskers are, at the lower right; nothing where there are none."""
+    if meaning is not None:
+        figure.add_annotation(
+            name="whiskers", text=f"whiskers: {meaning}", showarrow=False, xref="paper", yref="paper", x=1, y=0,
+            xanchor="right", yanchor="top", yshift=-26, font={"size": 11},
+        )  # fmt: skip
+
+
+def dress(
+    figure: go.Figure, title: str, *, modelled: bool, subtitle: str = "", all_of_it: bool = True, **layout: Any
+) -> go.Figure:
+    """The common look, and the words that a modelled trace owes to whoever sees the figure.
+
+    `all_of_it`: everything shown is modelled, not just a part that says so itself.
+    """
+    heading = f"<b>{safe(title)}</b>" + (" (modelled)" if modelled and all_of_it else "")
     margin = {"l": 16, "r": 16, "t": 48, "b": 16} | layout.pop("margin", {})
+    below = SUBTITLE_HEIGHT if subtitle else 0
+    margin["t"] += below
     if modelled:
         margin["t"] += NOTICE_HEIGHT
         figure.add_annotation(
             name=NOTICE, text="<br>".join(safe(line) for line in textwrap.wrap(MODELLED_NOTICE, 96)),
             xref="paper", x=0, xanchor="left", xshift=12 - margin["l"], yref="paper", y=1, yanchor="top",
-            yshift=margin["t"] - 30, showarrow=False, align="left", font={"size": 11, "color": WARNING},
+            yshift=margin["t"] - 30 - below, showarrow=False, align="left", font={"size": 11, "color": WARNING},
         )  # fmt: skip
+    if "height" in layout:
+        layout["height"] += below + (NOTICE_HEIGHT if modelled else 0)
     figure.update_layout(
         title={"text": heading, "x": 0, "xref": "container", "xanchor": "left", "pad": {"l": 12, "t": 4},
-               "y": 1, "yref": "container", "yanchor": "top", "font": {"size": 15}},
+               "y": 1, "yref": "container", "yanchor": "top", "font": {"size": 15},
+               "subtitle": {"text": safe(subtitle), "font": {"size": 12}}},
         font={"family": FONT, "size": 12, "color": INK},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",

@@ -1,6 +1,6 @@
 """The report's render step: `Content` → one HTML page that loads nothing from anywhere.
 
-Every text is escaped here and nowhere else; the page's script receives values as JSON in which no `<` is left.
+Every text is escaped here or in its table; the page's script receives values as JSON in which no `<` is left.
 """
 
 from __future__ import annotations
@@ -15,8 +15,12 @@ from typing import TypeAlias
 from plotly.offline import get_plotlyjs
 from plotly.utils import PlotlyJSONEncoder
 
-from smaragdine.report.content import Content, Recording, Table
+from smaragdine.quantity import percent
+from smaragdine.report.content import Content
+from smaragdine.report.hero import Part, Words
 from smaragdine.report.methods import CITATION
+from smaragdine.report.recording import Recording
+from smaragdine.table import Table
 
 _RenderOne: TypeAlias = Callable[[int, Recording], str]
 
@@ -25,13 +29,15 @@ def render(content: Content) -> str:
     """The page. It depends on the content alone."""
     payload = {
         "views": [
-            {"caption": v.caption, "sunburst": v.sunburst, "levels": v.levels, "start": v.start} for v in content.views
+            {"caption": v.caption, "sunburst": v.sunburst, "byPower": v.by_power, "levels": v.levels, "start": v.start}
+            for v in content.views
         ],
         "figures": {
             **content.figures,
             **{f"{key}-{i}": drawn for i, r in enumerate(content.recordings) for key, drawn in r.figures.items()},
         },
     }
+    hero = content.hero
     assets = files("smaragdine.report")
     template = Template(assets.joinpath("report.html").read_text(encoding="utf-8"))
     return template.substitute(
@@ -40,32 +46,74 @@ def render(content: Content) -> str:
         notice=f'<p class="notice" role="note">{_code(content.notice)}</p>' if content.notice else "",
         basis=_text(content.basis),
         mark=" (modelled)" if content.notice else "",
-        rankings="".join(f'<div class="figure" data-figure="{_text(kind)}"></div>' for kind in content.figures),
-        coverage=_text(content.coverage),
-        tiles="".join(
-            f'<div class="tile"><span>{_text(label)}</span><b>{_text(value)}</b><small>{_text(why)}</small></div>'
-            for label, value, why in content.tiles
+        about=_text(hero.facts),
+        headline="".join(f"<p>{_words(sentence)}</p>" for sentence in hero.headline),
+        coverage="".join(
+            f'<p class="lead"><b>coverage</b> {_text(one)}</p>' for one in dict.fromkeys(content.coverage)
         ),
-        facts=_facts(content.recordings[0]),
         warnings=_warnings(content.recordings),
-        totals=_table(content.totals),
+        tiles="".join(
+            f'<div class="tile"><span>{_text(tile.label)}</span><b>{_text(tile.value)}</b>'
+            f"<small>{_text(tile.meaning)}</small></div>"
+            for tile in hero.tiles
+        ),
+        spread=_text(hero.spread),
+        ledger_bars="".join(_ledger_bar(basis, parts) for basis, parts in hero.ledger.items()),
+        ledgers=_each(content.recordings, lambda i, r: _table(r.totals) + _table(r.ledger)),
         runs=f"<h3>Runs</h3>{_table(content.runs)}" if content.runs else "",
-        ledgers=_each(content.recordings, lambda i, recording: _table(recording.ledger)),
         views="".join(
             f'<button type="button" role="tab" data-view="{i}">{_text(view.label)}</button>'
             for i, view in enumerate(content.views)
         ),
+        scales=_SCALES if any(view.by_power for view in content.views) else "",
         empty="" if content.views else '<p class="empty">No operations were recorded, so there is nothing to open.</p>',
+        together="".join(_figure(kind) for kind in ("phases", "layers") if kind in content.figures),
         layers=_table(content.layers),
-        power=_each(content.recordings, lambda i, _: f'<div class="figure" data-figure="power-{i}"></div>'),
-        steps=_each(content.recordings, lambda i, _: f'<div class="figure" data-figure="steps-{i}"></div>'),
-        sources=_each(content.recordings, lambda i, recording: _table(recording.sources)),
+        rankings="".join(_figure(kind) for kind in ("stef", "stpf") if kind in content.figures),
+        tensors=_table(content.tensors),
+        scatters="".join(_figure(kind) for kind in ("scatter", "flops", "similarity") if kind in content.figures),
+        power=_each(content.recordings, lambda i, _: _figure(f"power-{i}")),
+        steps=_each(
+            content.recordings,
+            lambda i, r: f'<div class="grid">{"".join(_figure(f"{k}-{i}") for k in r.figures if k != "power")}</div>',
+        ),
+        facts=_each(content.recordings, lambda _, recording: _facts(recording)),
+        sources=_each(content.recordings, lambda _, recording: _table(recording.sources)),
         methods="".join(f"<p>{_text(paragraph)}</p>" for paragraph in content.methods),
         citation=_text(CITATION),
         payload=_json(payload),
         plotly=get_plotlyjs(),
         script=assets.joinpath("report.js").read_text(encoding="utf-8"),
     )
+
+
+_SCALES = (
+    '<div class="tabs scales" role="group" aria-label="Scale">'
+    '<button type="button" data-scale="energy" aria-pressed="true">energy</button>'
+    '<button type="button" data-scale="power" aria-pressed="false">power</button></div>'
+)
+
+
+def _figure(kind: str) -> str:
+    return f'<div class="figure" data-figure="{_text(kind)}"></div>'
+
+
+def _words(words: Words) -> str:
+    return "".join(f"<b>{_text(text)}</b>" if strong else _text(text) for text, strong in words)
+
+
+def _ledger_bar(basis: str, parts: tuple[Part, ...]) -> str:
+    """One bar of all energy of a basis, and below it what its stretches are."""
+    bar = "".join(
+        f'<i class="{part.entry}" style="flex-grow:{part.share:.5f}" title="{_text(part.entry)}: {part.energy}"></i>'
+        for part in parts
+    )
+    key = "".join(
+        f'<li title="{_text(part.meaning)}"><i class="{part.entry}"></i>{_text(part.entry)} '
+        f"<b>{percent(part.share)}</b> <small>{part.energy}</small></li>"
+        for part in parts
+    )
+    return f'<div class="joules" aria-label="{_text(basis)}"><div class="bar">{bar}</div><ul>{key}</ul></div>'
 
 
 def _text(value: str) -> str:
@@ -87,20 +135,12 @@ def _json(value: object) -> str:
 
 
 def _table(table: Table) -> str:
-    def cells(tag: str, row: tuple[str, ...]) -> str:
-        return "".join(
-            f"<{tag}{' class=num' if i in table.numeric else ''}>{_text(cell)}</{tag}>" for i, cell in enumerate(row)
-        )
-
-    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in table.rows)
-    return (
-        f'<div class="scroll"><table><thead><tr>{cells("th", table.headers)}</tr></thead><tbody>{body}</tbody></table>'
-        "</div>"
-    )
+    return f'<div class="scroll">{table.html()}</div>'
 
 
 def _facts(recording: Recording) -> str:
-    return "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in recording.facts)
+    items = "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in recording.facts)
+    return f"<dl>{items}</dl>"
 
 
 def _warnings(recordings: tuple[Recording, ...]) -> str:

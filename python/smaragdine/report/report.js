@@ -21,9 +21,16 @@
   function recolour(printing) {
     for (const element of drawn) Plotly.relayout(element, ink(printing));
   }
+  function print(printing) {
+    recolour(printing);
+    for (const element of document.querySelectorAll("details")) element.open = printing || element.dataset.open === "true";
+  }
   dark.addEventListener("change", () => recolour(false));
-  window.addEventListener("beforeprint", () => recolour(true));
-  window.addEventListener("afterprint", () => recolour(false));
+  window.addEventListener("beforeprint", () => {
+    for (const element of document.querySelectorAll("details")) element.dataset.open = String(element.open);
+    print(true);
+  });
+  window.addEventListener("afterprint", () => print(false));
 
   const svg = (name, attributes) => {
     const element = document.createElementNS(SVG, name);
@@ -36,11 +43,25 @@
   const percent = (share) => (share >= 0.09995 ? (100 * share).toFixed(1) : (100 * share).toFixed(2)) + " %";
 
   let view = null;
+  let scale = "energy";
   let nodes = new Map();
 
   function index(chosen) {
     const { ids, parents, labels, hovertext } = chosen.sunburst.data[0];
-    nodes = new Map(ids.map((id, i) => [id, { id, parent: parents[i], label: labels[i], hover: hovertext[i] }]));
+    nodes = new Map(ids.map((id, i) => [id, { id, parent: parents[i], label: labels[i], hover: hovertext[i], inside: [] }]));
+    for (const node of nodes.values()) nodes.get(node.parent)?.inside.push(node);
+  }
+
+  // Rings to draw from a layer outwards, four or fewer: drawing takes time by the slice.
+  function rings(id) {
+    let ring = [nodes.get(id)];
+    let slices = 1;
+    for (const [depth, most] of [[2, Infinity], [3, 1200], [4, 600]]) {
+      ring = ring.flatMap((node) => node.inside);
+      slices += ring.length;
+      if (slices > most) return depth - 1;
+    }
+    return 4;
   }
 
   function crumbs(id) {
@@ -84,12 +105,15 @@
     for (const b of level.boxes) {
       const group = svg("g", {});
       const r = b.round ? 13 : 0;
-      group.append(svg("rect", { x: b.x, y: b.y, width: b.w, height: b.h, rx: r, fill: b.fill, stroke: b.edge, "stroke-width": 1.3 }));
+      const paint = scale === "power" && b.power ? b.power : b;
+      group.append(
+        svg("rect", { x: b.x, y: b.y, width: b.w, height: b.h, rx: r, fill: paint.fill, stroke: paint.edge, "stroke-width": 1.3 })
+      );
       const middle = b.x + b.w / 2;
-      const name = svg("text", { x: middle, y: b.y + b.h / 2 - 8, fill: b.ink });
+      const name = svg("text", { x: middle, y: b.y + b.h / 2 - 8, fill: paint.ink });
       name.textContent = b.name;
-      const share = svg("text", { x: middle, y: b.y + b.h / 2 + 8, fill: b.ink, "font-weight": 700 });
-      share.textContent = percent(b.share);
+      const share = svg("text", { x: middle, y: b.y + b.h / 2 + 8, fill: paint.ink, "font-weight": 700 });
+      share.textContent = paint === b ? percent(b.share) : b.power.told;
       group.append(name, share);
       if (b.id !== null) {
         const title = svg("title", {});
@@ -112,17 +136,34 @@
   // Opens a layer in both pictures.
   function open(id) {
     show(id);
-    Plotly.restyle(burst, { level: [id] });
+    if (nodes.get(id).inside.length) burstAt(id);
   }
 
   async function choose(i) {
     view = payload.views[i];
-    document.querySelectorAll(".tabs button").forEach((button, k) => button.setAttribute("aria-selected", String(k === i)));
+    document.querySelectorAll("[data-view]").forEach((button, k) => button.setAttribute("aria-selected", String(k === i)));
     document.getElementById("caption").textContent = view.caption;
     index(view);
-    view.sunburst.data[0].level = "0";
-    await draw(burst, view.sunburst);
+    await burstAt(view.start);
     show(view.start);
+  }
+
+  // Draws the ring from one layer outwards, by energy or by power.
+  async function burstAt(id) {
+    const data = { ...view.sunburst.data[0], level: id, maxdepth: rings(id) };
+    if (scale === "power" && view.byPower) {
+      Object.assign(data, { values: view.byPower.values, marker: { ...data.marker, ...view.byPower.marker } });
+    }
+    await draw(burst, { data: [data], layout: view.sunburst.layout });
+  }
+
+  async function measure(chosen) {
+    scale = chosen;
+    for (const button of document.querySelectorAll("[data-scale]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.scale === chosen));
+    }
+    await burstAt(burst._fullData[0].level || "0");
+    show(document.getElementById("level").dataset.level);
   }
 
   async function start() {
@@ -132,11 +173,19 @@
       burst.on("plotly_sunburstclick", (event) => {
         const id = event.points[0].id;
         const entry = burst._fullData[0].level || "0";
-        show(id === entry ? event.nextLevel || nodes.get(id).parent || "0" : id);
+        const next = id === entry ? event.nextLevel || nodes.get(id).parent || "0" : id;
+        show(next);
+        if (!nodes.get(next).inside.length || rings(next) === burst._fullData[0].maxdepth) return true;
+        burstAt(next);
+        return false; // plotly's own way there keeps the number of rings
       });
-      document.querySelectorAll(".tabs button").forEach((button, i) => button.addEventListener("click", () => choose(i)));
+      document.querySelectorAll("[data-view]").forEach((button, i) => button.addEventListener("click", () => choose(i)));
+      for (const button of document.querySelectorAll("[data-scale]")) {
+        button.addEventListener("click", () => measure(button.dataset.scale));
+      }
     } else {
       document.querySelector(".pair").remove();
+      document.querySelector(".choices").remove();
     }
     for (const element of document.querySelectorAll("[data-figure]")) {
       const figure = payload.figures[element.dataset.figure];

@@ -7,7 +7,7 @@ use crate::clock::{ClockPair, TraceClock};
 use crate::names::Namer;
 use crate::trace::{Event, Kind, Op, Phase, Trace};
 use crate::wire::v1;
-use crate::xplane::Profile;
+use crate::xplane::{Profile, RawOp};
 
 /// Stamps further from the recording's start than this belong to another clock, or to nobody.
 const FURTHEST_NS: u64 = 10 * 366 * 86_400 * 1_000_000_000;
@@ -34,6 +34,8 @@ type Key = (String, String, Phase);
 #[derive(Debug, Default)]
 pub(crate) struct Events {
     ops: FxHashMap<Key, u32>,
+    /// What a finished trace calls its operations, so that a further profile finds them without the graph.
+    raw_names: FxHashMap<String, u32>,
     /// A stream's own operation numbers → ours.
     stream_ops: FxHashMap<(u64, u32), u32>,
 }
@@ -44,7 +46,8 @@ impl Events {
     /// Continues with the operations that `trace` has already.
     pub(crate) fn of(trace: &Trace) -> Self {
         let ops = trace.ops.iter().zip(0..).map(|(op, number)| (key(op), number)).collect();
-        Self { ops, stream_ops: FxHashMap::default() }
+        let raw_names = trace.ops.iter().zip(0..).map(|(op, number)| (op.raw_name.clone(), number)).collect();
+        Self { ops, raw_names, stream_ops: FxHashMap::default() }
     }
 
     /// Adds a client's own events; warns of what is left out.
@@ -97,13 +100,17 @@ impl Events {
         &mut self,
         trace: &mut Trace,
         profile: Profile,
-        namer: &mut Namer,
+        namer: &Namer,
         pair: ClockPair,
         warnings: &mut Warnings,
     ) {
         let clock = TraceClock { realtime_offset_ns: trace.metadata.realtime_offset_ns };
         profile.notes.iter().for_each(|note| warnings.add(note));
-        let ops: Vec<u32> = profile.names.iter().map(|raw| self.intern(trace, namer.name(raw))).collect();
+        let mut number = |raw: &RawOp| match self.raw_names.get(&raw.raw_name) {
+            Some(&known) => known,
+            None => self.intern(trace, namer.name(raw)),
+        };
+        let ops: Vec<u32> = profile.names.iter().map(&mut number).collect();
         let devices: Vec<_> = profile.devices.iter().map(|device| device_number(trace, device)).collect();
         trace.events.reserve(profile.events.len());
         for event in profile.events {
@@ -128,7 +135,8 @@ impl Events {
         }
     }
 
-    fn intern(&mut self, trace: &mut Trace, op: Op) -> u32 {
+    /// The number of an operation, a new one where the trace lacks it.
+    pub(crate) fn intern(&mut self, trace: &mut Trace, op: Op) -> u32 {
         *self.ops.entry(key(&op)).or_insert_with(|| {
             trace.ops.push(op);
             trace.ops.len() as u32 - 1
@@ -165,6 +173,7 @@ fn op_of(op: v1::Op) -> Op {
         phase: Phase::parse(&op.phase).unwrap_or(Phase::Other),
         raw_name: or(&op.raw_name, &op.qtn),
         flops: (op.flops > 0.0).then_some(op.flops),
+        fused: String::new(),
         qtn: op.qtn,
     }
 }

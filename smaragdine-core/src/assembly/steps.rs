@@ -23,6 +23,16 @@ pub(crate) fn find_steps(steps: &mut [Step], events: &mut [Event]) {
     }
 }
 
+/// Marks the steps that another's profile with these events holds whole.
+pub(crate) fn mark_traced(steps: &mut [Step], events: &[Event]) {
+    let start_ns = events.iter().map(|event| event.start_ns).min();
+    let end_ns = events.iter().map(|event| event.end_ns).max();
+    let (Some(start_ns), Some(end_ns)) = (start_ns, end_ns) else { return };
+    for step in steps {
+        step.traced |= start_ns <= step.start_ns && step.end_ns <= end_ns;
+    }
+}
+
 /// The stretches whose readings are kept as they are: traced steps, and events outside any step. In order, disjoint.
 pub(crate) fn windows(steps: &[Step], events: &[Event]) -> Vec<(i64, i64)> {
     let steps = steps.iter().filter(|step| step.traced).map(|step| (step.start_ns, step.end_ns));
@@ -65,6 +75,17 @@ mod tests {
         let mut steps = [step(1, 0, 100), step(2, 100, 200)];
         find_steps(&mut steps, &mut [event(10, 20)]);
         assert_eq!(steps.map(|step| step.traced), [true, false]);
+    }
+
+    #[test]
+    fn a_profile_of_anothers_traces_the_steps_that_it_holds_whole() {
+        let mut steps: [Step; 4] = [0, 100, 200, 300].map(|start_ns| step(0, start_ns, start_ns + 100));
+        steps.iter_mut().for_each(|step| step.traced = false);
+        mark_traced(&mut steps, &[event(90, 130), event(150, 320)]);
+        assert_eq!(steps.map(|step| step.traced), [false, true, true, false]);
+        let mut steps = [step(0, 0, 100)];
+        mark_traced(&mut steps, &[]);
+        assert!(steps[0].traced, "what was traced stays so");
     }
 
     #[test]

@@ -34,6 +34,15 @@ impl Layers {
         }
     }
 
+    /// Whether this is the path of a layer, written as the user's program does.
+    pub(super) fn contains(&self, path: &str) -> bool {
+        let mut scope = Some(0);
+        for segment in path.split('/') {
+            scope = scope.and_then(|scope| self.scopes.get(scope)?.get(segment).copied());
+        }
+        scope.is_some()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.scopes.first().is_none_or(FxHashMap::is_empty)
     }

@@ -16,10 +16,17 @@ impl<'a> Path<'a> {
         if let Some(index) = backward {
             segments.drain(..=index);
         }
+        // Each copy but the first of a model that is spread over devices has a scope of its own.
+        if segments.len() > 1 && without_number(segments[0]) == Some("replica") {
+            segments.remove(0);
+        }
+        let loops = segments.iter().take_while(|segment| is_control_flow(segment)).count();
+        segments.drain(..loops.min(segments.len().saturating_sub(2)));
         unstage(&mut segments);
         Self { backward: backward.is_some(), segments }
     }
 
+    /// The outermost scope, or the operation where it has none.
     pub(super) fn first(&self) -> &'a str {
         self.segments.first().copied().unwrap_or("")
     }
@@ -40,6 +47,11 @@ pub(super) fn unwrapped(raw_name: &str) -> &str {
         before = segment;
     }
     rest
+}
+
+/// The scope of a loop or a branch, in which whole training steps may lie.
+pub(super) fn is_control_flow(segment: &str) -> bool {
+    matches!(without_number(segment).unwrap_or(segment), "while" | "cond")
 }
 
 /// `PartitionedCall`, `StatefulPartitionedCall_3`

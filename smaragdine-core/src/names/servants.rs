@@ -1,155 +1,98 @@
-//! Operations without a scope belong to whom they serve, which the graph tells: sums of gradients, Keras's metrics.
+//! Operations that no scope of the model names belong to whom they serve, which the graph tells: sums of gradients,
+//! the optimizer's updates of a variable, what Keras computes for metrics.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::FxHashMap;
 
-use super::path::{Path, is_gradient_scope, unwrapped};
-use super::{METRICS, Namer, OPTIMIZER, Place};
+use super::path::{Path, without_number};
+use super::variables::layer_of;
+use super::walk::{Owner, Walker};
+use super::{Namer, OPTIMIZER, Place};
 use crate::graph::{Graph, NodeId};
 use crate::trace::Phase;
 
-/// A walk ends after so many operations without a scope; Keras's metrics take some ten.
-const REACH: usize = 256;
+/// Whom the operations of one graph serve.
+#[derive(Debug, Default)]
+pub(super) struct Servants {
+    served: FxHashMap<NodeId, Service>,
+}
 
-impl Namer {
-    /// Whom the operation serves as the graph tells; `None` where it lies in no graph or the graph tells nothing.
-    pub(super) fn by_graph(&self, raw_name: &str) -> Option<Place> {
-        let (graph, node) = self.node(raw_name)?;
-        let graph = &self.graphs[graph];
-        self.by_gradients(graph, node)
-            .or_else(|| self.by_consumers(graph, node))
-            .or_else(|| self.by_states(graph, node))
-    }
+/// Whom an operation serves, and its name among those that serve the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Service {
+    pub(super) place: Place,
+    /// `gradients/bert/encoder/layer_0/AddN`, `optimizer/bert/pooler/dense/kernel/Square`; the same in every step and
+    /// process, where TensorFlow's own numbers are not. Empty where the operation's own name says as much.
+    pub(super) qtn: String,
+}
 
-    /// The raw name is a node, or a part of one such as `Sum/reduction_indices`.
-    pub(super) fn is_operation(&self, raw_name: &str) -> bool {
-        let scope = unwrapped(raw_name).rsplit_once('/').map_or("", |(scope, _)| scope);
-        !scope.is_empty() && self.graphs.iter().any(|graph| graph.find(scope).is_some())
-    }
-
-    /// An operation that gradients feed serves the innermost layer that all of them come from.
-    fn by_gradients(&self, graph: &Graph, node: NodeId) -> Option<Place> {
-        let mut layer: Option<String> = None;
-        let inputs = |graph: &Graph, node: NodeId| graph.node(node).inputs.clone();
-        self.walk(graph, node, inputs, |place| {
-            if place.phase == Phase::Backward {
-                layer = Some(match layer.take() {
-                    Some(known) => common(&known, &place.layer),
-                    None => place.layer,
-                });
-            }
-            false
-        });
-        layer.filter(|layer| !layer.is_empty()).map(|layer| Place::new(layer, Phase::Backward))
-    }
-
-    /// An operation serves the first scope that its results reach; one whose results end in a variable is a metric.
-    fn by_consumers(&self, graph: &Graph, node: NodeId) -> Option<Place> {
-        if let Some(place) = self.state(graph, node) {
-            return Some(place);
-        }
-        let mut served = None;
-        let mut state = None;
-        let consumers = |graph: &Graph, node: NodeId| {
-            state = state.take().or_else(|| self.state(graph, node));
-            graph.node(node).consumers.clone()
-        };
-        self.walk(graph, node, consumers, |place| {
-            served = Some(place);
-            true
-        });
-        // A value may be counted by a metric and used; then the use is what it is for.
-        served.or(state)
-    }
-
-    /// What is read back from a metric's variable belongs to it.
-    fn by_states(&self, graph: &Graph, node: NodeId) -> Option<Place> {
-        let mut found = None;
-        let sources = |graph: &Graph, node: NodeId| {
-            found = found.take().or_else(|| self.state(graph, node));
-            graph.node(node).inputs.iter().chain(&graph.node(node).controls).copied().collect()
-        };
-        self.walk(graph, node, sources, |_| false);
-        found
-    }
-
-    /// Whose variable the operation updates, where it is one without a scope that updates one.
-    fn state(&self, graph: &Graph, node: NodeId) -> Option<Place> {
-        let node = graph.node(node);
-        if !is_assignment(&node.op) || node.name.contains('/') {
-            return None;
-        }
-        let variable = node.inputs.first().map_or("", |&variable| graph.node(variable).name.as_str());
-        // Functions get their variables as arguments, `adam_add_readvariableop_resource`.
-        let of_optimizer = self.optimizers.iter().any(|optimizer| variable.starts_with(&format!("{optimizer}_")));
-        let of_optimizer = of_optimizer || variable.split('_').next().is_some_and(|first| self.is_optimizer(first));
-        Some(if of_optimizer { Place::new(OPTIMIZER, Phase::Optimizer) } else { Place::new(METRICS, Phase::Other) })
-    }
-
-    /// Walks from `node` along `next` through operations without a scope, breadth first; `reached` is told the place of
-    /// each operation that has one, and ends the walk by returning true.
-    fn walk(
-        &self,
-        graph: &Graph,
-        node: NodeId,
-        mut next: impl FnMut(&Graph, NodeId) -> Vec<NodeId>,
-        mut reached: impl FnMut(Place) -> bool,
-    ) {
-        let mut waiting = next(graph, node);
-        let mut visited: FxHashSet<NodeId> = FxHashSet::default();
-        let mut index = 0;
-        while let Some(&node) = waiting.get(index) {
-            index += 1;
-            if !visited.insert(node) || visited.len() > REACH {
-                continue;
-            }
-            match self.by_scope(&Path::of(&graph.node(node).name)) {
-                Some(place) => {
-                    if reached(place) {
-                        return;
-                    }
-                }
-                None => waiting.extend(next(graph, node)),
+impl Servants {
+    pub(super) fn find(namer: &Namer, graph: &Graph) -> Self {
+        let walker = Walker::of(namer, graph);
+        let mut families: FxHashMap<String, Vec<(Place, NodeId)>> = FxHashMap::default();
+        let mut served = FxHashMap::default();
+        for (node, owner) in walker.owners() {
+            let Owner::One(variable) = owner else { continue };
+            let Some((layer, name)) = layer_of(&namer.layers, &namer.model_name, &variable) else { continue };
+            let scope = format!("{OPTIMIZER}/{layer}/{name}");
+            let place = Place::new(layer, Phase::Optimizer);
+            if graph.node(node).name.contains(&variable) {
+                served.insert(node, Service { place, qtn: String::new() });
+            } else {
+                families.entry(scope).or_default().push((place, node));
             }
         }
-    }
-
-    /// The outermost scopes whose operations update variables with what gradients gave.
-    pub(super) fn find_optimizers(&self) -> FxHashSet<String> {
-        let mut found = FxHashSet::default();
-        for graph in &self.graphs {
-            for node in graph.nodes().filter(|node| is_assignment(&node.op)) {
-                let Some((scope, _)) = node.name.split_once('/') else { continue };
-                if found.contains(scope) || is_gradient_scope(scope) || self.layers.find(&[scope, ""]).is_some() {
-                    continue;
-                }
-                let mut waiting = node.inputs.clone();
-                let mut visited: FxHashSet<NodeId> = FxHashSet::default();
-                while let Some(input) = waiting.pop() {
-                    if !visited.insert(input) || visited.len() > REACH {
-                        continue;
-                    }
-                    let input = graph.node(input);
-                    let first = input.name.split('/').next().unwrap_or("");
-                    if is_gradient_scope(first) {
-                        found.insert(scope.to_owned());
-                        break;
-                    }
-                    if first == scope {
-                        waiting.extend(&input.inputs);
-                    }
-                }
+        for node in graph.ids().filter(|&node| walker.is_unplaced(node)) {
+            let Some(place) = walker.serves(node) else { continue };
+            if namer.layers.contains(&place.layer) {
+                let scope = if place.phase == Phase::Backward { "gradients/" } else { "" };
+                families.entry(format!("{scope}{}", place.layer)).or_default().push((place, node));
+            } else {
+                served.insert(node, Service { place, qtn: String::new() });
             }
         }
-        found
+        for (scope, members) in families {
+            number(namer, graph, &scope, members, &mut served);
+        }
+        Self { served }
+    }
+
+    pub(super) fn get(&self, node: NodeId) -> Option<&Service> {
+        self.served.get(&node)
     }
 }
 
-fn is_assignment(op: &str) -> bool {
-    op.starts_with("Assign") || op.starts_with("ResourceApply") || op.starts_with("ResourceSparseApply")
+/// Names the operations that serve one scope after their type, numbered in the order of TensorFlow's own numbers.
+fn number(
+    namer: &Namer,
+    graph: &Graph,
+    scope: &str,
+    members: Vec<(Place, NodeId)>,
+    served: &mut FxHashMap<NodeId, Service>,
+) {
+    let mut tails: FxHashMap<&str, Vec<(u32, &str)>> = FxHashMap::default();
+    for &(_, node) in &members {
+        let (head, _) = head_and_rest(namer, &graph.node(node).name);
+        let bare = without_number(head).unwrap_or(head);
+        let number = head[bare.len()..].strip_prefix('_').map_or(0, |number| number.parse().unwrap_or(u32::MAX));
+        tails.entry(bare).or_default().push((number, head));
+    }
+    for heads in tails.values_mut() {
+        heads.sort_unstable();
+        heads.dedup();
+    }
+    for (place, node) in members {
+        let (head, rest) = head_and_rest(namer, &graph.node(node).name);
+        let bare = without_number(head).unwrap_or(head);
+        let ordinal = tails[bare].iter().position(|&(_, known)| known == head).unwrap_or(0);
+        let number = if ordinal == 0 { String::new() } else { format!("_{ordinal}") };
+        served.insert(node, Service { place, qtn: format!("{scope}/{bare}{number}{rest}") });
+    }
 }
 
-/// The innermost scope that holds both.
-fn common(one: &str, other: &str) -> String {
-    let shared = one.split('/').zip(other.split('/')).take_while(|(one, other)| one == other);
-    shared.map(|(segment, _)| segment).collect::<Vec<_>>().join("/")
+/// `adam/Sub_26/ReadVariableOp` → (`Sub_26`, `/ReadVariableOp`); `AddN_3` → (`AddN_3`, ``)
+fn head_and_rest<'a>(namer: &Namer, name: &'a str) -> (&'a str, String) {
+    let segments = Path::of(name).segments;
+    let head = usize::from(segments.len() > 1 && namer.is_optimizer(segments[0]));
+    let rest = segments.iter().skip(head + 1).flat_map(|segment| ["/", segment]).collect();
+    (segments.get(head).copied().unwrap_or(name), rest)
 }

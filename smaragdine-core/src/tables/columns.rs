@@ -114,10 +114,14 @@ impl Columns {
         full(self.primitives::<T>(name)?, name)
     }
 
-    pub(super) fn strings(&self, name: &str) -> Checked<&StringArray> {
+    /// A column of strings that may hold nulls.
+    pub(super) fn texts(&self, name: &str) -> Checked<&StringArray> {
         let column = self.column(name)?;
-        let strings = column.as_string_opt::<i32>();
-        full(strings.ok_or_else(|| format!("column `{name}` is {}, not strings", column.data_type()))?, name)
+        column.as_string_opt::<i32>().ok_or_else(|| format!("column `{name}` is {}, not strings", column.data_type()))
+    }
+
+    pub(super) fn strings(&self, name: &str) -> Checked<&StringArray> {
+        full(self.texts(name)?, name)
     }
 
     pub(super) fn booleans(&self, name: &str) -> Checked<&BooleanArray> {

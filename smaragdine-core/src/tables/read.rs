@@ -20,7 +20,9 @@ pub(super) fn tables(dir: &Path, trace: &mut Trace) -> Result<()> {
     let rows = |file: &str, columns: &[&str], row: &mut dyn FnMut(&Columns) -> Checked<()>| {
         each_batch(&dir.join(file), state, columns, row)
     };
-    rows("ops.parquet", &["op", "qtn", "layer", "type", "phase", "raw_name", "flops"], &mut |batch| ops(batch, trace))?;
+    rows("ops.parquet", &["op", "qtn", "layer", "type", "phase", "raw_name", "flops", "fused"], &mut |batch| {
+        ops(batch, trace)
+    })?;
     rows("edges.parquet", &["from_op", "to_op"], &mut |batch| edges(batch, trace))?;
     let domains = index(trace.metadata.domains.iter().map(|domain| domain.name.clone()));
     rows("readings.parquet", &READINGS, &mut |batch| readings(batch, trace, &domains))?;
@@ -131,7 +133,7 @@ fn ops(batch: &Columns, trace: &mut Trace) -> Checked<()> {
     let number = batch.required::<UInt32Type>("op")?;
     let (qtn, layer, kind) = (batch.strings("qtn")?, batch.strings("layer")?, batch.strings("type")?);
     let (phase, raw_name) = (batch.strings("phase")?, batch.strings("raw_name")?);
-    let flops = batch.primitives::<Float64Type>("flops")?;
+    let (flops, fused) = (batch.primitives::<Float64Type>("flops")?, batch.texts("fused")?);
     for row in 0..batch.rows() {
         if number.value(row) as usize != trace.ops.len() {
             return Err(format!("operation {} stands in row {}", number.value(row), trace.ops.len()));
@@ -143,6 +145,7 @@ fn ops(batch: &Columns, trace: &mut Trace) -> Checked<()> {
             phase: parsed(phase.value(row), "phase", Phase::parse)?,
             raw_name: raw_name.value(row).to_owned(),
             flops: value(flops, row),
+            fused: if fused.is_valid(row) { fused.value(row).to_owned() } else { String::new() },
         });
     }
     Ok(())

@@ -78,6 +78,7 @@ fn ops(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
     });
     let numbers = numbers.collect::<Result<Vec<_>, _>>()?;
     let rows = &trace.ops[range];
+    let fused = rows.iter().map(|row| Some(&row.fused).filter(|fused| !fused.is_empty()));
     Columns::default()
         .required("op", UInt32Array::from(numbers))
         .required("qtn", StringArray::from_iter_values(rows.iter().map(|row| &row.qtn)))
@@ -86,6 +87,7 @@ fn ops(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
         .required("phase", StringArray::from_iter_values(rows.iter().map(|row| row.phase.name())))
         .required("raw_name", StringArray::from_iter_values(rows.iter().map(|row| &row.raw_name)))
         .nullable("flops", rows.iter().map(|row| row.flops).collect::<Float64Array>())
+        .nullable("fused", fused.collect::<StringArray>())
         .batch()
 }
 

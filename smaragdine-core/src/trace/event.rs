@@ -77,7 +77,10 @@ pub struct Op {
     pub kind: String,
     pub phase: Phase,
     pub raw_name: String,
+    /// Of one execution.
     pub flops: Option<f64>,
+    /// What its kernel computes besides, `BiasAdd+Relu`; empty for most.
+    pub fused: String,
 }
 
 /// One training, evaluation or prediction step.

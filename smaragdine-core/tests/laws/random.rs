@@ -120,6 +120,7 @@ pub(crate) fn trace_of(domains: &[Vec<Piece>], events: Vec<Event>) -> Trace {
         phase: Phase::Forward,
         raw_name: String::new(),
         flops: None,
+        fused: String::new(),
     };
     let readings = (0u16..).zip(domains).flat_map(|(domain, pieces)| {
         pieces.iter().map(move |(start_ns, end_ns, energy_j)| Reading {

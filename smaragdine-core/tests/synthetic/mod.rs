@@ -108,6 +108,7 @@ fn ops() -> (Vec<Op>, Vec<(u32, u32)>) {
         kind: kind.into(),
         phase,
         flops,
+        fused: String::new(),
     };
     let mut ops = Vec::new();
     for layer in &layers {

@@ -1,0 +1,93 @@
+"""`smaragdine compare`: two traces side by side."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from smaragdine.comparison import Comparison
+    from smaragdine.footprint import Footprint
+
+_TOP = 20
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "compare",
+        help="two traces side by side",
+        description="Prints what each layer, operation or pass took in A and in B, the largest change first. Energy is "
+        "per traced step, so that runs of different length compare; `--per run` takes the traced steps as they are.",
+    )
+    parser.add_argument("a", type=Path, metavar="A", help="the directory that a recording wrote")
+    parser.add_argument("b", type=Path, metavar="B", help="another")
+    parser.add_argument("--by", choices=("op", "layer", "type", "phase", "stef"), default="layer")
+    parser.add_argument("--per", choices=("run", "step", "sample", "token"), default="step")
+    parser.add_argument("--policy", default="equal", help="how energy was split among operations (default: equal)")
+    parser.add_argument("--top", type=int, metavar="N", help=f"only the N largest (a table's default: {_TOP})")
+    parser.add_argument("--format", choices=("table", "csv", "json"), default="table", dest="output_format")
+
+
+def run(args: argparse.Namespace) -> int:
+    from smaragdine.cli.table import paint, write_csv, write_json
+    from smaragdine.comparison import Comparison, Difference
+    from smaragdine.figures.similarity import alike
+    from smaragdine.runs import Runs
+
+    runs = Runs.open(args.a, args.b)
+    for trace in runs:
+        trace.require_readings()
+    a, b = runs.footprint(args.policy, per=args.per).footprints
+    comparison = Comparison.of(a, b, args.by)
+    top = args.top or (_TOP if args.output_format == "table" else len(comparison))
+    rows = [
+        asdict(one) | {"energy_change_j": one.energy_change_j, "energy_ratio": one.energy_ratio}
+        for one in comparison.differences[:top]
+    ]
+    notices = list(dict.fromkeys(trace.notice for trace in runs if trace.notice))
+    similarity = alike(a, b)
+    if args.output_format == "json":
+        asked = {"by": args.by, "per": args.per, "policy": args.policy}
+        write_json({"notice": next(iter(notices), None), **asked, "similarity": similarity, "rows": rows})
+    elif args.output_format == "csv":
+        write_csv(rows, [*Difference.__dataclass_fields__, "energy_change_j", "energy_ratio"], notices)
+    else:
+        for notice in notices:
+            print(paint(notice, "yellow"))
+        _print(args, a, b, comparison, similarity, top)
+    return 0
+
+
+def _print(
+    args: argparse.Namespace, a: Footprint, b: Footprint, comparison: Comparison, similarity: float | None, top: int
+) -> None:
+    from smaragdine.cli.table import paint, write_table
+    from smaragdine.quantity import joules, percent, seconds
+    from smaragdine.table import Table
+
+    print(f"A: {args.a}: {a.total} in operations per {args.per}")
+    print(f"B: {args.b}: {b.total} in operations per {args.per}")
+    told = "–" if similarity is None else f"{similarity:.4f}"
+    print(f"similarity of the summarised footprints (Pearson’s r): {told}")
+    rows = []
+    for one in comparison.differences[:top]:
+        sign = "+" if one.energy_change_j > 0 else "−" if one.energy_change_j < 0 else ""
+        ratio = one.energy_ratio
+        rows.append(
+            (
+                one.name,
+                joules(one.energy_a_j),
+                joules(one.energy_b_j),
+                f"{sign}{joules(abs(one.energy_change_j))}",
+                "–" if ratio is None else f"{'+' if ratio > 1 else '−' if ratio < 1 else ''}{percent(abs(ratio - 1))}",
+                seconds(one.time_a_s),
+                seconds(one.time_b_s),
+                one.basis,
+            )
+        )
+    headers = (args.by, "A", "B", "B − A", "", "time A", "time B", "basis")
+    write_table(Table(headers, tuple(rows), frozenset(range(1, 7))))
+    if len(comparison) > top:
+        print(paint(f"… and {len(comparison) - top} more; --top N shows them", "dim"))

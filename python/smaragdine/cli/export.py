@@ -1,0 +1,75 @@
+"""`smaragdine export`: a trace for other tools."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from smaragdine.errors import SmaragdineError
+
+if TYPE_CHECKING:
+    from smaragdine.trace import Trace
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "export",
+        help="a trace for other tools: a timeline for Perfetto, or tables as CSV",
+        description="`perfetto` writes one JSON file with events, steps and power over time, which ui.perfetto.dev and "
+        "chrome://tracing open. `csv` writes each table of the trace as a CSV file into a directory; lists and maps "
+        "in it are JSON.",
+    )
+    parser.add_argument("trace", type=Path, metavar="TRACE", help="the directory that a recording wrote")
+    parser.add_argument("--format", choices=("perfetto", "csv"), required=True, dest="output_format")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="PATH", help="default: TRACE/perfetto.json, or the directory TRACE/csv"
+    )
+    parser.add_argument("--policy", default="equal", help="perfetto: whose joules operations tell (default: equal)")
+
+
+def run(args: argparse.Namespace) -> int:
+    from smaragdine.trace import Trace
+
+    trace = Trace.open(args.trace)
+    output = args.output or trace.path / ("perfetto.json" if args.output_format == "perfetto" else "csv")
+    try:
+        if args.output_format == "perfetto":
+            _write_perfetto(trace, output, args.policy)
+        else:
+            _write_csv(trace, output)
+    except OSError as error:
+        raise SmaragdineError(
+            f"cannot write {output}: {error.strerror or error}", "name another place with -o", exit_code=2
+        ) from None
+    print(output)
+    return 0
+
+
+def _write_perfetto(trace: Trace, output: Path, policy: str) -> None:
+    """One event a line, so that a long trace never has to fit into memory."""
+    from smaragdine.perfetto import trace_events
+
+    about = {"name": trace.name, "basis": "modelled" if trace.modelled else "measured", "notice": trace.notice or ""}
+    with output.open("w", encoding="utf-8") as file:
+        file.write(f'{{"displayTimeUnit": "ms", "otherData": {json.dumps(about)}, "traceEvents": [')
+        separator = "\n"
+        for event in trace_events(trace, policy):
+            file.write(separator + json.dumps(event, separators=(",", ":")))
+            separator = ",\n"
+        file.write("\n]}\n")
+
+
+def _write_csv(trace: Trace, output: Path) -> None:
+    from smaragdine.trace import TABLES
+
+    output.mkdir(parents=True, exist_ok=True)
+    for table in TABLES:
+        relation = trace.sql(f"from {table}")
+        cells = [
+            f'to_json("{column}")::varchar as "{column}"' if str(kind).startswith("MAP") or str(kind).endswith("[]")
+            else f'"{column}"'
+            for column, kind in zip(relation.columns, relation.types, strict=True)
+        ]  # fmt: skip
+        relation.project(", ".join(cells)).write_csv(str(output / f"{table}.csv"), header=True)

@@ -1,0 +1,90 @@
+"""How alike several traces are: the correlation of their summarised footprints, each with each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from smaragdine.errors import SmaragdineError
+from smaragdine.figures import theme
+from smaragdine.figures.correlation import pearson
+from smaragdine.figures.subject import Subject, numbers
+from smaragdine.footprint import Footprint
+from smaragdine.runs import Runs, RunsFootprint
+
+_CELL = 58
+_SIDE = {"type": "category", "constrain": "domain", "showgrid": False, "zeroline": False}
+
+
+def similarity(
+    subjects: Runs | RunsFootprint | Sequence[Subject], *, names: Sequence[str] = (), power: bool = False
+) -> go.Figure:
+    """Pearson's correlation between the STEFs (`power`: STPFs) of each two traces: the field's accounting similarity.
+
+    A tensor that a trace lacks has 0 J there; powers are compared of the tensors that both have. Joules of one basis
+    are compared: measured where all traces have any. Raises SmaragdineError for fewer than two.
+    """
+    if isinstance(subjects, Runs):
+        names = names or [trace.name for trace in subjects]
+    own = subjects.footprints if isinstance(subjects, RunsFootprint) else [numbers(one) for one in subjects]
+    if len(own) < 2:
+        raise SmaragdineError("similarity compares at least two traces", "name further traces", exit_code=2)
+    modelled = any(footprint.modelled for footprint in own)
+    if power and modelled:
+        raise SmaragdineError("power was modelled, so watts per operation mean nothing", "compare energy", exit_code=2)
+    summaries = RunsFootprint(tuple(one for footprint in own for one in footprint.footprints)).summary()
+    tables = [_values(footprint.folded(summaries), "modelled" if modelled else "measured", power) for footprint in own]
+    labels = [f"{i + 1}. {theme.shorten(names[i], 24)}" if i < len(names) else str(i + 1) for i in range(len(own))]
+    values = [[_correlation(one, other, power) for other in tables] for one in tables]
+    lowest = min((value for row in values for value in row if value is not None), default=0.0)
+    fill = theme.diverging if lowest < 0 else theme.plain
+    figure = go.Figure(
+        go.Heatmap(
+            z=values,
+            x=[theme.safe(label.split(". ")[0]) for label in labels],
+            y=[theme.safe(label) for label in labels],
+            colorscale=theme.DIVERGING if lowest < 0 else theme.PLAIN_SCALE,
+            zmin=-1 if lowest < 0 else 0,
+            zmax=1,
+            xgap=2,
+            ygap=2,
+            colorbar={"title": {"text": "r", "side": "top"}, "thickness": 10, "outlinewidth": 0, "len": 0.9},
+            hovertemplate="%{y} with %{x}: r = %{z:.4f}<extra></extra>",
+        )
+    )
+    for i, row in enumerate(values):
+        for k, value in enumerate(row):
+            ink = theme.ink_on(fill(value)) if value is not None else theme.INK
+            text = "–" if value is None else f"{value:.2f}" if len(own) > 8 else f"{value:.4f}"
+            figure.add_annotation(x=k, y=i, text=text, showarrow=False, font={"size": 11, "color": ink})
+    side = _CELL * len(own)
+    return theme.dress(
+        figure,
+        f"Similarity of {'power' if power else 'energy'} by tensor",
+        modelled=modelled,
+        subtitle=f"Pearson’s r of {'STPFs' if power else 'STEFs'}, each trace with each",
+        width=max(520, side + 280),
+        height=side + 120,
+        xaxis=_SIDE | {"constraintoward": "left"},
+        yaxis=_SIDE | {"autorange": "reversed", "scaleanchor": "x", "automargin": True},
+        margin={"b": 36, "t": 56},
+    )
+
+
+def alike(one: Footprint, other: Footprint) -> float | None:
+    """Accounting similarity of two footprints: Pearson's r of their STEFs; None where they share no basis."""
+    summary = RunsFootprint((one, other)).summary()
+    basis = "modelled" if one.modelled or other.modelled else "measured"
+    a, b = (_values(footprint.folded(summary), basis, power=False) for footprint in (one, other))
+    return _correlation(a, b, power=False)
+
+
+def _values(footprint: Footprint | RunsFootprint, basis: str, power: bool) -> dict[str, float]:
+    groups = [group for group in footprint.by("op") if group.basis == basis]
+    return {group.name: (group.power_w or 0.0) if power else group.energy_j for group in groups}
+
+
+def _correlation(one: dict[str, float], other: dict[str, float], power: bool) -> float | None:
+    names = sorted(one.keys() & other.keys()) if power else sorted(one.keys() | other.keys())
+    return pearson([one.get(name, 0.0) for name in names], [other.get(name, 0.0) for name in names])

@@ -1,0 +1,95 @@
+"""A loop of the program's own, which marks its steps: where TensorFlow runs them, windows of them are traced."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from smaragdine.messages import Step
+from smaragdine.steps import COMPILATIONS
+from smaragdine.window import Windows
+
+if TYPE_CHECKING:
+    from smaragdine.operations import Operations
+    from smaragdine.recording import Recording
+
+
+@dataclass
+class StepMark:
+    """A step that runs; what is known about it may be set until it ends."""
+
+    step: int
+    epoch: int = 0
+    samples: int = 0
+    traced: bool = False
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+class Loop:
+    """Marks the steps of one recording. `model`, of which operations are traced, is what `Program` takes."""
+
+    def __init__(self, recording: Recording, windows: Windows, model: Any = None) -> None:
+        self._recording = recording
+        self._windows = windows
+        self._model = model
+        self._operations: Operations | None = None
+        self._next_step = 0
+        self._running = False
+
+    @contextmanager
+    def step(
+        self, step: int | None = None, *, epoch: int = 0, samples: int = 0, traced: bool | None = None
+    ) -> Iterator[StepMark]:
+        """As `Recording.step`."""
+        mark = StepMark(self._next_step if step is None else step, epoch, samples)
+        self._next_step = mark.step + 1
+        # No window opens or closes within a step: one within another, or on another thread, is only marked.
+        outermost, self._running = not self._running, True
+        in_window = self._begins() if outermost else False
+        told, start_ns = self._recording.told, time.monotonic_ns()
+        try:
+            yield mark
+        except BaseException:
+            # It broke off: it is no step, and the window holds whole ones.
+            if outermost and self._operations:
+                self._operations.pause()
+            raise
+        else:
+            end_ns = time.monotonic_ns()
+            compiled = self._ended((end_ns - start_ns) / 1e9, mark.samples) if outermost else 0
+            metrics = {**mark.metrics, COMPILATIONS: float(compiled)} if compiled else mark.metrics
+            seen = in_window or mark.traced or self._recording.told > told
+            is_traced = seen if traced is None else traced
+            self._recording.mark(Step(mark.step, start_ns, end_ns, mark.epoch, is_traced, mark.samples, metrics))
+        finally:
+            self._running = self._running and not outermost
+
+    def _begins(self) -> bool:
+        with self._recording.guarded():
+            if self._operations is None and "tensorflow" in sys.modules:
+                self._operations = self._trace()
+            # A program that sends events of its own has no need of a profiler besides.
+            if self._operations and not self._recording.told:
+                return self._operations.step_begins()
+        return False
+
+    def _ended(self, seconds: float, samples: int) -> int:
+        with self._recording.guarded():
+            if self._operations:
+                compiled = self._operations.compiled(samples)
+                self._operations.step_ended(seconds, compiled)
+                return compiled
+        return 0
+
+    def _trace(self) -> Operations:
+        from smaragdine.operations import Operations
+        from smaragdine.program import Program
+
+        # Whether a loop calls compiled functions or single operations cannot be known beforehand.
+        operations = Operations(self._recording, self._windows, Program(self._model), eager=True)
+        self._recording.before_finish(operations.close)
+        return operations

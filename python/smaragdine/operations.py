@@ -1,0 +1,139 @@
+"""The operations of a TensorFlow program: traced in windows of its steps, and told by the graphs that it runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from smaragdine.eager import Scopes
+from smaragdine.executed import Collection, executed
+from smaragdine.functions import graph_def
+from smaragdine.messages import Format
+from smaragdine.profiler import Profiler
+from smaragdine.program import Program
+from smaragdine.shapes import shaped
+from smaragdine.shipper import Shipper
+
+if TYPE_CHECKING:
+    from smaragdine.recording import Recording
+    from smaragdine.window import Windows
+
+
+class Operations:
+    """Told of every step's begin and end on the thread that runs them; what takes long is done in the background."""
+
+    def __init__(self, recording: Recording, windows: Windows, program: Program, *, eager: bool | None = None) -> None:
+        """`eager`: layers may run operation by operation; by default as the program says."""
+        self._recording = recording
+        self._windows = windows
+        self._program = program
+        self._shipper = Shipper()
+        may_be_eager = program.is_eager() if eager is None else eager
+        self._profiler = Profiler(recording, windows, self._shipper, Scopes() if may_be_eager else None)
+        self._collection: Collection | None = Collection()
+        self._traces = program.traces()
+        # Sizes that batches had.
+        self._batches: set[int] = set()
+        self._steps = 0
+        self._graphs: list[bytes] = []
+        self._complete = False
+        self._described = -1
+
+    def step_begins(self) -> bool:
+        """A step is about to begin; returns whether it is traced."""
+        if not self._profiler.tracing and not self._recording.paused and self._windows.wants_open():
+            # What the program is made of is known once it has run, and told before the first window.
+            if self._steps:
+                self._take()
+            self._profiler.start()
+        return self._profiler.tracing
+
+    def compiled(self, batch: int = 0) -> int:
+        """How many functions the step that ends now compiled; its batches had `batch` examples each, 0: unknown."""
+        traces = self._program.traces()
+        compiled, self._traces = max(traces - self._traces, 0), traces
+        if batch not in self._batches:
+            # XLA compiles a function anew for each size of its arguments.
+            compiled += bool(self._batches) and self._program.uses_xla()
+            self._batches.add(batch)
+        return compiled
+
+    def step_ended(self, seconds: float, compiled: int) -> None:
+        """A step took so long, and compiled so many functions."""
+        self._steps += 1
+        if self._steps == 1 and self._collection:
+            with self._paid():
+                self._collection.gather()
+        self._windows.stepped(seconds, compiled=compiled > 0)
+        if self._windows.wants_close():
+            self._profiler.stop()
+
+    def pause(self) -> None:
+        """No step runs now: an open window closes."""
+        self._profiler.stop()
+
+    def close(self) -> None:
+        """Waits until all that is known was sent."""
+        self._profiler.stop()
+        self._take()
+        if self._steps:
+            self._shipper.submit(self._conclude)
+        self._shipper.close()
+
+    def _take(self) -> None:
+        collection, self._collection = self._collection, None
+        if collection is None:
+            return
+        with self._paid():
+            metadata = collection.take()
+        if self._steps:
+            self._shipper.submit(lambda: self._describe(metadata), self._windows.spend)
+
+    @contextmanager
+    def _paid(self) -> Iterator[None]:
+        """Around what takes the training's time."""
+        began = time.monotonic_ns()
+        yield
+        ended = time.monotonic_ns()
+        self._recording.profiling(began, ended)
+        self._windows.spend((ended - began) / 1e9)
+
+    def _describe(self, metadata: bytes) -> None:
+        self._tell_model()
+        self._graphs, self._complete = executed(metadata, self._program.functions())
+        for graph in self._graphs:
+            self._recording.profile(Format.RUN_METADATA, graph)
+
+    def _tell_model(self) -> None:
+        self._described = self._program.traces()
+        if self._program.known:
+            self._recording.model(self._program.described())
+
+    def _conclude(self) -> None:
+        """What can wait for the end: shapes, and what was compiled meanwhile."""
+        if self._program.traces() != self._described:
+            self._tell_model()
+        if not self._complete:
+            self._fall_back()
+        # The last batch of an epoch may be smaller.
+        batch = max(self._batches, default=0) // self._program.replicas()
+        for graph in self._graphs:
+            if known := shaped(graph, batch):
+                self._recording.profile(Format.RUN_METADATA, known)
+
+    def _fall_back(self) -> None:
+        """Of a function that ran before the recording began, what another recording saw, or what it was traced as."""
+        functions = self._program.functions()
+        seen, self._complete = executed(b"", functions)
+        for graph in seen:
+            self._recording.profile(Format.RUN_METADATA, graph)
+        self._graphs += seen
+        traced = None if self._complete else next((graph for graph in map(graph_def, functions) if graph), None)
+        if traced:
+            self._recording.note(
+                "the step was compiled before this recording began, or while another collected graphs: its graph is "
+                "known as it was traced, not as TensorFlow's optimiser left it"
+            )
+            self._recording.profile(Format.GRAPH_DEF, traced)

@@ -1,0 +1,116 @@
+"""What the report tells of each trace apart: what ran where, its ledger, power, steps, and how well it was sampled."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from smaragdine import figures
+from smaragdine.figures import theme
+from smaragdine.quantity import joules, number, seconds
+from smaragdine.table import Table
+from smaragdine.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    name: str
+    facts: tuple[tuple[str, str], ...]
+    totals: Table
+    ledger: Table
+    sources: Table
+    figures: dict[str, dict[str, Any]]
+    """plotly figures as JSON values: `power`, `steps`, and `progress` where a metric was logged."""
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, trace: Trace, policy: str, name: str) -> Recording:
+        drawn = {"power": figures.power(trace), "steps": figures.steps(trace)}
+        if any("loss" in step.metrics for step in trace.steps):
+            drawn["progress"] = figures.progress(trace)
+        return cls(
+            name=name,
+            facts=_facts(trace),
+            totals=_totals(trace, policy),
+            ledger=Table.of_ledger(trace.ledger(policy)),
+            sources=_sources(trace),
+            figures={kind: theme.undressed(figure) for kind, figure in drawn.items()},
+            warnings=trace.metadata.warnings,
+        )
+
+
+def _facts(trace: Trace) -> tuple[tuple[str, str], ...]:
+    metadata = trace.metadata
+    started = dt.datetime.fromtimestamp(metadata.start_ns / 1e9, tz=dt.timezone.utc)
+    facts = [
+        ("started", started.strftime("%Y-%m-%d %H:%M:%S UTC")),
+        ("lasted", seconds(metadata.duration_s)),
+        ("host", _words(metadata.host)),
+        ("hardware", _words(metadata.hardware)),
+        ("software", _words(metadata.software)),
+        ("labels", _words(metadata.labels)),
+        ("steps", f"{len(trace.steps)}, {sum(step.traced for step in trace.steps)} of them traced"),
+    ]
+    if metadata.state == "cut":
+        facts.append(("state", "cut: rebuilt from the journal of a recording that did not end"))
+    hidden = len(metadata.hidden_operations)
+    if hidden:
+        facts.append(("hidden", f"{hidden} operations of the graph that the profiler did not show"))
+    return tuple((name, value) for name, value in facts if value)
+
+
+def _words(values: Mapping[str, Any]) -> str:
+    """A mapping as people write it: `kernel 6.1, name node-7`."""
+    parts = []
+    for key, value in sorted(values.items()):
+        if isinstance(value, list | tuple):
+            value = ", ".join(map(str, value))
+        if value not in ("", None):
+            parts.append(f"{str(key).replace('_', ' ')} {value}")
+    return "; ".join(parts)
+
+
+def _totals(trace: Trace, policy: str) -> Table:
+    ledger = trace.ledger(policy)
+    rows = []
+    for domain in trace.metadata.domains:
+        readings = trace.readings.get(domain.name)
+        entries = ledger.domain(domain.name)
+        rows.append(
+            (
+                domain.device,
+                domain.name,
+                domain.basis,
+                joules(readings.total_j) if readings else "no readings",
+                joules(entries["operations"]) if domain.counted and "operations" in entries else "–",
+                "yes" if domain.counted else f"no: {domain.not_counted_because or 'another domain holds it'}",
+            )
+        )
+    headers = ("device", "domain", "basis", "energy", "of it operations", "counted")
+    return Table(headers, tuple(rows), frozenset({3, 4}))
+
+
+def _sources(trace: Trace) -> Table:
+    def ns(value: int | None) -> str:
+        return seconds(None if value is None else value / 1e9)
+
+    rows = tuple(
+        (
+            source.name,
+            ", ".join(domain.name for domain in trace.metadata.domains if domain.source == source.name),
+            ns(source.period_ns),
+            ns(source.measured_period_ns),
+            number(source.ticks),
+            number(source.missed_ticks),
+            number(source.failed_reads),
+            ns(source.lateness_p50_ns),
+            ns(source.lateness_p99_ns),
+            seconds(source.cpu_s),
+        )
+        for source in trace.metadata.sources
+    )
+    headers = ("source", "domains", "period", "measured", "ticks", "missed", "failed", "late (median)", "late (99 %)",
+               "CPU time")  # fmt: skip
+    return Table(headers, rows, frozenset(range(2, len(headers))))

@@ -1,0 +1,18 @@
+//! What the user's program says about its model.
+
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+/// Empty where the program says nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Model {
+    /// The outermost scope, `bert`.
+    pub name: String,
+    /// `encoder/layer_0/attention`, without the model's name.
+    pub layer_paths: Vec<String>,
+    /// `bert/encoder/layer_0/output/dense/kernel`, in the optimizer's order.
+    pub variables: Vec<String>,
+    /// What functions call the variables that they capture → the variable's path. Of use while the recording lasts.
+    #[serde(skip)]
+    pub captures: FxHashMap<String, String>,
+}

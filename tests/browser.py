@@ -1,0 +1,47 @@
+"""A page as a browser without a network shows it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """A headless browser; the test is skipped where there is none, and fails where SMARAGDINE_REQUIRE_BROWSER=1."""
+    if not CHROMIUM.exists():
+        if os.environ.get("SMARAGDINE_REQUIRE_BROWSER") == "1":
+            pytest.fail(f"{CHROMIUM} is missing and SMARAGDINE_REQUIRE_BROWSER=1")
+        pytest.skip(f"{CHROMIUM} is missing")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Opened:
+    """A page with every request but its own file refused and written down, and every error it raised."""
+
+    def __init__(self, browser: Any, file: Path) -> None:
+        self.outside: list[str] = []
+        self.errors: list[str] = []
+        self.page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.route(lambda url: not url.startswith(("file:", "data:", "blob:")), self._refuse)
+        self.page.goto(file.as_uri())
+        self.page.wait_for_selector("html[data-ready]", timeout=60_000)
+
+    def _refuse(self, route: Any) -> None:
+        self.outside.append(route.request.url)
+        route.abort()
+
+    def crumbs(self) -> list[str]:
+        return [text.strip() for text in self.page.locator("#crumbs button").all_inner_texts()]

@@ -1,0 +1,272 @@
+"""Every way in which TensorFlow runs a model, through the real daemon: operations lead to the user's own layers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import smaragdine
+from hardware import built
+from smaragdine.trace import Trace
+
+keras = pytest.importorskip("keras")
+np = pytest.importorskip("numpy")
+tf = pytest.importorskip("tensorflow")
+pytestmark = pytest.mark.tensorflow
+
+from smaragdine.keras import EnergyCallback  # noqa: E402
+from smaragdine.tensorflow import EnergyHook  # noqa: E402
+
+layers = keras.layers
+WINDOWS: Any = {"window": 2, "every": 4}
+
+
+@pytest.fixture(autouse=True)
+def real_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
+    binary = os.environ.get("SMARAGDINE_BIN") or str(built("smaragdine-core", "smaragdined"))
+    monkeypatch.setenv("SMARAGDINE_BIN", binary)
+    monkeypatch.delenv("SMARAGDINE_SOCKET", raising=False)
+
+
+def mlp(**compile: Any) -> Any:
+    """A model within a model, and a layer called twice."""
+    twice = layers.Dense(16, activation="gelu", name="twice")
+    block = keras.Sequential([layers.Dense(16, name="dense"), layers.LayerNormalization(name="norm")], name="block")
+    inputs = keras.Input((16,), name="features")
+    net = keras.Model(inputs, layers.Dense(4, name="head")(block(twice(twice(inputs)))), name="net")
+    net.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"], **compile)
+    return net
+
+
+MLP = {"net/twice", "net/block/dense", "net/block/norm", "net/head"}
+
+
+def examples(count: int = 320) -> Any:
+    random = np.random.default_rng(0)
+    return random.random((count, 16), "float32"), random.integers(0, 4, count)
+
+
+def fit(net: Any, output: Path, data: Any = None) -> Trace:
+    callback = EnergyCallback(output, **WINDOWS)
+    net.fit(*(data or examples()), batch_size=32, verbose=0, callbacks=[callback])
+    assert callback.path is not None
+    return Trace.open(callback.path)
+
+
+def loop(run: Callable[..., Any], output: Path, model: Any) -> Trace:
+    features, labels = examples(32)
+    with smaragdine.record(output, model=model, **WINDOWS) as recording:
+        for _ in range(10):
+            with recording.step(samples=32):
+                run(features, labels)
+    return Trace.open(output)
+
+
+def column(trace: Trace, query: str) -> set[Any]:
+    return {row[0] for row in trace.sql(query).fetchall()}
+
+
+def time_share(trace: Trace, what: str, among: str) -> float:
+    share = f"sum(case when {what} then end_ns - start_ns else 0 end) / sum(end_ns - start_ns)"
+    query = f"select {share} from events join ops using (op) where step is not null and {among}"
+    return float(trace.sql(query).fetchall()[0][0])
+
+
+def check(trace: Trace, expected: set[str], phases: set[str]) -> None:
+    """Every layer is seen in every pass under its own path, and nearly all time is somebody's."""
+    model = next(iter(expected)).split("/")[0]
+    assert sum(step.traced for step in trace.steps) >= 2
+    for phase in phases:
+        seen = column(trace, f"select layer from ops where phase = '{phase}'")
+        assert seen >= expected, phase
+    placed = f"layer = '{model}' or starts_with(layer, '{model}/') or layer = 'loss'"
+    assert time_share(trace, placed, "phase in ('forward', 'backward')") >= 0.97
+    assert time_share(trace, "layer in ('unknown', 'runtime')", "true") <= 0.03
+    assert column(trace, "select count(*) > 0 from edges") == {True}
+
+
+def compiling(trace: Trace) -> list[int]:
+    return [step.step for step in trace.steps if "compilations" in step.metrics]
+
+
+TRAINING = {"forward", "backward", "optimizer"}
+
+
+@pytest.mark.parametrize("mode", [{"jit_compile": "auto"}, {"jit_compile": False}, {"steps_per_execution": 2}])
+def test_a_compiled_fit(mode: dict[str, Any], tmp_path: Path) -> None:
+    trace = fit(mlp(**mode), tmp_path / "out")
+    check(trace, MLP, TRAINING)
+    assert compiling(trace) == [0]
+    head = "select flops from ops where layer = 'net/head' and phase = 'forward' and type = 'MatMul'"
+    assert column(trace, head) == {32 * 4 * (2.0 * 16 + 1)}, "a product and a bias"
+
+
+def test_a_fit_compiled_by_xla_tells_that_its_smaller_last_batch_compiles_anew(tmp_path: Path) -> None:
+    trace = fit(mlp(jit_compile=True), tmp_path / "out", examples(300))
+    assert column(trace, "select layer from ops where phase = 'forward'") >= MLP
+    assert compiling(trace) == [0, 9]
+
+
+def test_a_model_that_was_trained_before_is_known_as_it_was_traced_and_the_trace_says_so(tmp_path: Path) -> None:
+    net = mlp()
+    net.fit(*examples(), batch_size=32, verbose=0)
+    trace = fit(net, tmp_path / "out")
+    check(trace, MLP, TRAINING)
+    assert compiling(trace) == []
+    assert "compiled before this recording began" in trace.metadata.raw["log"][0]
+
+
+def test_a_second_fit_knows_the_graph_that_the_first_saw(tmp_path: Path) -> None:
+    net = mlp()
+    first, second = fit(net, tmp_path / "out"), fit(net, tmp_path / "out")
+    assert second.path != first.path
+    check(second, MLP, TRAINING)
+    assert second.metadata.raw["log"] == []
+    names = "select qtn from ops where phase in ('forward', 'backward') and layer != 'unknown'"
+    assert column(second, names) == column(first, names)
+
+
+def test_evaluate_and_predict(tmp_path: Path) -> None:
+    net = mlp()
+    for run in (net.evaluate, lambda features, labels, **options: net.predict(features, **options)):
+        callback = EnergyCallback(tmp_path / "out", **WINDOWS)
+        run(*examples(), batch_size=32, verbose=0, callbacks=[callback])
+        assert callback.path is not None
+        trace = Trace.open(callback.path)
+        check(trace, MLP, {"forward"})
+        assert column(trace, "select distinct phase from ops") <= {"forward", "other"}
+
+
+def test_train_on_batch(tmp_path: Path) -> None:
+    net = mlp()
+    trace = loop(net.train_on_batch, tmp_path / "out", net)
+    check(trace, MLP, TRAINING)
+    assert compiling(trace) == [0]
+
+
+def test_a_loop_of_the_users_own(tmp_path: Path) -> None:
+    net, optimizer = mlp(), keras.optimizers.SGD(momentum=0.9)
+    cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    def gradients(features: Any, labels: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = cross_entropy(labels, net(features, training=True))
+        return tape.gradient(loss, net.trainable_variables)
+
+    within = tf.function(gradients)
+
+    @tf.function
+    def step(features: Any, labels: Any) -> None:
+        optimizer.apply_gradients(zip(within(features, labels), net.trainable_variables, strict=True))
+
+    trace = loop(step, tmp_path / "out", [net, step])
+    assert column(trace, "select layer from ops where phase = 'forward'") >= MLP
+    assert column(trace, "select layer from ops where phase = 'backward'") >= MLP
+    assert column(trace, "select layer from ops where phase = 'optimizer'") >= MLP
+
+
+def test_loops_over_time_belong_to_their_layer(tmp_path: Path) -> None:
+    tokens = keras.Input((12,), dtype="int32", name="tokens")
+    hidden = layers.Embedding(50, 8, name="embedding")(tokens)
+    hidden = layers.Bidirectional(layers.LSTM(8, return_sequences=True), name="both")(hidden)
+    hidden = layers.RNN(layers.GRUCell(8), name="recurrent")(
+        layers.TimeDistributed(layers.Dense(8), name="each")(hidden)
+    )
+    net = keras.Model(tokens, layers.Dense(4, name="head")(hidden), name="net")
+    net.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    data = np.random.default_rng(0).integers(0, 50, (320, 12)), examples()[1]
+    trace = fit(net, tmp_path / "out", data)
+    expected = {"embedding", "both/forward_lstm", "both/backward_lstm", "each", "recurrent", "head"}
+    check(trace, {f"net/{layer}" for layer in expected}, {"forward", "backward"})
+
+
+class Block(layers.Layer):  # type: ignore[misc]
+    """Holds layers in a list and in a dictionary."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.steps = [layers.Dense(16, name=f"step_{number}") for number in range(2)]
+        self.last = {"norm": layers.LayerNormalization(name="norm")}
+
+    def call(self, inputs: Any) -> Any:
+        for step in self.steps:
+            inputs = inputs + step(inputs)
+        return self.last["norm"](inputs)
+
+
+class Net(keras.Model):  # type: ignore[misc]
+    """A model of the user's own, with a model of Keras's within."""
+
+    def __init__(self) -> None:
+        super().__init__(name="net")
+        self.block = Block(name="block")
+        inputs = keras.Input((16,))
+        self.inner = keras.Model(inputs, layers.Dense(16, name="dense")(inputs), name="inner")
+        self.head = layers.Dense(4, name="head")
+
+    def call(self, inputs: Any) -> Any:
+        return self.head(self.inner(self.block(inputs)))
+
+
+def test_a_subclassed_model(tmp_path: Path) -> None:
+    net = Net()
+    net.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    trace = fit(net, tmp_path / "out")
+    expected = {"block/step_0", "block/step_1", "block/norm", "inner/dense", "head"}
+    check(trace, {f"net/{layer}" for layer in expected}, TRAINING)
+
+
+MIRRORED = """
+import sys
+import numpy as np, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+import keras
+from smaragdine.keras import EnergyCallback
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    inputs = keras.Input((16,), name="features")
+    hidden = keras.layers.Dense(16, activation="relu", name="hidden")(inputs)
+    net = keras.Model(inputs, keras.layers.Dense(4, name="head")(hidden), name="net")
+    net.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+features, labels = np.random.random((320, 16)).astype("float32"), np.random.randint(0, 4, 320)
+net.fit(features, labels, batch_size=32, verbose=0, callbacks=[EnergyCallback(sys.argv[1], window=2, every=4)])
+"""
+
+
+def test_replicas_of_a_mirrored_strategy_are_one_model(tmp_path: Path) -> None:
+    """In a process of its own: logical devices are fixed when TensorFlow starts."""
+    command = [sys.executable, "-c", MIRRORED, str(tmp_path / "out")]
+    subprocess.run(command, check=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
+    trace = Trace.open(tmp_path / "out")
+    check(trace, {"net/hidden", "net/head"}, TRAINING)
+    assert column(trace, "select distinct device from events") == {"CPU:0"}
+    head = "select flops from ops where layer = 'net/head' and phase = 'forward' and type = 'MatMul'"
+    assert column(trace, head) == {16 * 4 * (2.0 * 16 + 1)}, "each replica has half the batch"
+
+
+def test_graph_mode(tmp_path: Path) -> None:
+    v1 = tf.compat.v1
+    hook = EnergyHook(tmp_path / "out", samples=8, **WINDOWS)
+    with tf.Graph().as_default():
+        with v1.variable_scope("net/dense"):
+            kernel = v1.get_variable("kernel", [16, 16])
+            hidden = tf.nn.relu(tf.matmul(tf.random.uniform([8, 16]), kernel))
+        with v1.variable_scope("net/head"):
+            kernel = v1.get_variable("kernel", [16, 1])
+            loss = tf.reduce_mean(tf.matmul(hidden, kernel) ** 2)
+        train = v1.train.AdamOptimizer().minimize(loss)
+        with v1.train.MonitoredTrainingSession(hooks=[hook]) as session:
+            for _ in range(10):
+                session.run(train)
+    trace = Trace.open(tmp_path / "out")
+    for phase in ("forward", "backward", "optimizer"):
+        assert column(trace, f"select layer from ops where phase = '{phase}'") >= {"net/dense", "net/head"}, phase
+    names = {"net/dense/MatMul", "gradients/net/dense/MatMul_grad/MatMul_1"}
+    assert column(trace, "select qtn from ops") >= names
+    assert compiling(trace) == [0]
