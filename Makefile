@@ -71,7 +71,7 @@ bench: toolchain ## Rust benchmarks
 
 .PHONY: experiments
 experiments: $(VENV)/.coverage ## every experiment at small scale, about ten minutes
-	$(BIN)/python experiments/overhead/run.py --minutes 1 --blocks 8
+	$(BIN)/python experiments/overhead/run.py --minutes 0.25 --blocks 8 --block-seconds 1
 	$(BIN)/python experiments/coverage/run.py --fresh --models bert,unet --modes fit,xla,eager,graph
 
 .PHONY: coverage

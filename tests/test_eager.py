@@ -23,7 +23,7 @@ def net(**compile: Any) -> Any:
     block.name = "block"
     inputs = keras.Input((4,), name="features")
     net = keras.Model(inputs, layers.Dense(2, name="head")(block(block(inputs))), name="net")
-    net.compile("adam", "mse", metrics=["mae"], **compile)
+    net.compile(keras.optimizers.Adam(name="adam"), "mse", metrics=["mae"], **compile)
     return net
 
 

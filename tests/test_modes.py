@@ -40,7 +40,9 @@ def mlp(**compile: Any) -> Any:
     block = keras.Sequential([layers.Dense(16, name="dense"), layers.LayerNormalization(name="norm")], name="block")
     inputs = keras.Input((16,), name="features")
     net = keras.Model(inputs, layers.Dense(4, name="head")(block(twice(twice(inputs)))), name="net")
-    net.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"], **compile)
+    optimizer = keras.optimizers.Adam(name="adam")
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    net.compile(optimizer, loss, metrics=["accuracy"], **compile)
     return net
 
 
@@ -182,7 +184,8 @@ def test_loops_over_time_belong_to_their_layer(tmp_path: Path) -> None:
     net.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     data = np.random.default_rng(0).integers(0, 50, (320, 12)), examples()[1]
     trace = fit(net, tmp_path / "out", data)
-    expected = {"embedding", "both/forward_lstm", "both/backward_lstm", "each", "recurrent", "head"}
+    cells = {"both/forward_lstm/lstm_cell", "both/backward_lstm/lstm_cell", "recurrent/gru_cell"}
+    expected = {"embedding", "both/forward_lstm", "both/backward_lstm", "each", "recurrent", "head", *cells}
     check(trace, {f"net/{layer}" for layer in expected}, {"forward", "backward"})
 
 

@@ -80,7 +80,12 @@ def application(name: str) -> Callable[[], Any]:
 
 def bert() -> Any:
     """keras_hub's backbone under a head of one layer."""
-    import keras_hub
+    try:
+        import keras_hub
+    except ImportError as error:
+        raise ImportError(
+            "keras-hub is not installed; hint: `make coverage` does that"
+        ) from error
 
     backbone = keras_hub.models.BertBackbone(
         vocabulary_size=VOCABULARY,

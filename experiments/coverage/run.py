@@ -145,18 +145,22 @@ def main() -> int:
     cells: dict[tuple[str, str], Cell] = {}
     for model, mode in ((model, mode) for model in models for mode in modes if not senseless(model, mode)):
         file = options.results / f"{model}-{mode}.json"
-        if options.fresh or not file.is_file():
-            cell = recorded(model, mode, options.results)
+        if file.is_file() and not options.fresh:
+            cells[model, mode] = json.loads(file.read_text())
+            continue
+        file.unlink(missing_ok=True)
+        cell = cells[model, mode] = recorded(model, mode, options.results)
+        if "error" not in cell:
             file.write_text(json.dumps(cell, indent=1) + "\n")
-            print(f"{model} {mode}: {entry(mode, cell)} in {cell['took_s']} s", file=sys.stderr, flush=True)
-        cells[model, mode] = json.loads(file.read_text())
+        print(f"{model} {mode}: {entry(mode, cell)} in {cell['took_s']} s", file=sys.stderr, flush=True)
 
     if options.json:
         print(json.dumps(list(cells.values()), indent=1))
     else:
         print(f"{table(cells, models, modes)}\n{legend(models, modes)}")
-        if options.details or options.unplaced:
-            print("\n".join(details(cell, options.unplaced) for cell in cells.values()))
+        all_of_them = options.details or options.unplaced
+        for cell in (cell for cell in cells.values() if all_of_them or "error" in cell):
+            print(details(cell, options.unplaced))
     return 0 if all(MODES[mode].met(cell) for (_, mode), cell in cells.items()) else 1
 
 

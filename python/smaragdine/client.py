@@ -114,6 +114,15 @@ class Piece:
 
 
 @dataclass(frozen=True)
+class Live:
+    """A running recording at one moment of trace time: watts over the last moment, joules since it started."""
+
+    end_ns: int
+    power_w: Mapping[str, float]
+    energy_j: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class StartOptions:
     """How to record. `period_ns` 0 leaves the sampling period to the daemon."""
 
@@ -186,6 +195,12 @@ class Client:
             for answer in self._stub.Record(requests.encode(message) for message in messages):
                 advice = pb.RecordResponse.Advice.Name(answer.advice).removeprefix("ADVICE_").lower()
                 yield Acknowledgement(answer.acknowledged, advice, answer.problem or None)
+
+    def watch(self, recording: str) -> Iterator[Live]:
+        """Power and energy by domain as they are read; ends with the recording."""
+        with self._errors("watch a recording", None):
+            for live in self._stub.Watch(pb.WatchRequest(recording=recording)):
+                yield Live(live.end_ns, dict(live.power_w), dict(live.energy_j))
 
     def stop(self, recording: str, timeout_s: float = 600.0) -> Stopped:
         """Ends a recording; returns once its trace is accounted."""

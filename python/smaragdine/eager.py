@@ -15,7 +15,8 @@ from typing import Any
 # What the daemon knows our annotations by.
 MARK = "smaragdine:"
 
-Scope = Callable[[Any], str]
+# Of an object that is called, within the scope around it.
+Scope = Callable[[Any, str], str]
 
 
 class Scopes:
@@ -54,7 +55,8 @@ class Scopes:
             if not self._replaced or not tf.executing_eagerly():
                 return function(this, *arguments, **options)
             outer = self.current
-            within.scope = f"{outer}/{scope(this)}" if outer else scope(this)
+            own = scope(this, outer)
+            within.scope = f"{outer}/{own}" if outer else own
             try:
                 with tf.profiler.experimental.Trace(MARK + within.scope):
                     return function(this, *arguments, **options)
@@ -68,14 +70,19 @@ def _callers() -> Iterator[tuple[type, str, Scope]]:
     """The classes whose calls are annotated, the method's name, and the scope's."""
     import tensorflow as tf
 
-    yield tf.GradientTape, "gradient", lambda tape: "gradient_tape"
+    yield tf.GradientTape, "gradient", lambda tape, outer: "gradient_tape"
     # Who has not imported Keras has no layers, and pays for no import here.
     if (keras := sys.modules.get("keras")) is None:
         return
-    yield keras.layers.Layer, "__call__", lambda layer: str(layer.name)
-    yield from _overriding(keras.optimizers.Optimizer, "apply", lambda optimizer: str(optimizer.name))
-    yield from _overriding(keras.losses.Loss, "__call__", lambda loss: str(loss.name))
-    yield from _overriding(keras.metrics.Metric, "update_state", lambda metric: f"metrics/{metric.name}")
+    yield keras.layers.Layer, "__call__", lambda layer, outer: str(layer.name)
+    yield from _overriding(keras.optimizers.Optimizer, "apply", lambda optimizer, outer: str(optimizer.name))
+    yield from _overriding(keras.losses.Loss, "__call__", _of_loss)
+    yield from _overriding(keras.metrics.Metric, "update_state", lambda metric, outer: f"metrics/{metric.name}")
+
+
+def _of_loss(loss: Any, outer: str) -> str:
+    """A loss that Keras calls lies within `compile_loss`; one that the user's own loop calls says what it is."""
+    return str(loss.name) if outer or loss.name == "compile_loss" else f"loss/{loss.name}"
 
 
 def _overriding(of: type, name: str, scope: Scope) -> Iterator[tuple[type, str, Scope]]:

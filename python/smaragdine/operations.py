@@ -63,12 +63,12 @@ class Operations:
     def step_ended(self, seconds: float, compiled: int) -> None:
         """A step took so long, and compiled so many functions."""
         self._steps += 1
-        if self._steps == 1 and self._collection:
-            with self._paid():
-                self._collection.gather()
         self._windows.stepped(seconds, compiled=compiled > 0)
         if self._windows.wants_close():
             self._profiler.stop()
+        if self._steps == 1 and self._collection and not self._profiler.tracing:
+            with self._paid():
+                self._collection.gather()
 
     def pause(self) -> None:
         """No step runs now: an open window closes."""

@@ -124,6 +124,9 @@ impl Namer {
         if let Some(place) = by_type(&raw.kind) {
             return place;
         }
+        if is_instruction(raw) {
+            return Place::new(RUNTIME, Phase::Other);
+        }
         let phase = if path.backward { Phase::Backward } else { Phase::Forward };
         if is_control_flow(path.first()) && path.segments.len() > 1 && !self.layers.is_empty() {
             // A loop of training steps counts them, and asks whether there is a next one.
@@ -190,6 +193,9 @@ impl Namer {
         if let Some(service) = self.service(&raw.raw_name).filter(|service| !service.qtn.is_empty()) {
             return service.qtn.clone();
         }
+        if place.layer == RUNTIME && is_instruction(raw) {
+            return format!("{RUNTIME}/{}", raw.kind);
+        }
         let principal = principal_type(&raw.kind).map(|principal| self.principal(&raw.raw_name, principal));
         let owned = principal.as_ref().map(|name| Path::of(name));
         let path = owned.as_ref().unwrap_or(path);
@@ -240,12 +246,15 @@ fn find(graph: &Graph, raw_name: &str) -> Option<NodeId> {
     graph.find(raw_name).or_else(|| graph.find(unwrapped(raw_name)).filter(|_| !graph.executed))
 }
 
+/// An instruction that XLA made on its own and numbers anew in each compilation: `copy.44`, of type `copy`.
+fn is_instruction(raw: &RawOp) -> bool {
+    raw.kind.starts_with(|first: char| first.is_ascii_lowercase()) && !raw.raw_name.contains('/')
+}
+
 fn by_type(kind: &str) -> Option<Place> {
     let layer = match kind {
         "_Arg" | "_Retval" | "_Send" | "_Recv" | "_HostSend" | "_HostRecv" | "NoOp" | "_XlaCompile" => RUNTIME,
         // Copies what Python holds into a tensor.
-        "_EagerConst" => DATA,
-        // What Python hands over becomes a tensor.
         "_EagerConst" => DATA,
         // `MakeIterator`, `IteratorGetNext`, `DeleteMultiDeviceIterator`
         _ if kind.contains("Iterator") || kind.starts_with("Optional") || kind.contains("Dataset") => DATA,

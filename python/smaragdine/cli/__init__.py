@@ -18,6 +18,7 @@ _COMMANDS = (
     "demo",
     "run",
     "report",
+    "view",
     "footprint",
     "ledger",
     "figure",

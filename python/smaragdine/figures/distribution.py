@@ -64,6 +64,8 @@ def distribution(
         y=[child.y + child.height / 2 for child in level.boxes],
         mode="markers",
         marker={"size": 40, "opacity": 0},
+        # Where a click leads on the interactive page.
+        customdata=[child.edd.path if child.edd and child.rounded else None for child in level.boxes],
         hovertext=[_hover(child, edd, scale) for child in level.boxes],
         hovertemplate="%{hovertext}<extra></extra>",
         showlegend=False,

@@ -135,11 +135,7 @@ def _on_grid(readings: Readings, start_ns: int, grid: NDArray[np.float64]) -> ND
 
 def _shade_steps(figure: go.Figure, trace: Trace) -> None:
     origin = trace.metadata.start_ns
-    for start, end in _traced(trace.steps):
-        figure.add_vrect(
-            x0=(start - origin) / 1e9, x1=(end - origin) / 1e9, fillcolor=TRACED, opacity=0.12, line_width=0,
-            layer="below",
-        )  # fmt: skip
+    _shade(figure, _traced(trace.steps), origin, TRACED, 0.12)
     if any(step.traced for step in trace.steps):
         _key(figure, "traced steps", "rgba(11, 138, 96, 0.3)")
 
@@ -156,16 +152,22 @@ def _shade_layers(figure: go.Figure, trace: Trace, layers: Sequence[str]) -> lis
             raise SmaragdineError(f"the trace has no operation in a layer {layer!r}", exit_code=2)
         if traced:
             spans = spans[(spans[:, 1] > traced[0][0]) & (spans[:, 0] < traced[0][1])]
-        for start, end in _joined(spans):
-            figure.add_vrect(
-                x0=(start - origin) / 1e9, x1=(end - origin) / 1e9, fillcolor=colour, opacity=0.3, line_width=0,
-                layer="below",
-            )  # fmt: skip
+        _shade(figure, _joined(spans), origin, colour, 0.3)
         _key(figure, theme.safe(theme.shorten(layer, 40)), theme.faint(colour, 0.5))
     if not layers or not traced:
         return None
     start_s, end_s = ((at - origin) / 1e9 for at in traced[0])
     return [start_s - 0.05 * (end_s - start_s), end_s + 0.05 * (end_s - start_s)]
+
+
+def _shade(figure: go.Figure, spans: Sequence[tuple[int, int]], origin: int, colour: str, opacity: float) -> None:
+    """All at once: plotly looks through all shapes for each that is added alone."""
+    shapes = [
+        {"type": "rect", "xref": "x", "yref": "y domain", "x0": (start - origin) / 1e9, "x1": (end - origin) / 1e9,
+         "y0": 0, "y1": 1, "fillcolor": colour, "opacity": opacity, "line": {"width": 0}, "layer": "below"}
+        for start, end in spans
+    ]  # fmt: skip
+    figure.update_layout(shapes=[*figure.layout.shapes, *shapes])
 
 
 def _key(figure: go.Figure, name: str, colour: str) -> None:

@@ -15,7 +15,7 @@ pub(super) struct Layers {
 pub(super) struct Found {
     /// `bert/encoder/layer_0/output/dense`
     pub(super) layer: String,
-    /// Number of the path's segments that name layers.
+    /// Number of the path's segments up to the deepest layer.
     pub(super) depth: usize,
 }
 
@@ -57,13 +57,19 @@ impl Layers {
         let numbered = root != *segments.first()?;
         let (mut layer, mut scope, mut depth) = (String::new(), 0, 0);
         // The last segment is the operation.
-        for segment in &segments[..segments.len().saturating_sub(1)] {
-            let Some((name, next)) = child(&self.scopes[scope], segment, numbered) else { break };
+        for (index, segment) in segments[..segments.len().saturating_sub(1)].iter().enumerate() {
+            let Some((name, next)) = child(&self.scopes[scope], segment, numbered) else {
+                // A recurrent layer calls its cell within a loop.
+                if depth > 0 && without_number(segment).unwrap_or(segment) == "while" {
+                    continue;
+                }
+                break;
+            };
             if depth > 0 {
                 layer.push('/');
             }
             layer.push_str(name);
-            (scope, depth) = (next, depth + 1);
+            (scope, depth) = (next, index + 1);
         }
         (depth > 0).then_some(Found { layer, depth })
     }
@@ -113,6 +119,14 @@ mod tests {
         let graph = |scope: &str| found(&layers, &format!("mlp/{scope}/MatMul")).map(|found| found.0);
         assert_eq!(graph("dense"), Some("mlp/dense".into()));
         assert_eq!(graph("dense_1"), Some("mlp/dense_1".into()));
+    }
+
+    #[test]
+    fn a_cell_is_found_within_the_loop_of_its_layer() {
+        let layers = layers(&["rnn/lstm/lstm_cell"]);
+        assert_eq!(found(&layers, "rnn_1/lstm_1/while/lstm_cell_1/Sigmoid"), Some(("rnn/lstm/lstm_cell".into(), 4)));
+        assert_eq!(found(&layers, "rnn_1/lstm_1/while/add"), Some(("rnn/lstm".into(), 2)));
+        assert_eq!(found(&layers, "while/lstm_cell_1/Sigmoid"), None);
     }
 
     #[test]

@@ -1,0 +1,40 @@
+"""`smaragdine view`: the interactive page of a trace, of several, or of a recording as it runs."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from importlib.util import find_spec
+from pathlib import Path
+
+from smaragdine.errors import SmaragdineError
+
+PORT = 8050
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "view",
+        help="the interactive page",
+        description="Serves a page about a trace, or several of the same thing, to this machine alone, until it is "
+        "interrupted. A trace that is still being recorded shows its power as it runs, and becomes the page of the "
+        "finished trace. Needs `pip install 'smaragdine[view]'`.",
+    )
+    parser.add_argument("traces", type=Path, nargs="+", metavar="TRACE", help="the directory that a recording wrote")
+    parser.add_argument("--port", type=int, default=PORT, metavar="N", help=f"default: {PORT}")
+    parser.add_argument("--policy", default="equal", help="how energy was split among operations (default: equal)")
+
+
+def run(args: argparse.Namespace) -> int:
+    if find_spec("dash") is None:
+        raise SmaragdineError(
+            "the interactive page needs dash, which is not installed",
+            "pip install 'smaragdine[view]'; `smaragdine report` needs nothing more",
+        )
+    from smaragdine.view import serve
+
+    # Its log has a line for each request.
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    print(f"http://127.0.0.1:{args.port}/ (Ctrl-C ends it)", flush=True)
+    serve(args.traces, args.port, policy=args.policy)
+    return 0

@@ -1,0 +1,75 @@
+"""A recording as it runs: the daemon tells power and energy, a thread of the page keeps the last minutes."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import plotly.graph_objects as go
+
+from smaragdine.client import Client, Live
+from smaragdine.energy import MODELLED
+from smaragdine.errors import SmaragdineError
+from smaragdine.figures import theme
+from smaragdine.metadata import Metadata
+
+# Ten minutes at the ten messages a second that a daemon sends.
+_KEPT = 6000
+
+
+@dataclass
+class Following:
+    """What the daemon has told so far."""
+
+    metadata: Metadata
+    moments: deque[Live] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    problem: str = ""
+
+    @classmethod
+    def of(cls, directory: Path) -> Following:
+        """Starts to follow a recording; that its daemon does not answer is told on the page."""
+        following = cls(Metadata.read(directory))
+        threading.Thread(target=following._follow, name="follow", daemon=True).start()
+        return following
+
+    def _follow(self) -> None:
+        raw = self.metadata.raw
+        client = Client(Path(str(raw.get("socket", ""))))
+        try:
+            for live in client.watch(str(raw.get("recording", ""))):
+                self.moments.append(live)
+        except SmaragdineError as error:
+            self.problem = error.message
+        finally:
+            client.close()
+
+    def figure(self) -> go.Figure:
+        """Watts by domain over the time since the recording started."""
+        moments = list(self.moments)
+        figure = go.Figure()
+        domains = dict.fromkeys(domain for live in moments[-1:] for domain in live.power_w)
+        modelled = {domain.name for domain in self.metadata.domains if domain.basis == MODELLED}
+        for index, domain in enumerate(domains):
+            figure.add_scatter(
+                x=[(live.end_ns - self.metadata.start_ns) / 1e9 for live in moments],
+                y=[live.power_w.get(domain) for live in moments],
+                mode="lines",
+                name=theme.safe(domain + (", modelled" if domain in modelled else "")),
+                line={"color": theme.DOMAINS[index % len(theme.DOMAINS)], "width": 1.6},
+                hovertemplate="%{y:.3s}W at %{x:.1f} s<extra>%{fullData.name}</extra>",
+            )
+        if not moments:
+            theme.say(figure, theme.safe(self.problem) or "waiting for the first readings …")
+        return theme.dress(
+            figure,
+            "Power",
+            modelled=bool(domains) and set(domains) <= modelled,
+            height=420,
+            showlegend=True,
+            xaxis=theme.axis("seconds since the recording started"),
+            yaxis=theme.axis("watts", rangemode="tozero"),
+            legend=theme.LEGEND,
+            margin={"l": 56, "b": 48, "t": 64},
+        )

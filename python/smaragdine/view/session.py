@@ -1,0 +1,75 @@
+"""What the page shows: traces that are finished, or one that is being recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from smaragdine.edd import EDD
+from smaragdine.errors import SmaragdineError
+from smaragdine.figures.subject import Numbers
+from smaragdine.metadata import Metadata
+from smaragdine.runs import Runs
+from smaragdine.view.live import Following
+
+# Diagrams of a large program take a second to build and some megabytes to keep.
+_KEPT = 16
+
+
+@dataclass
+class Session:
+    """Opened lazily: a recording becomes a trace while the page is open."""
+
+    paths: tuple[Path, ...]
+    policy: str = "equal"
+    following: Following | None = None
+    _runs: Runs | None = field(default=None, repr=False)
+
+    @classmethod
+    def open(cls, paths: Sequence[Path], *, policy: str = "equal") -> Session:
+        """Raises SmaragdineError where a path is no trace, or several are named and one is still being recorded."""
+        session = cls(tuple(paths), policy)
+        if len(paths) == 1 and Metadata.read(paths[0]).state == "recording":
+            session.following = Following.of(paths[0])
+        else:
+            session.runs.footprint(policy)
+        return session
+
+    @property
+    def recording(self) -> bool:
+        return self.following is not None and Metadata.read(self.paths[0]).state == "recording"
+
+    @property
+    def runs(self) -> Runs:
+        if self._runs is None:
+            self._runs = Runs.open(*self.paths)
+            for trace in self._runs:
+                trace.require_readings()
+        return self._runs
+
+    def subject(self, chosen: int) -> Runs:
+        """All runs together (-1), or one."""
+        return self.runs if chosen < 0 else Runs((self.runs.traces[chosen],))
+
+    def footprint(self, chosen: int) -> Numbers:
+        footprint = self.subject(chosen).footprint(self.policy)
+        return footprint.footprints[0] if len(footprint.footprints) == 1 else footprint
+
+    def edd(self, chosen: int, phase: str, folded: bool) -> EDD:
+        """The diagram of one pass; of all where `phase` is empty."""
+        return _edd(self.subject(chosen), phase or None, self.policy, folded)
+
+    def box(self, chosen: int, phase: str, folded: bool, path: str) -> EDD:
+        """The layer that is open: the entrance where the diagram has no such layer."""
+        edd = self.edd(chosen, phase, folded)
+        try:
+            return edd.find(path) if path else edd.entrance
+        except SmaragdineError:
+            return edd.entrance
+
+
+@lru_cache(_KEPT)
+def _edd(runs: Runs, phase: str | None, policy: str, folded: bool) -> EDD:
+    return runs.edd(phase, policy=policy, folded=folded)
