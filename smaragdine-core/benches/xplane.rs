@@ -11,9 +11,12 @@ use smaragdine_core::names::{Model, Namer};
 use smaragdine_core::wire::tensorflow::profiler::XSpace;
 use smaragdine_core::xplane::decode;
 
+fn fixtures() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/tensorflow")
+}
+
 fn profile(criterion: &mut Criterion) {
-    let recorded = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/tensorflow/keras.xplane.pb");
-    let path = std::env::var_os("SMARAGDINE_XSPACE").map_or(recorded, PathBuf::from);
+    let path = std::env::var_os("SMARAGDINE_XSPACE").map_or(fixtures().join("keras.xplane.pb"), PathBuf::from);
     let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let space = XSpace::decode(bytes.as_slice()).expect("the bench's profile is one");
     let events: usize = space.planes.iter().flat_map(|plane| &plane.lines).map(|line| line.events.len()).sum();
@@ -24,6 +27,13 @@ fn profile(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(events as u64)).sample_size(20);
     group.bench_function("decode", |bencher| bencher.iter(|| decode(black_box(&bytes))));
     group.bench_function("prost_alone", |bencher| bencher.iter(|| XSpace::decode(black_box(bytes.as_slice()))));
+    group.finish();
+
+    // Most of a short profile of XLA's is its compiled program, which is read once whatever it executes.
+    let compiled = std::fs::read(fixtures().join("2.21/xla.xplane.pb")).expect("the profile of XLA was recorded");
+    let mut group = criterion.benchmark_group("xla");
+    group.throughput(Throughput::Bytes(compiled.len() as u64)).sample_size(20);
+    group.bench_function("decode", |bencher| bencher.iter(|| decode(black_box(&compiled))));
     group.finish();
 
     let namer = Namer::new(Model::default(), Vec::new());

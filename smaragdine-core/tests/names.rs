@@ -57,7 +57,7 @@ impl Named {
     }
 
     fn xla() -> Self {
-        let profile = xplane::decode(&fixture("xla.xplane.pb")).unwrap();
+        let profile = xplane::decode(&fixture("2.21/xla.xplane.pb")).unwrap();
         Self::new(&profile, &Namer::new(keras_model(), Vec::new()))
     }
 

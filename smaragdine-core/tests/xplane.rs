@@ -1,85 +1,46 @@
 //! Profiles that TensorFlow wrote, profiles made by hand, and bytes that are no profile.
 
+mod composed;
+
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
+use composed::{Plane, START_NS, Stat, decoded, space, told};
 use proptest::prelude::*;
 use prost::Message as _;
 use smaragdine_core::graph::Graph;
 use smaragdine_core::step_stats;
-use smaragdine_core::trace::Kind;
-use smaragdine_core::wire::tensorflow::profiler::{
-    XEvent, XEventMetadata, XLine, XPlane, XSpace, XStat, XStatMetadata, x_event, x_stat,
-};
-use smaragdine_core::xplane::{Profile, decode};
-
-const START_NS: i64 = 1_700_000_000_000_000_000;
+use smaragdine_core::wire::tensorflow::profiler::{XEvent, XLine, XPlane, XSpace};
+use smaragdine_core::xplane::decode;
 
 fn fixture(name: &str) -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/tensorflow").join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// A plane whose events are named in order of `titles`, from 1.
-fn plane(name: &str, titles: &[&str], lines: Vec<XLine>) -> XPlane {
-    let event_metadata = (1..)
-        .zip(titles)
-        .map(|(id, &title)| (id, XEventMetadata { id, name: title.into(), stats: Vec::new() }))
-        .collect();
-    XPlane { name: name.into(), event_metadata, lines, ..XPlane::default() }
-}
-
-fn line(name: &str, timestamp_ns: i64, events: Vec<XEvent>) -> XLine {
-    XLine { id: 7, name: name.into(), timestamp_ns, events }
-}
-
-fn event(metadata_id: i64, start_ns: i64, end_ns: i64) -> XEvent {
-    let data = Some(x_event::Data::OffsetPs(start_ns * 1000));
-    XEvent { metadata_id, data, duration_ps: (end_ns - start_ns) * 1000, stats: Vec::new() }
-}
-
-fn environment() -> XPlane {
-    let name = "profile_start_time".to_owned();
-    let value = Some(x_stat::Value::Uint64Value(START_NS as u64));
-    XPlane {
-        name: "Task Environment".into(),
-        stat_metadata: HashMap::from([(1, XStatMetadata { id: 1, name })]),
-        stats: vec![XStat { metadata_id: 1, value }],
-        ..XPlane::default()
-    }
-}
-
-fn decoded(planes: Vec<XPlane>) -> Profile {
-    decode(&XSpace { planes, ..XSpace::default() }.encode_to_vec()).unwrap()
-}
-
-fn told(profile: &Profile) -> Vec<(&str, u32, i64, i64)> {
-    let told = |event: &smaragdine_core::xplane::RawEvent| {
-        let name = profile.names[event.name as usize].raw_name.as_str();
-        (name, event.lane, event.start_ns - START_NS, event.end_ns - START_NS)
-    };
-    profile.events.iter().map(told).collect()
-}
-
 #[test]
 fn only_operations_are_events_and_their_times_are_since_1970() {
-    let titles = ["m/dense/MatMul:_MklMatMul", "ThreadpoolListener::Record", "ExecutorState::Process"];
-    let events = vec![event(3, 0, 900), event(1, 100, 250), event(2, 120, 130)];
-    let profile = decoded(vec![plane("/host:CPU", &titles, vec![line("tf_Compute/1", 5_000, events)]), environment()]);
+    let host = Plane::new("/host:CPU")
+        .line("tf_Compute/1")
+        .event("ExecutorState::Process", 0, 900, &[])
+        .event("m/dense/MatMul:_MklMatMul", 100, 250, &[])
+        .event("ThreadpoolListener::Record", 120, 130, &[]);
+    let profile = decoded(vec![host]);
     assert_eq!(profile.devices, ["CPU:0"]);
-    assert_eq!(told(&profile), [("m/dense/MatMul", 0, 5_100, 5_250)]);
+    assert_eq!(told(&profile), [("m/dense/MatMul", 0, 100, 250)]);
     assert_eq!(profile.names[0].kind, "_MklMatMul");
     assert!(profile.notes.is_empty(), "{:?}", profile.notes);
 }
 
 #[test]
 fn nested_operations_share_their_lane_without_overlap() {
-    let titles = ["outer:MapDataset", "inner:MatMul"];
-    let lines = vec![
-        line("tf_data_private_threadpool/1", 0, vec![event(2, 20, 40), event(1, 0, 100)]),
-        line("tf_Compute/2", 0, vec![event(2, 20, 40)]),
-    ];
-    let profile = decoded(vec![environment(), plane("/host:CPU", &titles, lines)]);
+    let host = Plane::new("/host:CPU")
+        .line("tf_data_private_threadpool/1")
+        .event("inner:MatMul", 20, 40, &[])
+        .event("outer:MapDataset", 0, 100, &[])
+        .line("tf_Compute/2")
+        .event("inner:MatMul", 20, 40, &[]);
+    let profile = decoded(vec![host]);
     assert_eq!(
         told(&profile),
         [("outer", 0, 0, 20), ("inner", 0, 20, 40), ("outer", 0, 40, 100), ("inner", 1, 20, 40)]
@@ -89,36 +50,35 @@ fn nested_operations_share_their_lane_without_overlap() {
 }
 
 #[test]
-fn streams_of_a_gpu_are_lanes_and_its_transfers_copies() {
-    let titles = ["MemcpyH2D", "ampere_sgemm_128x64"];
-    let mut gpu = plane(
-        "/device:GPU:1",
-        &titles,
-        vec![
-            line("Stream #13(MemcpyH2D)", 0, vec![event(1, 0, 10)]),
-            line("Stream #14(Compute)", 0, vec![event(2, 5, 25)]),
-            line("TensorFlow Ops", 0, vec![event(2, 5, 25)]),
-        ],
-    );
-    gpu.stat_metadata = HashMap::from([
-        (1, XStatMetadata { id: 1, name: "tf_op".into() }),
-        (2, XStatMetadata { id: 2, name: "correlation_id".into() }),
-    ]);
-    gpu.lines[1].events[0].stats = vec![
-        XStat { metadata_id: 1, value: Some(x_stat::Value::StrValue("m/dense/MatMul:MatMul".into())) },
-        XStat { metadata_id: 2, value: Some(x_stat::Value::Uint64Value(42)) },
-    ];
-    let profile = decoded(vec![gpu, environment()]);
-    assert_eq!(profile.devices, ["GPU:1"]);
-    assert_eq!(told(&profile), [("MemcpyH2D", 0, 0, 10), ("m/dense/MatMul", 1, 5, 25)]);
-    assert_eq!(profile.events[0].kind, Kind::Copy);
-    assert_eq!((profile.events[1].kind, profile.events[1].correlation), (Kind::Compute, Some(42)));
+fn eager_operations_are_named_by_the_innermost_scope_and_numbered_within_it() {
+    let mut host = Plane::new("/host:CPU").line("python");
+    for start_ns in [0, 1_000] {
+        // A scope that reads as a type, `smaragdine:MLP`, is no operation.
+        host = host
+            .event("smaragdine:MLP", start_ns, start_ns + 500, &[])
+            .event("EagerLocalExecute: Cast", start_ns + 10, start_ns + 20, &[])
+            .event("smaragdine:MLP/dense", start_ns + 100, start_ns + 300, &[])
+            .event("EagerLocalExecute: MatMul", start_ns + 110, start_ns + 150, &[])
+            .event("EagerLocalExecute: AddV2", start_ns + 160, start_ns + 170, &[])
+            .event("EagerLocalExecute: MatMul", start_ns + 200, start_ns + 250, &[])
+            .event("EagerLocalExecute: MatMul", start_ns + 600, start_ns + 650, &[]);
+    }
+    // A scope of one thread's is none of another's.
+    let host = host.line("other").event("EagerLocalExecute: MatMul", 110, 150, &[]);
+    let profile = decoded(vec![host]);
+    let names: Vec<_> = told(&profile).into_iter().map(|(name, ..)| name).collect();
+    let step = ["MLP/Cast", "MLP/dense/MatMul", "MLP/dense/AddV2", "MLP/dense/MatMul_1", "MatMul"];
+    assert_eq!(names, [&step[..], &step[..], &["MatMul"]].concat());
+    let numbers: HashSet<u32> = profile.events.iter().map(|event| event.name).collect();
+    assert_eq!(numbers.len(), 5, "the same in each step");
+    assert!(profile.events.iter().all(|event| profile.names[event.name as usize].kind != "MLP"));
 }
 
 #[test]
 fn a_profile_without_a_start_says_so() {
-    let profile = decoded(vec![plane("/host:CPU", &["a:MatMul"], vec![line("t", START_NS, vec![event(1, 0, 10)])])]);
-    assert_eq!(told(&profile), [("a", 0, 0, 10)]);
+    let line = XLine { timestamp_ns: START_NS, events: vec![XEvent::default()], ..XLine::default() };
+    let host = XPlane { name: "/host:CPU".into(), lines: vec![line], ..XPlane::default() };
+    let profile = decode(&XSpace { planes: vec![host], ..XSpace::default() }.encode_to_vec()).unwrap();
     assert_eq!(profile.notes.len(), 1);
 }
 
@@ -149,7 +109,7 @@ fn a_recorded_profile_holds_each_operation_of_each_step_within_the_session() {
 
 #[test]
 fn instructions_of_xla_are_led_back_to_the_operations_they_came_from() {
-    let profile = decode(&fixture("xla.xplane.pb")).unwrap();
+    let profile = decode(&fixture("2.21/xla.xplane.pb")).unwrap();
     let named: HashSet<&str> = profile.names.iter().map(|op| op.raw_name.as_str()).collect();
     let found = named.iter().filter(|name| name.contains("encoder_1/layer_0_1/intermediate_1/dense_1/MatMul")).count();
     assert!(found >= 3, "forward, dX and dW: {found}");
@@ -177,12 +137,18 @@ proptest! {
 
     #[test]
     fn a_damaged_profile_never_panics(damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40)) {
-        let titles = ["m/dense/MatMul:MatMul", "copy.4", "ParallelFor"];
-        let mut cpu = plane("/host:CPU", &titles, vec![line("tf_Compute/1", 9, vec![event(1, 0, 50), event(2, 10, 20), event(3, 60, 70)])]);
-        cpu.stat_metadata.insert(1, XStatMetadata { id: 1, name: "hlo_op".into() });
-        cpu.lines[0].events[1].stats = vec![XStat { metadata_id: 1, value: Some(x_stat::Value::RefValue(1)) }];
-        let gpu = plane("/device:GPU:0", &titles, vec![line("Stream #1", 9, vec![event(1, 0, 50), event(2, 10, 20)])]);
-        let mut bytes = XSpace { planes: vec![cpu, gpu, environment()], ..XSpace::default() }.encode_to_vec();
+        let host = Plane::new("/host:CPU")
+            .line("tf_Compute/1")
+            .event("smaragdine:m", 0, 90, &[])
+            .event("m/dense/MatMul:MatMul", 0, 50, &[])
+            .event("cuLaunchKernel", 10, 12, &[("correlation_id", Stat::Number(5))])
+            .event("copy.4", 10, 20, &[("hlo_op", Stat::Text("copy.4"))])
+            .event("EagerLocalExecute: MatMul", 60, 70, &[]);
+        let gpu = Plane::new("/device:GPU:0")
+            .line("Stream #1")
+            .event("kernel", 0, 50, &[("correlation_id", Stat::Number(5))])
+            .event("MemcpyH2D", 10, 20, &[]);
+        let mut bytes = space(vec![host, gpu], &[]);
         for (place, value) in damage {
             let place = place.index(bytes.len());
             bytes[place] = value;

@@ -66,6 +66,8 @@ pub(super) struct Host<'a, 'p> {
     classes: [FxHashMap<i64, Option<Class>>; 2],
     /// When executions of XLA's instructions were done, by their id.
     done: FxHashMap<u64, i64>,
+    /// Executions that came without an id, as those of TensorFlow 2.18 do.
+    anonymous: u64,
 }
 
 impl<'a, 'p> Host<'a, 'p> {
@@ -85,6 +87,7 @@ impl<'a, 'p> Host<'a, 'p> {
             known,
             classes: Default::default(),
             done: FxHashMap::default(),
+            anonymous: 0,
         }
     }
 
@@ -203,7 +206,11 @@ impl<'a, 'p> Host<'a, 'p> {
             let span = if kernel.runs_others {
                 Span { what: What::Nothing, kind: Kind::Compute, start_ns, end_ns, correlation: None }
             } else {
-                Span { what: kernel.what, kind: Kind::Compute, start_ns, end_ns, correlation: execution }
+                let id = execution.unwrap_or_else(|| {
+                    self.anonymous += 1;
+                    u64::MAX - self.anonymous
+                });
+                Span { what: kernel.what, kind: Kind::Compute, start_ns, end_ns, correlation: Some(id) }
             };
             thread.spans.push(span);
         } else if let Some(correlation) = correlation {

@@ -75,7 +75,8 @@ impl<'a> Plane<'a> {
         for (&id, metadata) in &self.events {
             for stat in &metadata.stats {
                 if let Some(x_stat::Value::BytesValue(program)) = &stat.value {
-                    programs.add(id.cast_unsigned(), &metadata.name, program);
+                    let id = program_id(&metadata.name).unwrap_or(id.cast_unsigned());
+                    programs.add(id, &metadata.name, program);
                 }
             }
         }
@@ -84,6 +85,11 @@ impl<'a> Plane<'a> {
     pub(super) fn stat_named(&self, name: &str) -> Option<i64> {
         self.stats.iter().find(|(_, known)| *known == name).map(|(&id, _)| id)
     }
+}
+
+/// `a_step(12)` → 12: newer profilers number the metadata of programs on their own.
+fn program_id(name: &str) -> Option<u64> {
+    name.strip_suffix(')')?.rsplit_once('(')?.1.parse().ok()
 }
 
 /// An entry of a map from int64 to a message.

@@ -17,7 +17,7 @@ pub(crate) struct Compiled {
 pub(crate) struct Operation {
     /// `gradient_tape/bert_1/encoder_1/…/MatMul/MatMul_1`; `copy.4` for a copy that serves no operation alone.
     pub(crate) name: String,
-    /// `MatMul`; empty where nothing tells it.
+    /// `MatMul`
     pub(crate) kind: String,
     /// Of all its kernels together, each executed once.
     flops: Option<f64>,
@@ -67,6 +67,7 @@ impl Compiled {
             }
         }
         let mut compiled = compiler.compiled;
+        compiled.operations.iter_mut().for_each(Operation::complete);
         bodies.into_iter().for_each(|id| compiled.add_body(program, id));
         compiled
     }
@@ -88,6 +89,15 @@ impl Compiled {
 }
 
 impl Operation {
+    /// Where nothing tells the type, as in JAX, the last part of the name is it.
+    fn complete(&mut self) {
+        if self.kind.is_empty() {
+            let last = self.name.rsplit('/').next().unwrap_or("");
+            let bare = last.trim_end_matches(|part: char| part.is_ascii_digit());
+            self.kind = bare.strip_suffix('_').unwrap_or(last).to_owned();
+        }
+    }
+
     /// Floating-point operations of one of its kernels, in the mean: an operation may be spread over several.
     pub(crate) fn flops(&self) -> Option<f64> {
         Some(self.flops? / f64::from(self.kernels.max(1)))
