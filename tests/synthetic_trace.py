@@ -24,12 +24,13 @@ _COLUMNS = {
     "flags varchar[], source varchar",
     "events": "op uinteger, device varchar, lane uinteger, kind varchar, start_ns bigint, end_ns bigint, "
     "step bigint, correlation ubigint",
-    "ops": "op uinteger, qtn varchar, layer varchar, type varchar, phase varchar, raw_name varchar, flops double",
+    "ops": "op uinteger, qtn varchar, layer varchar, type varchar, phase varchar, raw_name varchar, flops double, "
+    "fused varchar",
     "edges": "from_op uinteger, to_op uinteger",
-    "steps": "step bigint, epoch bigint, start_ns bigint, end_ns bigint, traced boolean, samples ubigint, "
+    "steps": "step bigint, epoch bigint, start_ns bigint, end_ns bigint, traced boolean, samples bigint, "
     "energy_j map(varchar, double), metrics map(varchar, double)",
     "footprint": "policy varchar, op uinteger, device varchar, basis varchar, energy_j double, energy_low_j double, "
-    "energy_high_j double, time_s double, power_w double, count ubigint",
+    "energy_high_j double, time_s double, power_w double, count bigint",
     "footprint_domains": "policy varchar, op uinteger, domain varchar, energy_j double",
     "ledger": "policy varchar, domain varchar, entry varchar, energy_j double",
 }
@@ -158,7 +159,9 @@ def write(
     if gpu:
         domains.append(("gpu-0", "GPU:0", "measured", 120.0))
     tables: dict[str, list[tuple[Any, ...]]] = {table: [] for table in _COLUMNS}
-    tables["ops"] = [(i, op.qtn, op.layer, op.type, op.phase, op.qtn, op.flops) for i, op in enumerate(program.ops)]
+    tables["ops"] = [
+        (i, op.qtn, op.layer, op.type, op.phase, op.qtn, op.flops, None) for i, op in enumerate(program.ops)
+    ]
     tables["edges"] = [(source, i) for i, op in enumerate(program.ops) for source in op.inputs]
     scale = 0.93 * STEP_NS / MS / max(1e-9, sum(op.time_ms for op in program.ops)) / speed
     for step in traced:

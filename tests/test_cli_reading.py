@@ -8,6 +8,7 @@ import io
 import json
 import re
 import shutil
+import subprocess
 from importlib import import_module
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 import synthetic_trace
 from smaragdine import SmaragdineError, Trace
 from smaragdine.cli.figure import KINDS
+from smaragdine.daemon import find_binary
 from smaragdine.energy import MODELLED_NOTICE
 
 
@@ -322,6 +324,22 @@ def test_a_missing_trace_ends_with_2_and_names_the_path(tmp_path: Path, command:
     assert caught.value.exit_code == 2
     assert "nowhere" in caught.value.message
     assert caught.value.hint
+
+
+def test_a_footprint_that_could_not_be_deconvolved_says_why_in_its_first_line(
+    bert: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file in bert.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    for policy in ("equal", "deconvolved"):
+        subprocess.run([find_binary(), "account", tmp_path, "--policy", policy], check=True)
+    assert run("footprint", tmp_path, "--policy", "deconvolved") == 0
+    first, *_ = capsys.readouterr().out.splitlines()
+    assert first.startswith("coverage: ")
+    assert "package-0" in first
+    assert first.endswith("by equal share: 4 steps are traced; it takes 10")
+    equal, deconvolved = (Trace.open(tmp_path).footprint(policy) for policy in ("equal", "deconvolved"))
+    assert deconvolved.total.measured_j == pytest.approx(equal.total.measured_j, rel=1e-9)
 
 
 def test_account_calls_the_daemon_and_ends_as_it_does(

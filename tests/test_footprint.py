@@ -118,3 +118,47 @@ def test_a_data_frame_has_a_row_per_operation_and_device(trace: Trace) -> None:
     frame = trace.footprint().to_pandas()
     assert len(frame) == len(trace.footprint())
     assert frame["energy_j"].sum() == pytest.approx(trace.footprint().total.measured_j)
+
+
+def with_events(trace: Trace, directory: Path, change: str) -> Trace:
+    """A copy of `trace` whose events are what the query `change` makes of the table `events`."""
+    directory.mkdir()
+    for file in trace.path.iterdir():
+        (directory / file.name).write_bytes(file.read_bytes())
+    trace.sql(change).write_parquet(str(directory / "events.parquet"))
+    return Trace.open(directory)
+
+
+def test_traced_steps_that_are_alike_leave_intervals_as_wide_as_they_were(trace: Trace) -> None:
+    for row in trace.footprint(scope="run"):
+        assert row.energy_low_j == pytest.approx(0.95 * row.energy_j, rel=1e-6)
+        assert row.energy_high_j == pytest.approx(1.05 * row.energy_j, rel=1e-6)
+
+
+def test_what_traced_steps_differ_by_widens_the_interval_of_the_run(trace: Trace, tmp_path: Path) -> None:
+    # Operation 0 takes no time in one of the four traced steps, a third more in each of the others.
+    [(first,)] = trace.sql("select min(step) from events").fetchall()
+    change = (
+        f"select * replace (case when op != 0 then end_ns when step = {first} then start_ns "
+        "else start_ns + (end_ns - start_ns) * 4 // 3 end as end_ns) from events"
+    )
+    row = with_events(trace, tmp_path / "uneven", change).footprint(scope="run").rows[0]
+    steps = 20
+    in_a_step = row.energy_j / steps
+    deviation = in_a_step * ((1 + 3 / 9) / 3) ** 0.5
+    half = 1.645 * deviation * (steps**2 / 4 * (1 - 4 / steps)) ** 0.5
+    half = ((0.05 * row.energy_j) ** 2 + half**2) ** 0.5
+    assert row.op == 0
+    assert row.energy_low_j == pytest.approx(row.energy_j - half, rel=1e-3)
+    assert row.energy_high_j == pytest.approx(row.energy_j + half, rel=1e-3)
+
+
+def test_one_traced_step_tells_no_interval_of_the_run(trace: Trace, tmp_path: Path) -> None:
+    directory = tmp_path / "one"
+    directory.mkdir()
+    for file in trace.path.iterdir():
+        (directory / file.name).write_bytes(file.read_bytes())
+    trace.sql("select * replace (traced and step = (select min(step) from events) as traced) from steps").write_parquet(
+        str(directory / "steps.parquet")
+    )
+    assert all(row.energy_low_j is None for row in Trace.open(directory).footprint(scope="run"))

@@ -25,6 +25,8 @@ class Coverage:
     layered_share: float | None
     """Share of operation time that has a layer; None where there are no operations."""
     modelled: bool
+    refused: tuple[tuple[str, str], ...] = ()
+    """Domains whose energy could not be deconvolved, each with the reason; equal share has split it instead."""
 
     def explained_share(self, basis: str) -> float | None:
         """Share of the application's energy in traced steps that operations hold."""
@@ -32,7 +34,7 @@ class Coverage:
         return self.operations[basis] / whole if whole > 0 else None
 
     def sentence(self) -> str:
-        """One line: steps traced, seconds, energy explained, operation time with a layer, basis."""
+        """One line: steps traced, seconds, energy explained, operation time with a layer, basis, what was refused."""
         parts = []
         if self.steps:
             parts.append(
@@ -49,4 +51,10 @@ class Coverage:
             parts.append("no operations recorded")
         else:
             parts.append(f"{percent(self.layered_share)} of operation time has a layer")
-        return "; ".join(parts) + ("; modelled" if self.modelled else "")
+        if self.modelled:
+            parts.append("modelled")
+        reasons: dict[str, list[str]] = {}
+        for domain, reason in self.refused:
+            reasons.setdefault(reason, []).append(domain)
+        parts += [f"{', '.join(domains)} by equal share: {reason}" for reason, domains in reasons.items()]
+        return "; ".join(parts)

@@ -139,6 +139,12 @@ class Metadata:
         bases = {domain.basis for domain in self.counted}
         return bases == {MODELLED}
 
+    @property
+    def refused(self) -> tuple[tuple[str, str], ...]:
+        """Counted domains that could not be deconvolved, each with the reason; none before that was tried."""
+        told = (self.raw.get("coverage") or {}).get("deconvolution") or {}
+        return tuple((name, solved["refused"]) for name, solved in told.items() if "refused" in solved)
+
     def domain(self, name: str) -> Domain | None:
         return next((domain for domain in self.domains if domain.name == name), None)
 

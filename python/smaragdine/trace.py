@@ -332,6 +332,7 @@ class Trace:
             application=ledger.entry("application"),
             layered_share=with_layer_s / time_s if time_s > 0 else None,
             modelled=self.modelled,
+            refused=self.metadata.refused if ledger.policy == "deconvolved" else (),
         )
 
     def _not_accounted(self, policy: str) -> SmaragdineError:

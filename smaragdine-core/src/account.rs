@@ -2,16 +2,24 @@
 //!
 //! Pure, and a function of the trace alone: accounting twice is accounting once.
 
+mod deconvolved;
 mod device;
+mod ledger;
 
+use serde_json::json;
+
+use self::deconvolved::deconvolved;
 use self::device::{Aligned, Device, held, measured};
-use crate::alignment::Sum;
+use self::ledger::Ledger;
 use crate::attribution::split;
+use crate::deconvolution::{Refusal, Solution};
 use crate::footprint::DeviceFootprint;
-use crate::trace::{Entry, LedgerRow, Policy, Reading, Trace};
+use crate::trace::{Op, Policy, Reading, Step, Trace};
 
 /// In [`crate::trace::Metadata::coverage`]: devices that executed events and of which nothing is measured.
 const UNMEASURED: &str = "unmeasured_devices";
+/// … and by domain, what was solved and how well, or why it was refused.
+const DECONVOLUTION: &str = "deconvolution";
 
 /// Accounts `trace` by `policy`: replaces that policy's rows of `footprint`, `footprint_domains` and `ledger`, and
 /// fills `energy_j` of the steps (the application's energy in each counted domain, whatever the policy).
@@ -35,35 +43,25 @@ pub fn account(trace: &mut Trace, policy: Policy) {
     let traced = ordered(traced.collect());
     let profiling = ordered(trace.metadata.profiling.clone());
     let (mut rows, mut domain_rows, mut ledger_rows) = (Vec::new(), Vec::new(), Vec::new());
-    let mut unmeasured = serde_json::Map::new();
+    let stretches = stretches(&trace.steps, &profiling);
+    let (mut unmeasured, mut solved) = (serde_json::Map::new(), serde_json::Map::new());
     for name in device_names(trace) {
         let device = Device::of(trace, &name, &traced, &profiling);
-        let mut aligned = device.align(&device.events, measured);
-        let ledger = |domain| Ledger::of(&device, &aligned, domain, name.starts_with("GPU:"));
-        let mut ledgers: Vec<Ledger> = (0..device.domains.len()).map(ledger).collect();
-        if policy == Policy::Recency {
-            let mut recent = device.align(&device.distinct(), held);
-            for (domain, ledger) in ledgers.iter_mut().enumerate() {
-                ledger.move_operations(recent.operations_j(domain));
-            }
-            for (recent, equal) in recent.alignments.iter_mut().zip(&mut aligned.alignments) {
-                // An operation's time and count are those of its events.
-                recent.time_ns = std::mem::take(&mut equal.time_ns);
-                recent.count = std::mem::take(&mut equal.count);
-            }
-            aligned = recent;
-        }
-        let domains = device.domains.iter().map(|(domain, _)| *domain).zip(aligned.known).collect();
-        let footprint = DeviceFootprint { device: &name, domains, alignments: aligned.alignments };
-        rows.extend(footprint.rows(policy));
-        domain_rows.extend(footprint.domain_rows(policy));
-        if let Some((events, time_s)) = footprint.unmeasured() {
-            unmeasured.insert(name.clone(), serde_json::json!({ "events": events, "time_s": time_s }));
-        }
+        let Accounted { aligned, ledgers, solutions } = Accounted::of(&device, policy, &trace.ops, &stretches);
         for ((domain, readings), ledger) in device.domains.iter().zip(&ledgers) {
             if !readings.is_empty() {
                 ledger_rows.extend(ledger.rows(policy, &domain.name));
             }
+        }
+        for ((domain, _), solution) in device.domains.iter().zip(&solutions) {
+            solved.insert(domain.name.clone(), told(solution));
+        }
+        let domains = device.domains.iter().map(|(domain, _)| *domain).zip(aligned.known).collect();
+        let footprint = DeviceFootprint { device: &name, domains, alignments: aligned.alignments, solutions };
+        rows.extend(footprint.rows(policy));
+        domain_rows.extend(footprint.domain_rows(policy));
+        if let Some((events, time_s)) = footprint.unmeasured() {
+            unmeasured.insert(name.clone(), json!({ "events": events, "time_s": time_s }));
         }
     }
     rows.sort_by(|a, b| (a.op, &a.device, a.basis).cmp(&(b.op, &b.device, b.basis)));
@@ -71,11 +69,96 @@ pub fn account(trace: &mut Trace, policy: Policy) {
     trace.footprint.append(&mut rows);
     trace.footprint_domains.append(&mut domain_rows);
     trace.ledger.append(&mut ledger_rows);
+    // In one order, whichever policy was accounted last.
+    trace.footprint.sort_by_key(|row| row.policy);
+    trace.footprint_domains.sort_by_key(|row| row.policy);
+    trace.ledger.sort_by_key(|row| row.policy);
     trace.metadata.coverage.remove(UNMEASURED);
     if !unmeasured.is_empty() {
         trace.metadata.coverage.insert(UNMEASURED.into(), unmeasured.into());
     }
+    if policy == Policy::Deconvolved {
+        trace.metadata.coverage.insert(DECONVOLUTION.into(), solved.into());
+    }
     fill_steps(trace);
+}
+
+/// One device by one policy.
+struct Accounted {
+    aligned: Aligned,
+    /// By domain.
+    ledgers: Vec<Ledger>,
+    /// By domain; none where nothing was solved for.
+    solutions: Vec<Result<Solution, Refusal>>,
+}
+
+impl Accounted {
+    fn of(device: &Device, policy: Policy, ops: &[Op], stretches: &[(i64, i64)]) -> Self {
+        let mut aligned = device.align(&device.events, |_, readings, number| measured(readings, number));
+        let domains = 0..device.domains.len();
+        let ledgers = |aligned: &Aligned| domains.clone().map(|domain| Ledger::of(device, aligned, domain)).collect();
+        match policy {
+            Policy::Equal => Self { ledgers: ledgers(&aligned), aligned, solutions: Vec::new() },
+            Policy::Recency => {
+                let mut ledgers: Vec<Ledger> = ledgers(&aligned);
+                let mut recent = device.align(&device.distinct(), |_, readings, number| held(readings, number));
+                for (domain, ledger) in ledgers.iter_mut().enumerate() {
+                    ledger.move_operations(recent.operations_j(domain));
+                }
+                for (recent, equal) in recent.alignments.iter_mut().zip(&mut aligned.alignments) {
+                    // An operation's time and count are those of its events.
+                    recent.time_ns = std::mem::take(&mut equal.time_ns);
+                    recent.count = std::mem::take(&mut equal.count);
+                }
+                Self { aligned: recent, ledgers, solutions: Vec::new() }
+            }
+            Policy::Deconvolved => {
+                let (aligned, solutions) = deconvolved(device, aligned, ops, stretches);
+                Self { ledgers: ledgers(&aligned), aligned, solutions }
+            }
+        }
+    }
+}
+
+/// A solution as `trace.json` tells it.
+fn told(solution: &Result<Solution, Refusal>) -> serde_json::Value {
+    match solution {
+        Err(refusal) => json!({ "refused": refusal.to_string() }),
+        Ok(solution) => json!({
+            "level": solution.level.name(),
+            "classes": solution.power_w.len(),
+            "readings": solution.readings,
+            "condition": solution.condition,
+            "residual_j": solution.residual_j,
+            "held_out_error": solution.held_out,
+            "quiet_w": solution.quiet_w,
+            "floor_w": solution.floor_w,
+
+            "lag_ns": solution.lag_ns,
+            "lag_error_ns": solution.lag_error_ns.round() as i64,
+        }),
+    }
+}
+
+/// The stretches in which every event is known: traced steps and what lies between two that follow each other.
+/// Starting and stopping a profiler breaks a stretch, and so does a step that is not traced.
+fn stretches(steps: &[Step], profiling: &[(i64, i64)]) -> Vec<(i64, i64)> {
+    let mut steps: Vec<&Step> = steps.iter().filter(|step| step.start_ns < step.end_ns).collect();
+    steps.sort_by_key(|step| step.start_ns);
+    let mut stretches: Vec<(i64, i64)> = Vec::new();
+    let mut joins = false;
+    for step in steps {
+        if step.traced {
+            let broken = |from: i64| profiling.iter().any(|span| span.0 < step.start_ns && from < span.1);
+            match stretches.last_mut() {
+                Some(last) if joins && !broken(last.1) => last.1 = last.1.max(step.end_ns),
+                Some(last) if step.start_ns <= last.1 => last.1 = last.1.max(step.end_ns),
+                _ => stretches.push((step.start_ns, step.end_ns)),
+            }
+        }
+        joins = step.traced;
+    }
+    stretches
 }
 
 fn ordered(mut spans: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
@@ -90,54 +173,6 @@ fn device_names(trace: &Trace) -> Vec<String> {
     names.sort_unstable();
     names.dedup();
     names
-}
-
-/// Where the energy of one domain went, by [`Entry`].
-#[derive(Default)]
-struct Ledger([Sum; Entry::ALL.len()]);
-
-impl Ledger {
-    fn of(device: &Device, aligned: &Aligned, domain: usize, gpu: bool) -> Self {
-        let mut ledger = Self::default();
-        for reading in device.domains[domain].1 {
-            let parts = split(reading);
-            ledger.add(Entry::Daemon, parts.daemon);
-            ledger.add(Entry::Other, parts.other);
-            ledger.add(Entry::Idle, parts.idle);
-            ledger.add(Entry::Gap, parts.gap);
-        }
-        let (alignment, place) = aligned.of(domain);
-        ledger.add(Entry::Operations, alignment.operations_j(place));
-        // What a GPU draws in a traced step without executing anything, it draws idle; a CPU may work for the
-        // application without that being an operation.
-        ledger.add(if gpu { Entry::Idle } else { Entry::Application }, alignment.traced_j[place]);
-        ledger.add(Entry::Profiling, alignment.profiling_j[place]);
-        ledger.add(Entry::Untraced, alignment.untraced_j[place]);
-        ledger.add(Entry::Gap, aligned.misplaced_j[domain]);
-        ledger
-    }
-
-    fn add(&mut self, entry: Entry, energy_j: f64) {
-        self.0[entry as usize].add(energy_j);
-    }
-
-    /// Enters `energy_j` as that of operations, at the expense of the application's other energy.
-    fn move_operations(&mut self, energy_j: f64) {
-        let equal_j = self.0[Entry::Operations as usize].value();
-        self.0[Entry::Operations as usize] = Sum::default();
-        self.add(Entry::Operations, energy_j);
-        self.add(Entry::Application, equal_j);
-        self.add(Entry::Application, -energy_j);
-    }
-
-    fn rows(&self, policy: Policy, domain: &str) -> impl Iterator<Item = LedgerRow> {
-        Entry::ALL.into_iter().map(move |entry| LedgerRow {
-            policy,
-            domain: domain.to_owned(),
-            entry,
-            energy_j: self.0[entry as usize].value(),
-        })
-    }
 }
 
 /// The application's energy over each step, in each counted domain of which some is known there.

@@ -172,6 +172,10 @@ impl Alignment {
         self.energy_j.get(op * self.domains + domain).copied().unwrap_or(0.0)
     }
 
+    pub(crate) fn set_energy_j(&mut self, op: usize, domain: usize, energy_j: f64) {
+        self.energy_j[op * self.domains + domain] = energy_j;
+    }
+
     /// Energy of all operations in `domain`.
     #[must_use]
     pub fn operations_j(&self, domain: usize) -> f64 {

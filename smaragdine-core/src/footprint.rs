@@ -1,6 +1,7 @@
 //! The tensor energy footprint: energy, time, power and count by operation.
 
 use crate::alignment::{Alignment, MOST_DOMAINS};
+use crate::deconvolution::{Refusal, Solution};
 use crate::trace::{Basis, Domain, FootprintDomainRow, FootprintRow, Policy};
 
 /// What one device's operations took.
@@ -10,11 +11,21 @@ pub struct DeviceFootprint<'a> {
     pub domains: Vec<(&'a Domain, bool)>,
     /// One for each [`MOST_DOMAINS`] of the domains; all of the same events.
     pub alignments: Vec<Alignment>,
+    /// By domain, under the deconvolved policy; none under others, which know no intervals.
+    pub solutions: Vec<Result<Solution, Refusal>>,
 }
 
 impl DeviceFootprint<'_> {
     fn energy_j(&self, op: usize, domain: usize) -> f64 {
         self.alignments[domain / MOST_DOMAINS].energy_j(op, domain % MOST_DOMAINS)
+    }
+
+    /// The ends of the 90 % interval; `None` where a domain's energy was not solved for.
+    fn interval_j(&self, op: usize, domain: usize) -> Option<(f64, f64)> {
+        let solution = self.solutions.get(domain)?.as_ref().ok()?;
+        let class = (*solution.class.get(op)?)?;
+        let energy_j = self.energy_j(op, domain);
+        Some((energy_j * solution.low[class], energy_j * solution.high[class]))
     }
 
     fn measured(&self) -> impl Iterator<Item = (usize, &Domain)> {
@@ -38,8 +49,12 @@ impl DeviceFootprint<'_> {
         bases.dedup();
         let Some(alignment) = self.alignments.first() else { return Vec::new() };
         let row = |op: u32, place: usize, basis: Basis| {
-            let domains = self.measured().filter(|(_, domain)| domain.basis == basis);
-            let energy_j = domains.map(|(domain, _)| self.energy_j(place, domain)).sum();
+            let domains = || self.measured().filter(|(_, domain)| domain.basis == basis).map(|(domain, _)| domain);
+            let energy_j = domains().map(|domain| self.energy_j(place, domain)).sum();
+            // What is not known may go together: ends add up.
+            let interval = domains().try_fold((0.0, 0.0), |(low, high), domain| {
+                self.interval_j(place, domain).map(|interval| (low + interval.0, high + interval.1))
+            });
             let time_s = alignment.time_ns[place] as f64 / 1e9;
             FootprintRow {
                 policy,
@@ -47,8 +62,8 @@ impl DeviceFootprint<'_> {
                 device: self.device.to_owned(),
                 basis,
                 energy_j,
-                energy_low_j: None,
-                energy_high_j: None,
+                energy_low_j: interval.map(|(low, _)| low),
+                energy_high_j: interval.map(|(_, high)| high),
                 time_s,
                 power_w: (time_s > 0.0).then(|| energy_j / time_s),
                 count: alignment.count[place],

@@ -5,11 +5,11 @@
 //!
 //! ```text
 //! energy:  source → counter → sampler → journal ┐
-//! shares:  /proc  → shares            → journal ├→ assembly → attribution → alignment → footprint → tables
+//! shares:  /proc  → shares            → journal ├→ assembly → attribution → alignment, deconvolution → footprint → tables
 //! events:  gRPC   → service           → journal ┘
 //! ```
 //!
-//! Attribution, alignment and footprint are pure: no clock, no file, no socket.
+//! Attribution, alignment, deconvolution and footprint are pure: no clock, no file, no socket.
 
 pub mod error;
 
@@ -37,6 +37,7 @@ pub mod assembly;
 pub mod account;
 pub mod alignment;
 pub mod attribution;
+pub mod deconvolution;
 pub mod footprint;
 
 pub mod daemon;

@@ -17,7 +17,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "policies gave stays.",
     )
     parser.add_argument("trace", type=Path, metavar="TRACE", help="the directory that a recording wrote")
-    parser.add_argument("--policy", choices=("equal", "recency"), default="equal")
+    parser.add_argument("--policy", choices=("equal", "recency", "deconvolved"), default="equal")
     parser.add_argument(
         "--xspace", type=Path, nargs="+", default=[], metavar="FILE", help="add events of these profiles"
     )

@@ -20,8 +20,8 @@ pub(super) struct Device<'a> {
     pub(super) domains: Vec<(&'a Domain, &'a [Reading])>,
     /// In order of their start.
     pub(super) events: Vec<&'a Event>,
-    traced: &'a [(i64, i64)],
-    profiling: &'a [(i64, i64)],
+    pub(super) traced: &'a [(i64, i64)],
+    pub(super) profiling: &'a [(i64, i64)],
 }
 
 /// The domains of a device, aligned with its events.
@@ -37,6 +37,10 @@ pub(super) struct Aligned {
 impl Aligned {
     pub(super) fn of(&self, domain: usize) -> (&Alignment, usize) {
         (&self.alignments[domain / MOST_DOMAINS], domain % MOST_DOMAINS)
+    }
+
+    pub(super) fn of_mut(&mut self, domain: usize) -> (&mut Alignment, usize) {
+        (&mut self.alignments[domain / MOST_DOMAINS], domain % MOST_DOMAINS)
     }
 
     pub(super) fn operations_j(&self, domain: usize) -> f64 {
@@ -61,12 +65,12 @@ impl<'a> Device<'a> {
         Self { ops: trace.ops.len(), domains: domains.collect(), events, traced, profiling }
     }
 
-    /// Sweeps over `events`, in order of their start, and the pieces of each domain: of its readings and the number
-    /// of one of them, `piece` makes the application's energy, or `None` where it is not known.
+    /// Sweeps over `events`, in order of their start, and the pieces of each domain: of its number, its readings and
+    /// the number of one of them, `piece` makes the application's energy, or `None` where it is not known.
     pub(super) fn align<E: Borrow<Event>>(
         &self,
         events: &[E],
-        piece: fn(&[Reading], usize) -> Option<Piece>,
+        piece: impl Fn(usize, &[Reading], usize) -> Option<Piece>,
     ) -> Aligned {
         let mut aligned = Aligned {
             alignments: Vec::new(),
@@ -83,7 +87,7 @@ impl<'a> Device<'a> {
             let mut energies = |aligner: &mut Aligner, until_ns: i64| {
                 for (place, ((_, readings), next)) in domains.iter().zip(&mut next).enumerate() {
                     while *next < readings.len() {
-                        if let Some((start_ns, end_ns, energy_j)) = piece(readings, *next) {
+                        if let Some((start_ns, end_ns, energy_j)) = piece(first + place, readings, *next) {
                             if start_ns >= until_ns {
                                 break;
                             }

@@ -27,7 +27,9 @@ pub(super) fn run_metadata(bytes: &[u8]) -> Result<Vec<Graph>, DecodeError> {
 }
 
 fn graph(def: GraphDef, executed: bool) -> Graph {
-    let functions = def.library.map(|library| library.function).unwrap_or_default();
+    // What a graph that was executed calls, XLA compiled, or it ran in a graph of its own.
+    let library = def.library.filter(|_| !executed);
+    let functions = library.map(|library| library.function).unwrap_or_default();
     let mut bodies: Vec<Body> = functions.into_iter().map(Body::of).collect();
     bodies.push(Body { nodes: def.node, ..Body::default() });
     // Where two bodies use one name the larger body keeps it: it is the training step.

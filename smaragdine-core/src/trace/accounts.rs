@@ -9,16 +9,19 @@ pub enum Policy {
     Equal,
     /// The paper's Algorithm 2: a reading's power holds from its timestamp; for comparison.
     Recency,
+    /// Powers of operations shorter than a reading solved for, see [`crate::deconvolution`].
+    Deconvolved,
 }
 
 impl Policy {
-    pub const ALL: [Self; 2] = [Self::Equal, Self::Recency];
+    pub const ALL: [Self; 3] = [Self::Equal, Self::Recency, Self::Deconvolved];
 
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Equal => "equal",
             Self::Recency => "recency",
+            Self::Deconvolved => "deconvolved",
         }
     }
 

@@ -2,5 +2,6 @@
 
 mod accounting;
 mod alignment;
+mod deconvolution;
 mod definition;
 mod random;

@@ -1,0 +1,200 @@
+//! Deconvolution (law 6): the power of operations that are shorter than a reading.
+//!
+//! A reading holds the energy of all that ran within it. As steps and readings are not in lockstep, the same operations
+//! fall into ever other company, and the powers of which all readings would come out as they did can be solved for:
+//! ΔE ≈ Σ p·τ with p ≥ 0, where τ is the time of each class of operations within a reading, and of no operation running.
+//!
+//! What comes out is an estimate, so it comes with an interval, and where the data cannot tell it is refused in words.
+
+mod classes;
+mod design;
+mod fit;
+mod intervals;
+mod normal;
+mod phase;
+mod random;
+mod refusal;
+mod search;
+mod verdict;
+
+pub use self::classes::Level;
+use self::design::{Design, Window};
+use self::fit::Fit;
+use self::intervals::Spread;
+pub use self::refusal::Refusal;
+use self::search::finest;
+use self::verdict::Drawn;
+use crate::attribution::split;
+use crate::trace::{Basis, Domain, Event, Flag, Op, Reading};
+
+/// Fewer steps or readings than these say nothing about how far off a power may be.
+const LEAST_STEPS: usize = 10;
+const LEAST_READINGS: usize = 100;
+/// RAPL registers are updated about every millisecond; of other sources it is not known.
+const POWERCAP_UPDATE_NS: i64 = 1_000_000;
+/// No reading that is of use here is longer.
+const LONGEST_NS: i64 = 60_000_000_000;
+/// How far the clock of events may be off that of readings: both are the host's, a GPU's events are mapped onto it.
+const CPU_CLOCK_NS: f64 = 10_000.0;
+const GPU_CLOCK_NS: f64 = 50_000.0;
+
+/// One domain of a device with what the device did.
+pub struct Problem<'a> {
+    pub domain: &'a Domain,
+    pub ops: &'a [Op],
+    /// In order of time.
+    pub readings: &'a [Reading],
+    /// In order of their start.
+    pub events: &'a [&'a Event],
+    /// Traced steps, in order of their start: start, end.
+    pub steps: &'a [(i64, i64)],
+    /// Stretches in which every event is known, in order and disjoint.
+    pub stretches: &'a [(i64, i64)],
+}
+
+/// Powers of one domain, and how well they are known.
+pub struct Solution {
+    pub level: Level,
+    /// By operation; `None`: it does not run in what was solved.
+    pub class: Vec<Option<usize>>,
+    /// Watts by class.
+    pub power_w: Vec<f64>,
+    /// Ends of the 90 % interval of a class's energy, as multiples of it.
+    pub low: Vec<f64>,
+    pub high: Vec<f64>,
+    /// Watts while no operation runs.
+    pub quiet_w: f64,
+    /// Watts of all that was solved, for what was not.
+    pub mean_w: f64,
+    /// Watts that are drawn once while any operation runs; they belong to those in equal parts.
+    pub floor_w: f64,
+    /// The register's updates lie this much after where readings put them (see [`unseen_ns`]).
+    pub lag_ns: i64,
+    pub lag_error_ns: f64,
+    pub condition: f64,
+    /// Root mean square of what readings differ from the fit, in joules.
+    pub residual_j: f64,
+    /// Squared errors of steps held out, as a part of those of equal share.
+    pub held_out: f64,
+    pub readings: usize,
+}
+
+/// Solves for the powers of one domain.
+///
+/// # Errors
+/// A [`Refusal`], where the data do not tell them.
+pub fn deconvolve(problem: &Problem) -> Result<Solution, Refusal> {
+    if problem.domain.basis == Basis::Modelled {
+        return Err(Refusal::Modelled);
+    }
+    if problem.steps.len() < LEAST_STEPS {
+        return Err(Refusal::FewSteps(problem.steps.len()));
+    }
+    let windows = windows(problem)?;
+    if phase::locked(&windows, problem.steps) {
+        return Err(Refusal::StepLocked);
+    }
+    let typical = |value: fn(&Window) -> i64| {
+        let mut values: Vec<i64> = windows.iter().map(value).collect();
+        let middle = values.len() / 2;
+        *values.select_nth_unstable(middle).1 as f64
+    };
+    let clock_ns = if problem.domain.device.starts_with("CPU") { CPU_CLOCK_NS } else { GPU_CLOCK_NS };
+    let uncertainty_ns = typical(|window| window.uncertainty_ns);
+    let lag_range_ns = uncertainty_ns + clock_ns;
+    let reading_ns = typical(|window| window.end_ns - window.start_ns);
+    if 4.0 * lag_range_ns > reading_ns {
+        return Err(Refusal::UnknownEdges { uncertainty_ns, reading_ns });
+    }
+    let reach_ns = 1.5 * lag_range_ns;
+    let design = Design::new(problem.ops.len(), problem.events, &windows, problem.steps, reach_ns);
+    let fit = finest(problem.ops, &design, lag_range_ns)?;
+    solution(&design, &fit, lag_range_ns)
+}
+
+/// How much earlier than stamped the edges of `reading` are, give or take as much: where the update was not seen, it
+/// happened up to one period before the read.
+pub(crate) fn unseen_ns(domain: &Domain, reading: &Reading) -> i64 {
+    if reading.edge_uncertainty_ns.is_some() {
+        return 0;
+    }
+    let length_ns = reading.end_ns.saturating_sub(reading.start_ns);
+    let update_ns = if domain.source == "powercap" { POWERCAP_UPDATE_NS.min(length_ns) } else { length_ns };
+    update_ns / 2
+}
+
+/// The readings that lie wholly in traced time and whose energy is known, as the design takes them.
+fn windows(problem: &Problem) -> Result<Vec<Window>, Refusal> {
+    let mut windows: Vec<Window> = Vec::new();
+    let mut integrated = 0;
+    for reading in problem.readings {
+        let stretch = problem.stretches.partition_point(|stretch| stretch.1 < reading.end_ns);
+        let traced = problem.stretches.get(stretch).is_some_and(|stretch| stretch.0 <= reading.start_ns);
+        let in_order = windows.last().is_none_or(|last| last.end_ns <= reading.start_ns);
+        if traced
+            && in_order
+            && let Some(window) = window(problem.domain, reading)
+        {
+            integrated += usize::from(reading.flags.has(Flag::Integrated));
+            windows.push(window);
+        }
+    }
+    if integrated * 2 > windows.len() {
+        return Err(Refusal::Integrated);
+    }
+    if windows.len() < LEAST_READINGS {
+        return Err(Refusal::FewReadings(windows.len()));
+    }
+    Ok(windows)
+}
+
+/// `None`: its energy is not known, or it cannot have been read on this earth.
+fn window(domain: &Domain, reading: &Reading) -> Option<Window> {
+    let length_ns = reading.end_ns.checked_sub(reading.start_ns)?;
+    let uncertainty_ns = reading.edge_uncertainty_ns.unwrap_or_else(|| unseen_ns(domain, reading));
+    let near = |at_ns: i64| at_ns.abs() < i64::MAX / 2;
+    if !near(reading.start_ns)
+        || !near(reading.end_ns)
+        || !(1..LONGEST_NS).contains(&length_ns)
+        || !(0..LONGEST_NS).contains(&uncertainty_ns)
+    {
+        return None;
+    }
+    let parts = split(reading);
+    parts.app?;
+    let others = (parts.other + parts.daemon) / reading.energy_j;
+    let unseen_ns = unseen_ns(domain, reading);
+    Some(Window {
+        start_ns: reading.start_ns - unseen_ns,
+        end_ns: reading.end_ns - unseen_ns,
+        uncertainty_ns,
+        seen: reading.edge_uncertainty_ns.is_some(),
+        energy_j: reading.energy_j,
+        others: if others.is_finite() { others } else { 0.0 },
+    })
+}
+
+fn solution(design: &Design, fit: &Fit, lag_range_ns: f64) -> Result<Solution, Refusal> {
+    let spread = Spread::of(design, fit, lag_range_ns);
+    let classes = &fit.model.classes;
+    let drawn = Drawn::of(design, fit, &spread);
+    let (low, high) = verdict::intervals(classes, &spread, &drawn);
+    verdict::judge(design, fit, &spread, &drawn, (&low, &high))?;
+    let sum = |errors: &[f64]| errors.iter().sum::<f64>();
+    Ok(Solution {
+        level: fit.level,
+        class: classes.of.clone(),
+        power_w: spread.power_w[..classes.count].to_vec(),
+        low,
+        high,
+        quiet_w: spread.power_w[fit.model.quiet],
+        mean_w: design.rows.iter().map(|row| row.energy_j).sum::<f64>() / design.length_s(),
+        floor_w: drawn.floor_w,
+        lag_ns: fit.lag_ns.round() as i64,
+        lag_error_ns: spread.lag_error_ns,
+        condition: fit.condition,
+        residual_j: (sum(&fit.around[1]) / design.rows.len() as f64).sqrt(),
+        held_out: sum(&fit.held_out) / sum(&fit.held_out_equal),
+        readings: design.rows.len(),
+    })
+}

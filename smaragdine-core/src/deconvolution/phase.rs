@@ -1,0 +1,39 @@
+//! Whether steps and readings run in lockstep: then every step is cut at the same places, and its parts stay unknown.
+
+use std::f64::consts::TAU;
+
+use super::design::Window;
+
+/// Phases this concentrated, 1 being all the same, are locked.
+const LOCKED: f64 = 0.9;
+/// Steps and readings lock in ratios of small numbers: 24 steps to 25 readings are as many phases for ever.
+const HARMONICS: i32 = 32;
+
+/// How concentrated the phases are at which readings end within steps, from 0 to 1, in the worst ratio.
+pub(super) fn concentration(windows: &[Window], steps: &[(i64, i64)]) -> f64 {
+    let mut lengths: Vec<i64> = windows.iter().map(|window| window.end_ns - window.start_ns).collect();
+    if lengths.is_empty() {
+        return 0.0;
+    }
+    let middle = lengths.len() / 2;
+    let typical_ns = *lengths.select_nth_unstable(middle).1 as f64;
+    let phase = |step: &(i64, i64)| {
+        let next = windows.get(windows.partition_point(|window| window.end_ns <= step.0))?;
+        // Only readings that border on the step tell where it is cut.
+        (next.start_ns <= step.0).then(|| (next.end_ns - step.0) as f64 / typical_ns * TAU)
+    };
+    let phases: Vec<f64> = steps.iter().filter_map(phase).collect();
+    let concentrated = |harmonic: i32| {
+        let (mut x, mut y) = (0.0, 0.0);
+        for phase in &phases {
+            x += (phase * f64::from(harmonic)).cos();
+            y += (phase * f64::from(harmonic)).sin();
+        }
+        x.hypot(y) / phases.len().max(1) as f64
+    };
+    (1..=HARMONICS).map(concentrated).fold(0.0, f64::max)
+}
+
+pub(super) fn locked(windows: &[Window], steps: &[(i64, i64)]) -> bool {
+    concentration(windows, steps) > LOCKED
+}
