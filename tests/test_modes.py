@@ -331,3 +331,34 @@ def test_graph_mode(tmp_path: Path) -> None:
     names = {"net/dense/MatMul", "gradients/net/dense/MatMul_grad/MatMul_1"}
     assert column(trace, "select qtn from ops") >= names
     assert compiling(trace) == [0]
+
+
+def check_eager(trace: Trace) -> None:
+    assert column(trace, "select layer from ops where phase = 'forward'") >= MLP
+    forward = column(trace, "select layer from events join ops using (op) where phase = 'forward'")
+    assert {layer for layer in forward if layer.split("/")[0] not in ("net", "loss")} == set()
+    assert column(trace, "select layer from ops where phase = 'backward'") == {"unknown"}, "reported as what it is"
+    assert column(trace, "select layer from ops where phase = 'optimizer'") == {"optimizer"}
+    # A layer that is called twice has twice the executions.
+    calls = "select count(*) from events join ops using (op) where qtn = 'net/{}/MatMul'"
+    once, twice = (trace.sql(calls.format(layer)).fetchall()[0][0] for layer in ("head", "twice"))
+    assert twice == 2 * once > 0
+
+
+def test_an_eager_fit(tmp_path: Path) -> None:
+    trace = fit(mlp(run_eagerly=True), tmp_path / "out")
+    check_eager(trace)
+    assert compiling(trace) == []
+
+
+def test_an_eager_loop_of_the_users_own(tmp_path: Path) -> None:
+    net, optimizer = mlp(), keras.optimizers.Adam(name="adam")
+    cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    def step(features: Any, labels: Any) -> None:
+        with tf.GradientTape() as tape:
+            loss = cross_entropy(labels, net(features, training=True))
+        gradients = tape.gradient(loss, net.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, net.trainable_variables, strict=True))
+
+    check_eager(loop(step, tmp_path / "out", net))

@@ -1,7 +1,7 @@
 """Scopes for what Keras runs operation by operation: an eager operation has no name, only a place in time.
 
 While a window is open, every call of a layer, loss, metric, optimizer and gradient tape is annotated in the profile
-with the scope that a compiled function would give its operations: `bert/encoder/layer_0`, `gradient_tape`, `adam`.
+with the scope that a compiled function would give its operations: `bert/encoder/layer_0`, `gradient_tape`.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _callers() -> Iterator[tuple[type, str, Scope]]:
     if (keras := sys.modules.get("keras")) is None:
         return
     yield keras.layers.Layer, "__call__", lambda layer, outer: str(layer.name)
-    yield from _overriding(keras.optimizers.Optimizer, "apply", lambda optimizer, outer: str(optimizer.name))
+    yield from _overriding(keras.optimizers.Optimizer, "apply", lambda optimizer, outer: f"optimizer/{optimizer.name}")
     yield from _overriding(keras.losses.Loss, "__call__", _of_loss)
     yield from _overriding(keras.metrics.Metric, "update_state", lambda metric, outer: f"metrics/{metric.name}")
 

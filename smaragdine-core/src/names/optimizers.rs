@@ -12,7 +12,7 @@ const REACH: usize = 256;
 
 /// The outermost scope of an optimizer that Keras or TensorFlow ships, or of what it does to all gradients.
 pub(super) fn is_known(scope: &str) -> bool {
-    const KNOWN: [&str; 20] = [
+    const KNOWN: [&str; 21] = [
         "adam",
         "adamw",
         "adamax",
@@ -30,6 +30,7 @@ pub(super) fn is_known(scope: &str) -> bool {
         "momentum",
         "muon",
         "nadam",
+        "optimizer",
         "rmsprop",
         "schedulefreeadamw",
         "sgd",
