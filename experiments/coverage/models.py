@@ -83,9 +83,7 @@ def bert() -> Any:
     try:
         import keras_hub
     except ImportError as error:
-        raise ImportError(
-            "keras-hub is not installed; hint: `make coverage` does that"
-        ) from error
+        raise ImportError("keras-hub is not installed; hint: `make coverage` does that") from error
 
     backbone = keras_hub.models.BertBackbone(
         vocabulary_size=VOCABULARY,
