@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,23 @@ import pytest
 CHROMIUM = Path("/usr/bin/chromium")
 
 
+def missing(what: str) -> None:
+    """Skips the test; fails it where a browser is required."""
+    if os.environ.get("SMARAGDINE_REQUIRE_BROWSER") == "1":
+        pytest.fail(f"{what} is missing and SMARAGDINE_REQUIRE_BROWSER=1")
+    pytest.skip(f"{what} is missing")
+
+
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """A headless browser; the test is skipped where there is none, and fails where SMARAGDINE_REQUIRE_BROWSER=1."""
+    """A headless browser."""
     if not CHROMIUM.exists():
-        if os.environ.get("SMARAGDINE_REQUIRE_BROWSER") == "1":
-            pytest.fail(f"{CHROMIUM} is missing and SMARAGDINE_REQUIRE_BROWSER=1")
-        pytest.skip(f"{CHROMIUM} is missing")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
+        missing(str(CHROMIUM))
+    if find_spec("playwright") is None:
+        missing("playwright")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
         yield browser
         browser.close()

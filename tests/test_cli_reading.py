@@ -7,15 +7,16 @@ import csv
 import io
 import json
 import re
-import shutil
 import subprocess
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import duckdb
 import pytest
 
 import synthetic_trace
+from browser import CHROMIUM, missing
 from smaragdine import SmaragdineError, Trace
 from smaragdine.cli.figure import KINDS
 from smaragdine.daemon import find_binary
@@ -152,9 +153,8 @@ def test_an_image_without_kaleido_says_what_to_install(
 @pytest.mark.browser
 @pytest.mark.parametrize(("suffix", "magic"), [("png", b"\x89PNG"), ("svg", b"<svg"), ("pdf", b"%PDF")])
 def test_an_image_for_a_paper_is_one_file(bert: Path, tmp_path: Path, suffix: str, magic: bytes) -> None:
-    pytest.importorskip("kaleido")
-    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
-        pytest.skip("there is no Chromium")
+    if find_spec("kaleido") is None or not CHROMIUM.exists():
+        missing("kaleido" if CHROMIUM.exists() else str(CHROMIUM))
     file = tmp_path / f"figure.{suffix}"
     assert run("figure", bert, "--kind", "phases", "-o", file) == 0
     assert file.read_bytes().startswith(magic)

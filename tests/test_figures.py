@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import duckdb
+import plotly.graph_objects as go
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -218,44 +221,145 @@ def test_steps_tell_traced_from_others(trace: Trace) -> None:
     assert bars == {"step": 16, "traced step": 4, "loss": 20}
 
 
+def drawn(trace: Trace) -> dict[str, go.Figure]:
+    """Every figure that a trace alone can have."""
+    edd = trace.edd()
+    kinds = ["tef", "stef", "layers", "stef-layers"] + ([] if trace.modelled else ["stpf"])
+    return {
+        "sunburst": figures.sunburst(trace),
+        "one pass": figures.sunburst(trace, "forward"),
+        "emissions": figures.sunburst(trace, scale=figures.Scale.carbon(400.0)),
+        "distribution": figures.distribution(trace),
+        **{
+            f"inside {box.path}": figures.distribution(edd, box.path) for box in edd.walk() if box.path and box.children
+        },
+        **{kind: figures.ranking(trace, kind=kind) for kind in kinds},
+        "phases": figures.phases(trace),
+        "ledger": figures.ledger(trace),
+        "power": figures.power(trace),
+        "steps": figures.steps(trace),
+        "cumulative": figures.cumulative(trace),
+        "progress": figures.progress(trace),
+        "time": figures.scatter(trace),
+        "flops": figures.scatter(trace, "flops"),
+        "similarity": figures.similarity([trace, trace], names=[trace.name] * 2),
+    }
+
+
+def shown(figure: go.Figure) -> list[str]:
+    """Every text of a figure that plotly may read as markup."""
+    layout = figure.layout
+    texts = [layout.title.text, layout.title.subtitle.text]
+    texts += [layout[axis].title.text for axis in ("xaxis", "yaxis", "yaxis2") if axis in layout]
+    texts += [annotation.text for annotation in layout.annotations]
+    texts += [*(layout.yaxis.ticktext or ())]
+    for data in figure.data:
+        texts += [data.name]
+        for field in ("hovertext", "text", "labels", "x", "y"):
+            if field in data:
+                texts += [value for value in (data[field] if data[field] is not None else ()) if isinstance(value, str)]
+    return [text for text in texts if text]
+
+
 def test_every_figure_of_a_modelled_trace_says_so(modelled: Trace) -> None:
-    edd = modelled.edd()
-    drawn = [
-        figures.sunburst(edd),
-        figures.distribution(edd, "bert"),
-        figures.ranking(modelled.footprint()),
-        figures.power(modelled),
-        figures.steps(modelled),
-    ]
-    for figure in drawn:
-        text = " ".join(annotation.text for annotation in figure.layout.annotations).replace("<br>", " ")
-        assert MODELLED_NOTICE in text
-        assert "modelled" in figure.layout.title.text
+    for name, figure in drawn(modelled).items():
+        text = " ".join(shown(figure)).replace("<br>", " ")
+        assert MODELLED_NOTICE in text, name
+        assert figure.layout.title.text.count("modelled") == 1, name
 
 
-def test_no_name_reaches_a_figure_unescaped() -> None:
+def test_a_measured_and_a_modelled_trace_never_share_a_bar(trace: Trace, modelled: Trace) -> None:
+    bars = figures.phases(trace, modelled, names=("a", "b"))
+    assert list(bars.layout.yaxis.ticktext) == ["a (measured)", "b (modelled)"]
+    both = figures.ledger(Runs((trace, modelled)))
+    assert "modelled" in both.layout.title.text and "measured" in both.layout.title.text
+    places = {basis: {y for bar in both.data if basis in (bar.name or "") for y in bar.y} for basis in
+              ("measured", "modelled")}  # fmt: skip
+    assert not places["measured"] & places["modelled"]
+
+
+HOSTILE = "<script>alert(1)\u2215script><a href='javascript:x'>"
+
+
+def hostile() -> synthetic_trace.Program:
     program = synthetic_trace.Program()
-    program.op("<b>bold</b><a href='javascript:x'>", "<script>alert(1)</script>", 1.0)
-    edd = EDD.of(synthetic_trace.footprint(program), name="<i>name</i>")
-    drawn = [figures.sunburst(edd), figures.ranking(synthetic_trace.footprint(program))]
-    drawn += [figures.distribution(edd, box.path) for box in edd.walk() if box.children]
-    for figure in drawn:
-        shown = [annotation.text for annotation in figure.layout.annotations] + [figure.layout.title.text]
-        for data in figure.data:
-            shown += [*(data.hovertext or ())]
-        if figure.data[0].type == "sunburst":
-            shown += [*figure.data[0].labels]
-        for text in shown:
-            assert "<script" not in text
-            assert "<a " not in text
-            assert "<i>" not in text
+    for name in (HOSTILE, "x" * 500, "行列積" * 50, "Ü \u202e"):
+        program.op(f"{name}\u2215layer", name, 1.0, phase="forward")
+    program.op(HOSTILE, HOSTILE, 1.0, phase="backward")
+    return program
 
 
-def test_a_trace_without_operations_still_draws(tmp_path: Path) -> None:
-    empty = Trace.open(synthetic_trace.write(tmp_path / "none", synthetic_trace.Program(), traced=()))
-    for figure in (
-        figures.sunburst(empty.edd()),
-        figures.distribution(empty.edd()),
-        figures.ranking(empty.footprint()),
-    ):
+def test_no_name_reaches_a_figure_unescaped(tmp_path: Path) -> None:
+    trace = Trace.open(synthetic_trace.write(tmp_path / "t", hostile(), name=HOSTILE))
+    for name, figure in drawn(trace).items():
         assert figure.to_json()
+        for text in shown(figure):
+            assert "<script" not in text and "<a " not in text, name
+            assert max(map(len, text.split("<br>"))) < 420, name
+
+
+def test_a_metric_is_a_name_too(tmp_path: Path) -> None:
+    path = synthetic_trace.write(tmp_path / "t")
+    with duckdb.connect() as connection:
+        steps = str(path / "steps.parquet")
+        connection.read_parquet(steps).project(
+            f"* replace (map {{'{HOSTILE.replace(chr(39), chr(39) * 2)}': 1.0 / (step + 1)}} as metrics)"
+        ).to_table("t")
+        connection.table("t").write_parquet(steps)
+    trace = Trace.open(path)
+    for draw in (figures.steps, figures.cumulative, figures.progress):
+        figure = draw(trace, HOSTILE)
+        assert any("lt;script" in text for text in shown(figure))
+        assert not any("<script" in text for text in shown(figure))
+
+
+def one_operation() -> synthetic_trace.Program:
+    program = synthetic_trace.Program()
+    program.op("net", "MatMul", 1.0)
+    return program
+
+
+EMPTY = synthetic_trace.Program()
+NO_OPERATIONS = {
+    "sunburst": "no energy in operations",
+    "distribution": "no energy in operations",
+    "tef": "no operations",
+    "phases": "no operations",
+    "time": "no operations",
+    "power": "seconds",
+}
+NO_STEPS = {"steps": "no steps were marked", "cumulative": "no steps were marked", "progress": "was not logged"}
+ONE = {"sunburst": "MatMul", "distribution": "100.0 %", "time": "correlation –"}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"program": EMPTY, "traced": ()}, NO_OPERATIONS),
+        ({"program": EMPTY, "traced": (), "steps": 0}, NO_STEPS),
+        ({"program": one_operation()}, ONE),
+        ({"overrides": {"state": "cut", "end_ns": None}}, {"power": "seconds"}),
+        ({"gpu": True}, {"ledger": "gpu-0"}),
+    ],
+    ids=["no operations", "no steps", "one operation", "cut", "GPU"],
+)
+def test_whatever_the_trace_every_figure_says_something_true(
+    tmp_path: Path, options: dict[str, Any], said: dict[str, str]
+) -> None:
+    trace = Trace.open(synthetic_trace.write(tmp_path / "t", **options))
+    all_drawn = drawn(trace)
+    for figure in all_drawn.values():
+        assert figure.to_json()
+    for name, words in said.items():
+        assert any(words in text for text in shown(all_drawn[name])), name
+
+
+def test_ten_thousand_operations_make_a_picture_of_few_slices() -> None:
+    program = synthetic_trace.Program()
+    for i in range(10_000):
+        program.op("optimizer", f"adam_{i}", 1.0 + (i == 7), phase="optimizer")
+    program.op("net", "MatMul", 10_000.0)
+    data = figures.sunburst(EDD.of(synthetic_trace.footprint(program))).data[0]
+    assert len(data.ids) < 100
+    assert "9940 more" in data.labels
+    assert sum(data["values"]) == pytest.approx(20_001.0)

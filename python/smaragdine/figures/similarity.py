@@ -64,11 +64,11 @@ def similarity(
         f"Similarity of {'power' if power else 'energy'} by tensor",
         modelled=modelled,
         subtitle=f"Pearson’s r of {'STPFs' if power else 'STEFs'}, each trace with each",
-        width=max(520, side + 280),
+        width=max(640 if modelled else 420, side + theme.room(labels) + 110),
         height=side + 120,
         xaxis=_SIDE | {"constraintoward": "left"},
-        yaxis=_SIDE | {"autorange": "reversed", "scaleanchor": "x", "automargin": True},
-        margin={"b": 36, "t": 56},
+        yaxis=_SIDE | {"autorange": "reversed", "scaleanchor": "x"},
+        margin={"l": theme.room(labels), "b": 36, "t": 56},
     )
 
 

@@ -27,7 +27,7 @@ WARNING = "#c2570c"
 NOTICE = "notice"
 """Name of the annotation that holds the sentence of a modelled trace."""
 NOTICE_HEIGHT = 34
-SUBTITLE_HEIGHT = 18
+SUBTITLE_HEIGHT = 24
 FONT = "Inter, 'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', sans-serif"
 
 # Passes, apart in hue and in lightness (after Okabe and Ito).

@@ -56,7 +56,7 @@
   function rings(id) {
     let ring = [nodes.get(id)];
     let slices = 1;
-    for (const [depth, most] of [[2, Infinity], [3, 1200], [4, 600]]) {
+    for (const [depth, most] of [[2, Infinity], [3, 450], [4, 600]]) {
       ring = ring.flatMap((node) => node.inside);
       slices += ring.length;
       if (slices > most) return depth - 1;
