@@ -63,17 +63,18 @@ def executed(metadata: bytes, functions: Iterable[Any]) -> tuple[list[bytes], bo
     They are those in `metadata`, without what repeats itself, and what earlier recordings collected of `functions`.
     """
     fresh = _essence(metadata)
-    graphs = [fresh.SerializeToString()] if fresh.function_graphs else []
+    whole = bytes(fresh.SerializeToString())
+    graphs = [whole] if whole else []
     arguments = [_arguments(graph) for function in fresh.function_graphs for graph in function.partition_graphs]
     complete = False
     for function in functions:
-        if any(names and names <= known for names in capture_names(function) for known in arguments):
-            _KNOWN[function] = _KNOWN.get(function, b"") + graphs[0]
-            complete = True
-        elif function in _KNOWN:
-            complete = True
-            if _KNOWN[function] not in graphs:
-                graphs.append(_KNOWN[function])
+        known = _KNOWN.get(function, b"")
+        if known and known not in graphs:
+            graphs.append(known)
+        if any(names and names <= seen for names in capture_names(function) for seen in arguments):
+            # Messages that follow each other are one.
+            _KNOWN[function] = known + whole
+        complete |= function in _KNOWN
     return graphs, complete
 
 

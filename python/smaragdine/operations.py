@@ -89,7 +89,8 @@ class Operations:
         with self._paid():
             metadata = collection.take()
         if self._steps:
-            self._shipper.submit(lambda: self._describe(metadata), self._windows.spend)
+            self._shipper.submit(self._tell_model, self._windows.spend)
+            self._shipper.submit(lambda: self._tell_graphs(metadata), self._windows.spend)
 
     @contextmanager
     def _paid(self) -> Iterator[None]:
@@ -100,16 +101,15 @@ class Operations:
         self._recording.profiling(began, ended)
         self._windows.spend((ended - began) / 1e9)
 
-    def _describe(self, metadata: bytes) -> None:
-        self._tell_model()
-        self._graphs, self._complete = executed(metadata, self._program.functions())
-        for graph in self._graphs:
-            self._recording.profile(Format.RUN_METADATA, graph)
-
     def _tell_model(self) -> None:
         self._described = self._program.traces()
         if self._program.known:
             self._recording.model(self._program.described())
+
+    def _tell_graphs(self, metadata: bytes) -> None:
+        self._graphs, self._complete = executed(metadata, self._program.functions())
+        for graph in self._graphs:
+            self._recording.profile(Format.RUN_METADATA, graph)
 
     def _conclude(self) -> None:
         """What can wait for the end: shapes, and what was compiled meanwhile."""
@@ -119,9 +119,11 @@ class Operations:
             self._fall_back()
         # The last batch of an epoch may be smaller.
         batch = max(self._batches, default=0) // self._program.replicas()
-        for graph in self._graphs:
-            if known := shaped(graph, batch):
-                self._recording.profile(Format.RUN_METADATA, known)
+        shapes = [known for graph in self._graphs if (known := shaped(graph, batch))]
+        for known in shapes:
+            self._recording.profile(Format.RUN_METADATA, known)
+        if self._graphs and not shapes:
+            self._recording.note("the shapes in the executed graph are not known, and so most FLOPs are not")
 
     def _fall_back(self) -> None:
         """Of a function that ran before the recording began, what another recording saw, or what it was traced as."""
