@@ -92,8 +92,8 @@ impl From<Malformed> for Error {
 ///
 /// # Errors
 ///
-/// [`Error::Undecodable`] where the bytes are no XSpace or a part of one. Memory is bounded by some 100 times the bytes'
-/// length, whatever they hold.
+/// [`Error::Undecodable`] where the bytes are no XSpace or a part of one. Memory is bounded by some 100 times the
+/// bytes' length, whatever they hold.
 pub fn decode(bytes: &[u8]) -> Result<Profile> {
     let mut profile = Profile::default();
     let mut planes = Vec::new();

@@ -498,12 +498,16 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_program_never_panics(damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..60)) {
+    fn a_damaged_program_never_panics(
+        damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..60)
+    ) {
         let mut computations = looped();
         computations.extend(fusion(vec![dot(31, "m/dense/MatMul", &[4, 5], &[31, 31])]));
-        let host = ["fusion.90", "while.3", "add.1", "copy.77"].iter().fold(Plane::new("/host:CPU").line("t"), |host, name| {
-            host.event(name, 0, 50, &executes(name)).event("ThreadpoolListener::Record", 10, 10, &[id("_p", 1)])
-        });
+        let mut host = Plane::new("/host:CPU").line("t");
+        for name in ["fusion.90", "while.3", "add.1", "copy.77"] {
+            host = host.event(name, 0, 50, &executes(name));
+            host = host.event("ThreadpoolListener::Record", 10, 10, &[id("_p", 1)]);
+        }
         let planes = || vec![Plane::of_programs(&[(7, program(computations.clone()))])];
         let mut bytes = space(planes(), &[]);
         bytes.extend(space(vec![host], &[]));
@@ -522,7 +526,8 @@ proptest! {
         wiring in proptest::collection::vec((0_usize..12, 0_i64..40, 0_i64..40, 0_i64..6, -3_i64..1 << 40), 1..60)
     ) {
         const OPCODES: [&str; 12] = [
-            "fusion", "while", "call", "copy", "dot", "convolution", "reduce", "parameter", "tuple", "scatter", "add", "conditional",
+            "fusion", "while", "call", "copy", "dot", "convolution", "reduce", "parameter", "tuple", "scatter", "add",
+            "conditional",
         ];
         let computations: Vec<_> = wiring.chunks(10).zip(0..).map(|(instructions, own)| {
             let instructions = instructions.iter().zip(own * 10..).map(|(&(opcode, one, other, called, size), id)| {
@@ -531,7 +536,8 @@ proptest! {
             });
             computation(own, instructions.collect())
         }).collect();
-        let names: Vec<String> = computations.iter().flat_map(|computation| &computation.instructions).map(|instruction| instruction.name.clone()).collect();
+        let instructions = computations.iter().flat_map(|computation| &computation.instructions);
+        let names: Vec<String> = instructions.map(|instruction| instruction.name.clone()).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let profile = executed(computations, &names);
         prop_assert!(profile.events.iter().all(|event| event.end_ns >= event.start_ns));

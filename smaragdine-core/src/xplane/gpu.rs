@@ -110,8 +110,8 @@ impl<'a, 'p> Gpu<'a, 'p> {
         Ok(Span { what, kind, start_ns: event.start_ns, end_ns: event.end_ns, correlation })
     }
 
-    /// XLA's instruction says it best; then the operation around the launch; then the outermost annotation that was open
-    /// at the launch, which may be a function's; else the kernel is known by its own name alone.
+    /// XLA's instruction says it best; then the operation around the launch; then the outermost annotation that was
+    /// open at the launch, which may be a function's; else the kernel is known by its own name alone.
     fn what(&mut self, told: &Told<'a>) -> What {
         if let Some(instruction) = told.hlo_op {
             let kernel = self.kernels.kernel(told.program, instruction, self.names);

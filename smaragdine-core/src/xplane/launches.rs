@@ -1,7 +1,7 @@
 //! What a thread asked a GPU for, and which operation it did so for.
 //!
-//! CUPTI tells each call of the CUDA driver on the line of the thread that made it, within the operation's own event, with
-//! a correlation id that what it launched carries too. Source: `CreateXEvent` in
+//! CUPTI tells each call of the CUDA driver on the line of the thread that made it, within the operation's own event,
+//! with a correlation id that what it launched carries too. Source: `CreateXEvent` in
 //! `xla/backends/profiler/gpu/cupti_collector.cc`, and `MergeHostPlanesAndSortLines` in
 //! `xla/tsl/profiler/convert/post_process_single_host_xplane.cc`.
 
@@ -28,7 +28,8 @@ pub(super) fn waits(title: &str) -> bool {
     matches!(title, "cuStreamSynchronize" | "cuEventSynchronize" | "cuCtxSynchronize")
 }
 
-/// Leads the calls of one thread, which it takes out, back to the operations around them; what an operation waits becomes a span of its own.
+/// Leads the calls of one thread, which it takes out, back to the operations around them; what an operation waits
+/// becomes a span of its own.
 pub(super) fn lead_back(calls: &mut Vec<Call>, spans: &mut Vec<Span>, launches: &mut Launches) {
     if calls.is_empty() {
         return;

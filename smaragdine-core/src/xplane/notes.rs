@@ -2,14 +2,15 @@
 
 use super::plane::Plane;
 
-const REFUSED: &str = "the GPU's kernels were not traced: its driver lets only administrators profile it (CUPTI); hint: \
-    have the module nvidia loaded with NVreg_RestrictProfilingToAdminUsers=0, or give the training CAP_SYS_ADMIN";
+const REFUSED: &str = "the GPU's kernels were not traced: its driver lets only administrators profile it (CUPTI); \
+    hint: have the module nvidia loaded with NVreg_RestrictProfilingToAdminUsers=0, or give the training CAP_SYS_ADMIN";
 
 const NOT_LOADED: &str = "the GPU's kernels were not traced: CUPTI could not be loaded; hint: pip install \
     'tensorflow[and-cuda]', or add the folder of libcupti.so to LD_LIBRARY_PATH";
 
-const MISSING: &str = "a GPU was used and none of its kernels were traced; hint: CUPTI must be installed (pip install \
-    'tensorflow[and-cuda]') and allowed (the module nvidia with NVreg_RestrictProfilingToAdminUsers=0, or CAP_SYS_ADMIN)";
+const MISSING: &str = "a GPU was used and none of its kernels were traced; hint: CUPTI must be installed \
+    (pip install 'tensorflow[and-cuda]') and allowed (the module nvidia with NVreg_RestrictProfilingToAdminUsers=0, or \
+    CAP_SYS_ADMIN)";
 
 /// An error of the profiler's. The texts are those of `CuptiTracer::ErrorIfAny` in
 /// `xla/backends/profiler/gpu/cupti_tracer.cc`, and of CUPTI's own result.

@@ -1,10 +1,11 @@
 //! Work that an instruction of XLA's leaves to the thread pool.
 //!
-//! A large instruction returns once it has scheduled its tasks, and its event ends there; most of its work may follow, on
-//! threads on which nothing names it. The pool tells of it in marks: a task is scheduled (`ThreadpoolListener::Record`
-//! with an id), and begins and ends on a worker (`StartRegion` with that id, `StopRegion`). What a task runs belongs to
-//! the instruction that scheduled it, or to that of the task which did, until the instruction is done (`end: …`, with
-//! the id of its event; older profilers do not tell that). Sources: `xla/tsl/profiler/backends/cpu/threadpool_listener.cc` and `TracedExecute` in
+//! A large instruction returns once it has scheduled its tasks, and its event ends there; most of its work may follow,
+//! on threads on which nothing names it. The pool tells of it in marks: a task is scheduled
+//! (`ThreadpoolListener::Record` with an id), and begins and ends on a worker (`StartRegion` with that id,
+//! `StopRegion`). What a task runs belongs to the instruction that scheduled it, or to that of the task which did,
+//! until the instruction is done (`end: …`, with the id of its event; older profilers do not tell that). Sources:
+//! `xla/tsl/profiler/backends/cpu/threadpool_listener.cc` and `TracedExecute` in
 //! `xla/backends/cpu/runtime/thunk_executor.cc`.
 
 use rustc_hash::FxHashMap;

@@ -82,7 +82,9 @@ impl Compiled {
         // A program in which several call one computation, which XLA makes none of, has it in the first.
         let own = own.filter(|computation| computation.caller == Some(id));
         let kernels = own.flat_map(|computation| computation.instructions.clone());
-        let kernels = kernels.filter_map(|id| self.kernels.get(program.at(id).name));
+        // Bodies within the body would be counted once for each that holds them.
+        let kernels =
+            kernels.filter_map(|id| self.kernels.get(program.at(id).name)).filter(|kernel| !kernel.runs_others);
         let pieces = gathered(kernels.flat_map(|kernel| &kernel.pieces).copied());
         self.kernels.insert(program.at(id).name.to_owned(), Kernel { runs_others: true, pieces });
     }

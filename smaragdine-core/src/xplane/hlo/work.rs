@@ -19,8 +19,8 @@ enum Class {
     Unknown,
 }
 
-/// How much of its kernel's time an instruction takes, beside the others: a dot or a convolution twice its multiply-adds,
-/// a reduction what it reads, a write into part of a buffer that part, everything else what it writes.
+/// How much of its kernel's time an instruction takes, beside the others: a dot or a convolution twice its
+/// multiply-adds, a reduction what it reads, a write into part of a buffer that part, everything else what it writes.
 pub(super) fn weight(program: &Program, id: InstructionId) -> u64 {
     let instruction = program.at(id);
     match class(instruction.opcode) {
@@ -60,8 +60,8 @@ fn touched(program: &Program, instruction: &Instruction) -> Option<u64> {
                 .try_fold(1_u64, |product, dimension| product.checked_mul(size(dimension)?))?;
             written?.checked_mul(summed)?.checked_mul(2)
         }
-        // Each output element sums over the kernel's elements of its feature, of which those that meet the zeros between
-        // the elements of a spread input are nothing: so the passes of one convolution count alike.
+        // Each output element sums over the kernel's elements of its feature, of which those that meet the zeros
+        // between the elements of a spread input are nothing: so the passes of one convolution count alike.
         "convolution" => {
             let kernel = operand(1)?;
             let features = *kernel.dimensions.get(usize::try_from(instruction.kernel_features).ok()?)?;
