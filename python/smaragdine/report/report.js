@@ -151,6 +151,8 @@
   // Draws the ring from one layer outwards, by energy or by power.
   async function burstAt(id) {
     const data = { ...view.sunburst.data[0], level: id, maxdepth: rings(id) };
+    // Among so many no name fits, and measuring each is what takes the time.
+    if (nodes.get(id).inside.length > 450) data.textinfo = "none";
     if (scale === "power" && view.byPower) {
       Object.assign(data, { values: view.byPower.values, marker: { ...data.marker, ...view.byPower.marker } });
     }
