@@ -16,7 +16,7 @@ fn fixtures() -> PathBuf {
 }
 
 fn profile(criterion: &mut Criterion) {
-    let path = std::env::var_os("SMARAGDINE_XSPACE").map_or(fixtures().join("keras.xplane.pb"), PathBuf::from);
+    let path = std::env::var_os("SMARAGDINE_XSPACE").map_or(fixtures().join("2.21/keras.xplane.pb"), PathBuf::from);
     let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let space = XSpace::decode(bytes.as_slice()).expect("the bench's profile is one");
     let events: usize = space.planes.iter().flat_map(|plane| &plane.lines).map(|line| line.events.len()).sum();

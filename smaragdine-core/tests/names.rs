@@ -16,7 +16,7 @@ fn fixture(name: &str) -> Vec<u8> {
 }
 
 fn keras_model() -> Model {
-    let said: serde_json::Value = serde_json::from_slice(&fixture("keras.model.json")).unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&fixture("2.21/keras.model.json")).unwrap();
     let texts =
         |key: &str| said[key].as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect();
     Model {
@@ -45,14 +45,14 @@ impl Named {
     }
 
     fn keras() -> Self {
-        let graph = Graph::decode(&fixture("keras.graph.pb")).unwrap();
-        let profile = xplane::decode(&fixture("keras.xplane.pb")).unwrap();
+        let graph = Graph::decode(&fixture("2.21/keras.graph.pb")).unwrap();
+        let profile = xplane::decode(&fixture("2.21/keras.xplane.pb")).unwrap();
         Self::new(&profile, &Namer::new(keras_model(), vec![graph]))
     }
 
     fn session() -> Self {
-        let graph = Graph::decode(&fixture("session.graph.pb")).unwrap();
-        let profile = step_stats::decode(&fixture("session.run_metadata.pb")).unwrap();
+        let graph = Graph::decode(&fixture("2.21/session.graph.pb")).unwrap();
+        let profile = step_stats::decode(&fixture("2.21/session.run_metadata.pb")).unwrap();
         Self::new(&profile, &Namer::new(Model::default(), vec![graph]))
     }
 

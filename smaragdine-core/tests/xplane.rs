@@ -84,7 +84,7 @@ fn a_profile_without_a_start_says_so() {
 
 #[test]
 fn a_recorded_profile_holds_each_operation_of_each_step_within_the_session() {
-    let profile = decode(&fixture("keras.xplane.pb")).unwrap();
+    let profile = decode(&fixture("2.21/keras.xplane.pb")).unwrap();
     let counts = profile.events.iter().fold(HashMap::<u32, usize>::new(), |mut counts, event| {
         *counts.entry(event.name).or_default() += 1;
         counts
@@ -118,15 +118,15 @@ fn instructions_of_xla_are_led_back_to_the_operations_they_came_from() {
 
 #[test]
 fn a_truncated_profile_is_an_error_or_a_part_never_a_panic() {
-    let whole = fixture("keras.xplane.pb");
+    let whole = fixture("2.21/keras.xplane.pb");
     for length in (0..whole.len()).step_by(4_999) {
         let _ = decode(&whole[..length]);
     }
-    let whole = fixture("session.run_metadata.pb");
+    let whole = fixture("2.21/session.run_metadata.pb");
     for length in (0..whole.len()).step_by(9_973) {
         let _ = step_stats::decode(&whole[..length]);
     }
-    let whole = fixture("keras.graph.pb");
+    let whole = fixture("2.21/keras.graph.pb");
     for length in (0..whole.len()).step_by(9_973) {
         let _ = Graph::decode(&whole[..length]);
     }
