@@ -171,7 +171,7 @@ def test_every_step_is_traced_where_that_is_asked(told: Told, tmp_path: Path) ->
 
 
 def test_memory_does_not_grow_with_steps(told: Told, tmp_path: Path) -> None:
-    """What our own code holds; what the sender still has queued is bounded by the second that it waits."""
+    """What our own code holds: the least of three epochs, for a profile may just be on its way."""
     net, held = model(), []
 
     class Weighs(keras.callbacks.Callback):  # type: ignore[misc]
@@ -184,11 +184,11 @@ def test_memory_does_not_grow_with_steps(told: Told, tmp_path: Path) -> None:
     tracemalloc.start()
     try:
         callbacks = [EnergyCallback(tmp_path / "out"), Weighs()]
-        net.fit(*data(500), batch_size=1, epochs=4, verbose=0, callbacks=callbacks)
+        net.fit(*data(500), batch_size=1, epochs=6, verbose=0, callbacks=callbacks)
     finally:
         tracemalloc.stop()
-    assert len(told.all("step")) == 2000
-    assert held[3] - held[1] < 50_000, held
+    assert len(told.all("step")) == 3000
+    assert min(held[3:]) - min(held[:3]) < 50_000, held
 
 
 def test_a_program_that_sends_events_of_its_own_is_not_traced_besides(told: Told, tmp_path: Path) -> None:

@@ -192,7 +192,7 @@ class Client:
         """Sends messages as they come; ends once `messages` did and the last is acknowledged."""
         requests = Requests(recording)
         with self._errors("send to", None):
-            for answer in self._stub.Record(requests.encode(message) for message in messages):
+            for answer in self._stub.Record(map(requests.encode, messages)):
                 advice = pb.RecordResponse.Advice.Name(answer.advice).removeprefix("ADVICE_").lower()
                 yield Acknowledgement(answer.acknowledged, advice, answer.problem or None)
 

@@ -42,6 +42,7 @@ class Sender:
         self._closed = False
         self._ended = False
         self._problems = 0
+        self._gather = True
         # Messages that found the queue full.
         self.dropped = 0
         # The daemon asks to send nothing that can wait.
@@ -125,19 +126,21 @@ class Sender:
                 self._changed.notify_all()
 
     def _messages(self) -> Iterator[Stamped]:
-        gather = True
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._closed or self._ended)
-                if gather:
-                    self._changed.wait_for(lambda: self._bytes or not self.open, _GATHER_S)
-                gather = len(self._queue) <= 1
-                if self._ended or not self._queue:
-                    return
-                stamped = self._queue.popleft()
-                self._bytes -= _size(stamped.message)
-                self._changed.notify_all()
-            yield stamped
+        # Nothing keeps a message, which may be a profile, while the next one is waited for.
+        return iter(self._next, None)
+
+    def _next(self) -> Stamped | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._closed or self._ended)
+            if self._gather:
+                self._changed.wait_for(lambda: self._bytes or not self.open, _GATHER_S)
+            self._gather = len(self._queue) <= 1
+            if self._ended or not self._queue:
+                return None
+            stamped = self._queue.popleft()
+            self._bytes -= _size(stamped.message)
+            self._changed.notify_all()
+            return stamped
 
     def _tell(self, problem: str) -> None:
         self._problems += 1
