@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -52,6 +53,12 @@ class Tree:
     @property
     def truth(self) -> Truth:
         return Truth(self._truth)
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since its waveforms began."""
+        with self._truth.open() as rows:
+            return time.monotonic() - json.loads(rows.readline())["monotonic_ns"] * 1e-9
 
 
 @contextmanager

@@ -112,6 +112,34 @@ fn memory_without_a_register_is_absent() {
 }
 
 #[test]
+fn amd_has_packages_and_their_cores_and_any_count_of_sockets() {
+    let layout = Layout { sockets: 3, dram: vec![], core: vec![watts(60.0)], ..Layout::default() };
+    let (_directory, tree) = tree(&layout);
+    let domains = describe(&tree.powercap_root());
+    let expected = (0..3).flat_map(|n| {
+        let package = format!("package-{n}");
+        [
+            format!("{package} < - (socket:{n}): counted"),
+            format!("core-{n} < {package} (socket:{n}): {package} contains it"),
+        ]
+    });
+    assert_eq!(domains, expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn registers_that_the_processor_blurs_are_told_and_every_reading_says_so() {
+    let (directory, tree) = tree(&Layout::default());
+    let proc = directory.path().join("proc");
+    fs::create_dir(&proc).expect("a directory");
+    for (flags, filtered) in [("fpu sgx_lc", false), ("fpu sgx sgx_lc", true)] {
+        fs::write(proc.join("cpuinfo"), format!("processor\t: 0\nflags\t\t: {flags}\n")).expect("a file");
+        let mut powercap = Powercap::open(&tree.powercap_root()).expect("a readable tree").on(&proc);
+        assert!(read(&mut powercap).iter().all(|observation| observation.flags.has(Flag::Filtered) == filtered));
+        assert_eq!(powercap.problems().iter().any(|problem| problem.contains("SGX")), filtered);
+    }
+}
+
+#[test]
 fn psys_is_counted_where_no_package_is() {
     let root = zones(&[("intel-rapl:0", "psys"), ("intel-rapl:1", "psys-1")]);
     assert_eq!(describe(root.path()), ["psys < - (socket:0): counted", "psys-1 < - (socket:1): counted"]);

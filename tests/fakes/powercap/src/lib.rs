@@ -4,7 +4,7 @@
 //! ROOT/class/powercap/intel-rapl      -> ../../devices/virtual/powercap/intel-rapl
 //! ROOT/class/powercap/intel-rapl:0    -> ../../devices/virtual/powercap/intel-rapl/intel-rapl:0
 //! ROOT/class/powercap/intel-rapl:0:0  -> …/intel-rapl/intel-rapl:0/intel-rapl:0:0
-//! ROOT/devices/virtual/powercap/intel-rapl/intel-rapl:0/{name,energy_uj,max_energy_range_uj}
+//! ROOT/devices/virtual/powercap/intel-rapl/intel-rapl:0/{name,energy_uj,max_energy_range_uj,subsystem}
 //! ROOT/devices/virtual/powercap/intel-rapl/intel-rapl:0/intel-rapl:0:0/{name,…}
 //! ```
 //!
@@ -102,6 +102,7 @@ impl Tree {
         for control in controls {
             let device = device(control);
             std::fs::create_dir_all(root.join(&device))?;
+            link(&class_from(&device), &root.join(&device).join("subsystem"))?;
             link(&Path::new("../..").join(device), &tree.powercap_root().join(control))?;
         }
         tree.write(0)?;
@@ -175,10 +176,16 @@ impl Tree {
             directory: self.root.join(device),
             link: self.powercap_root().join(&id),
             target: Path::new("../..").join(device),
+            class: class_from(device),
             register: Mutex::new(None),
             id,
         });
     }
+}
+
+/// The class as seen from a device's directory, which sysfs links as `subsystem`.
+fn class_from(device: &Path) -> PathBuf {
+    device.components().map(|_| "..").chain(["class/powercap"]).collect()
 }
 
 fn device(control: &str) -> PathBuf {

@@ -26,6 +26,7 @@ pub(crate) struct Zone {
     /// `class/powercap/ID`, and what it leads to.
     pub(crate) link: PathBuf,
     pub(crate) target: PathBuf,
+    pub(crate) class: PathBuf,
     /// The open register while the zone is there.
     pub(crate) register: Mutex<Option<File>>,
 }
@@ -82,6 +83,7 @@ impl Zone {
         fs::write(self.directory.join("enabled"), "0\n")?;
         let register = File::options().write(true).create(true).truncate(true).open(self.register_path())?;
         register.set_permissions(fs::Permissions::from_mode(self.mode))?;
+        link(&self.class, &self.directory.join("subsystem"))?;
         link(&self.target, &self.link)?;
         Ok(register)
     }
