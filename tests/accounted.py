@@ -32,6 +32,7 @@ class Daemon:
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
+        self.pid = process.pid
 
     @contextmanager
     def stalled(self) -> Iterator[None]:

@@ -15,7 +15,8 @@ from accounted import serving
 from hardware import powercap_tree
 from smaragdine import Trace
 
-BUSY = [sys.executable, "-c", "while True: pass"]
+# It ends by itself, should the test not get to end it.
+BUSY = "import time\nend = time.monotonic() + 60\nwhile time.monotonic() < end: pass"
 # user, nice, system, irq and softirq of the first line of /proc/stat: what is neither idle nor stolen.
 ACTIVE = (1, 2, 3, 6, 7)
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
@@ -27,29 +28,41 @@ def active_s() -> float:
     return sum(int(fields[place]) for place in ACTIVE) * TICK_S
 
 
-def used_s(pid: int) -> float:
-    """CPU time of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) * TICK_S
+def used_s(application: int, daemon: int) -> float:
+    """CPU time of a process and its descendants that live, without the daemon: it excludes itself."""
+    times: dict[int, float] = {}
+    parents: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        pid = int(stat.parent.name)
+        parents[pid] = int(fields[1])
+        times[pid] = (int(fields[11]) + int(fields[12])) * TICK_S
+    found = [application]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one and child != daemon]
+    return sum(times[one] for one in found)
 
 
 def test_the_share_is_the_application_s_cpu_time_over_all_active_cpu_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Through a shell that leaves at once, so that the neighbour is nobody's descendant here.
-    shell = f"{sys.executable} -c 'while True: pass' & echo $!"
+    shell = f"{sys.executable} -c '{BUSY}' >/dev/null 2>&1 & echo $!"
     started = subprocess.run(["setsid", "sh", "-c", shell], stdout=subprocess.PIPE, check=True, text=True)
     neighbour = int(started.stdout)
     try:
         with (
             powercap_tree(tmp_path / "tree") as tree,
-            serving(tmp_path, monkeypatch, tree.root),
-            subprocess.Popen(BUSY) as own,
+            serving(tmp_path, monkeypatch, tree.root) as daemon,
+            subprocess.Popen([sys.executable, "-c", BUSY]) as own,
         ):
             with smaragdine.record(tmp_path / "out", require_measured=True):
-                before = active_s(), used_s(own.pid) + used_s(os.getpid()), used_s(neighbour)
-                time.sleep(5)
-                after = active_s(), used_s(own.pid) + used_s(os.getpid()), used_s(neighbour)
+                before = active_s(), used_s(os.getpid(), daemon.pid), used_s(neighbour, 0)
+                time.sleep(8)
+                after = active_s(), used_s(os.getpid(), daemon.pid), used_s(neighbour, 0)
             own.kill()
     finally:
         os.kill(neighbour, 9)

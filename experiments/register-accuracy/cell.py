@@ -33,6 +33,7 @@ def main() -> None:
         found = {"told": asdict(TOOLS[name](inside))}
     except Exception as error:  # noqa: BLE001  a tool may fail in any way, and that is its result
         found = {"failed": f"{type(error).__name__}: {error}", "where": traceback.format_exc()}
+    found["inside_s"] = left_s - entered_s
     found["late_s"] = max(0.0, entered_s - begin_ns * 1e-9)
     found["around_s"] = entered_s - started_s + time.monotonic() - left_s
     # Tools print, too.
