@@ -106,12 +106,11 @@ def perun(inside: Callable[[], None]) -> Told:
 
     with tempfile.TemporaryDirectory() as directory:
 
-        @monitored(data_out=directory, format="json", sampling_period="1")
         def window() -> None:
             register_callback(keep)
             inside()
 
-        window()
+        monitored(data_out=directory, format="json", sampling_period="1")(window)()
     return found[-1]
 
 

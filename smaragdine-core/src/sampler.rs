@@ -254,6 +254,7 @@ impl Sampling {
             self.observations.drain(..).for_each(|observation| self.sensors.see(&observation));
             thread::sleep(Duration::from_nanos((update_ns / LOOKS_PER_UPDATE).unsigned_abs()));
         }
+        self.sensors.settle();
     }
 
     /// What failed to be read until the end stays a gap, so that the readings reach as far as the recording.

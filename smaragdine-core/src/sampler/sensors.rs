@@ -16,7 +16,11 @@ struct Watched {
     /// When it was last looked at, and when it was last seen to change between two looks close to each other.
     seen_ns: i64,
     updated_ns: Option<i64>,
+    /// Distances of updates between which it was looked at, and how many had no look between.
     updates: Spread,
+    overlooked: usize,
+    /// What closer looks told before.
+    settled_ns: Option<i64>,
     reads: Spread,
 }
 
@@ -28,6 +32,8 @@ impl Sensors {
             seen_ns: 0,
             updated_ns: None,
             updates: Spread::new(),
+            overlooked: 0,
+            settled_ns: None,
             reads: Spread::new(),
         };
         Self(domains.iter().map(watched).collect())
@@ -46,15 +52,30 @@ impl Sensors {
     pub(super) fn report(&mut self) -> Vec<Sensor> {
         let report = |watched: &mut Watched| Sensor {
             domain: watched.domain.clone(),
-            update_ns: (watched.updates.len() >= LEAST_UPDATES).then(|| watched.updates.quantile(0.5)).flatten(),
+            update_ns: watched.update_ns(),
             read_ns: watched.reads.quantile(0.5),
         };
         self.0.iter_mut().map(report).collect()
     }
+
+    /// Forgets distances of updates unless they tell how often registers are updated: what is seen from now on is
+    /// looked at more or less often than before.
+    pub(super) fn settle(&mut self) {
+        for watched in &mut self.0 {
+            watched.settled_ns = watched.update_ns();
+            (watched.updates, watched.overlooked, watched.updated_ns) = (Spread::new(), 0, None);
+        }
+    }
 }
 
 impl Watched {
-    /// A distance of updates counts where looks were so close that none can have been overlooked.
+    /// Unknown where most updates were overlooked: those that were not are the late ones.
+    fn update_ns(&mut self) -> Option<i64> {
+        let tells = self.updates.len() >= LEAST_UPDATES.max(9 * self.overlooked);
+        self.settled_ns.or_else(|| tells.then(|| self.updates.quantile(0.5)).flatten())
+    }
+
+    /// A distance of updates counts where looks were so close that none was overlooked.
     fn update(&mut self, energy_uj: u64, now_ns: i64) {
         let looked_ns = std::mem::replace(&mut self.seen_ns, now_ns);
         let Some(before_uj) = self.energy_uj.replace(energy_uj) else {
@@ -66,8 +87,10 @@ impl Watched {
         }
         let apart_ns = now_ns - looked_ns;
         let distance_ns = self.updated_ns.replace(now_ns).map(|updated_ns| now_ns - updated_ns);
-        if let Some(distance_ns) = distance_ns.filter(|distance_ns| *distance_ns >= 2 * apart_ns) {
-            self.updates.add(distance_ns);
+        match distance_ns {
+            Some(distance_ns) if distance_ns >= 2 * apart_ns => self.updates.add(distance_ns),
+            Some(_) => self.overlooked += 1,
+            None => {}
         }
     }
 }
@@ -79,7 +102,7 @@ mod tests {
 
     const MS: i64 = 1_000_000;
 
-    /// A register that counts its updates, looked at every `period_ns`.
+    /// A register that counts its updates, looked at every `period_ns`; each hundredth look finds it standing.
     fn update_ns(update_ns: i64, period_ns: i64) -> Option<i64> {
         let domain = Domain {
             name: "package-0".to_owned(),
@@ -96,7 +119,8 @@ mod tests {
         let mut sensors = Sensors::new(&[domain]);
         for look in 0..1_000 {
             let read_start_ns = look * period_ns;
-            let energy_uj = (read_start_ns / update_ns).unsigned_abs();
+            let stands_ns = if look % 100 == 99 { period_ns } else { 0 };
+            let energy_uj = ((read_start_ns - stands_ns) / update_ns).unsigned_abs();
             let value = Value::Counter { energy_uj };
             let read_end_ns = read_start_ns + 700;
             sensors.see(&Observation { domain: 0, read_start_ns, read_end_ns, value, flags: Flags::NONE });
@@ -114,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_register_that_changes_at_every_look_does_not_tell() {
+    fn a_register_that_changes_at_every_look_does_not_tell_even_where_it_is_late_at_times() {
         assert_eq!(update_ns(MS, 4 * MS), None);
     }
 }
