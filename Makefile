@@ -70,13 +70,18 @@ bench: toolchain ## Rust benchmarks
 	cargo bench --workspace
 
 .PHONY: experiments
-experiments: $(VENV)/.coverage ## every experiment at small scale, about ten minutes
+experiments: $(VENV)/.coverage ## every experiment at small scale, about a quarter of an hour
 	$(BIN)/python experiments/overhead/run.py --minutes 0.25 --blocks 8 --block-seconds 1
 	$(BIN)/python experiments/coverage/run.py --fresh --models bert,unet --modes fit,xla,eager,graph
+	$(BIN)/python experiments/register-accuracy/run.py --tools smaragdine
 
 .PHONY: coverage
 coverage: $(VENV)/.coverage ## how much operation time leads to the model's layers: all models × modes, about an hour
 	$(BIN)/python experiments/coverage/run.py --fresh
+
+.PHONY: register-accuracy
+register-accuracy: $(VENV)-peers/.made $(VENV)/.dev ## register energy of this and other tools against the truth, a quarter of an hour; needs root
+	$(BIN)/python experiments/register-accuracy/run.py
 
 .PHONY: docs
 docs: $(VENV)/.dev ## check that the commands and links that README and docs/ show exist
@@ -84,7 +89,7 @@ docs: $(VENV)/.dev ## check that the commands and links that README and docs/ sh
 
 .PHONY: clean
 clean: ## remove what the other targets made, the demo's result included
-	rm -rf target dist demo demo-* $(VENV) $(VENV)-lowest $(VENV)-highest $(STUBS)
+	rm -rf target dist demo demo-* $(VENV) $(VENV)-lowest $(VENV)-highest $(VENV)-peers $(STUBS)
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # The environment.
@@ -126,6 +131,12 @@ $(VENV)/.dev: $(RUST) $(PACKAGE) $(VENV)/.made | toolchain
 # keras-hub asks for tensorflow-text, which its models do not need: no dependency is installed but those listed.
 $(VENV)/.coverage: experiments/coverage/requirements.txt $(VENV)/.dev
 	$(PIP) install --quiet --no-deps --requirement $<
+	touch $@
+
+# An environment apart: each peer brings a hundred packages of its own.
+$(VENV)-peers/.made: experiments/register-accuracy/requirements.txt | interpreter
+	"$(PYTHON)" -m venv $(VENV)-peers
+	$(VENV)-peers/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
 	touch $@
 
 # An environment apart: newer generators write code that older TensorFlow's protobuf cannot load.

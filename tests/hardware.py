@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -29,12 +30,22 @@ class Truth:
     def __init__(self, path: Path) -> None:
         # The writer may be in the middle of its last line.
         rows = [json.loads(line) for line in path.read_text().splitlines()[:-1]]
+        self._computed_ns = [row["monotonic_ns"] for row in rows]
         self._written_ns = [row["written_ns"] for row in rows]
         self._rows = rows
 
     def energy_j(self, zone: str, start_ns: int, end_ns: int) -> float:
         """What the register gained between two instants of CLOCK_MONOTONIC; it moves once a millisecond."""
         return (self._held_uj(zone, end_ns) - self._held_uj(zone, start_ns)) * 1e-6
+
+    def held_j(self, zone: str, from_ns: int, to_ns: int) -> tuple[float, float]:
+        """The least and the most that a read between two instants can have shown, without wraps and resets.
+
+        A register moves at some instant between the two that its row tells; on a busy machine they lie apart.
+        """
+        least_uj = self._held_uj(zone, from_ns)
+        most_uj = self._rows[bisect.bisect_right(self._computed_ns, to_ns) - 1]["energy_uj"][zone]
+        return least_uj * 1e-6, most_uj * 1e-6
 
     def _held_uj(self, zone: str, at_ns: int) -> float:
         row = self._rows[bisect.bisect_right(self._written_ns, at_ns) - 1]
@@ -52,6 +63,12 @@ class Tree:
     @property
     def truth(self) -> Truth:
         return Truth(self._truth)
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since its waveforms began."""
+        with self._truth.open() as rows:
+            return time.monotonic() - json.loads(rows.readline())["monotonic_ns"] * 1e-9
 
 
 @contextmanager

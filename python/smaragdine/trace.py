@@ -179,7 +179,8 @@ class Trace:
         """Readings by domain, in the metadata's order; domains without any are left out."""
         rows = self._rows(
             "select domain, start_ns, end_ns, energy_j, app_share, "
-            "coalesce(list_has_any(flags, ['reset', 'ambiguous']), false) from readings order by domain, start_ns"
+            "coalesce(list_has_any(flags, ['reset', 'ambiguous', 'lost', 'suspended']), false) from readings "
+            "order by domain, start_ns"
         )
         by_domain: dict[str, list[tuple[Any, ...]]] = {}
         for domain, *rest in rows:

@@ -18,10 +18,11 @@ use crate::clock::{ClockPair, TraceClock};
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::journal::{Record, Records};
+use crate::mirrors::find_mirrors;
 use crate::names::Namer;
 use crate::step_stats;
 use crate::tables::merge_untouched;
-use crate::trace::{Metadata, Model, ShareSample, State, Step, Trace};
+use crate::trace::{Metadata, Model, ShareSample, State, Step, Trace, gaps};
 use crate::wire::v1;
 use crate::wire::v1::profile::Format;
 use crate::wire::v1::record_request::Payload;
@@ -134,6 +135,8 @@ impl Assembly {
         metadata.state = end.state;
         metadata.end_ns = end.end_ns;
         metadata.sources = end.sources;
+        let suspensions: Vec<_> = metadata.suspensions().iter().map(|suspension| json!(suspension)).collect();
+        metadata.clock_changes.extend(suspensions);
         metadata.share_source = end.share_source;
         metadata.share_tick_ns = end.share_tick_ns;
         end.warnings.iter().for_each(|warning| self.warn(warning));
@@ -250,6 +253,8 @@ impl Assembly {
         readings.retain(|reading| usize::from(reading.domain) < metadata.domains.len());
         readings.sort_by_key(|reading| (reading.domain, reading.start_ns));
         apply_shares(readings, &metadata.domains, &self.shares);
+        find_mirrors(&mut metadata.domains, readings).iter().for_each(|found| self.warnings.add(found));
+        metadata.gaps = gaps(&metadata.domains, readings, metadata.suspensions());
         if metadata.options.get("keep_all") != Some(&json!(true)) {
             *readings = merge_untouched(readings, &windows(steps, events));
         }

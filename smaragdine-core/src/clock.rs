@@ -15,6 +15,12 @@ pub fn realtime_ns() -> i64 {
     nanoseconds(ClockId::Realtime)
 }
 
+/// Nanoseconds of `CLOCK_BOOTTIME`: monotonic, but it goes on while the machine is suspended.
+#[must_use]
+pub fn boottime_ns() -> i64 {
+    nanoseconds(ClockId::Boottime)
+}
+
 fn nanoseconds(clock: ClockId) -> i64 {
     let now = clock_gettime(clock);
     now.tv_sec * 1_000_000_000 + now.tv_nsec

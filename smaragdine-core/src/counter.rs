@@ -34,6 +34,8 @@ pub enum Difference {
     Reset(Interval),
     /// The register can have wrapped once more than the difference shows.
     Ambiguous(Interval),
+    /// The first value after failed reads: what was drawn while they failed is unknown.
+    Lost(Interval),
 }
 
 /// Energy between two refreshes of the register. `CLOCK_MONOTONIC`.
@@ -58,9 +60,11 @@ impl Difference {
     pub fn interval(&self) -> Option<Interval> {
         match *self {
             Self::First | Self::NotRefreshed | Self::Failed => None,
-            Self::Counted(interval) | Self::Wrapped(interval) | Self::Reset(interval) | Self::Ambiguous(interval) => {
-                Some(interval)
-            }
+            Self::Counted(interval)
+            | Self::Wrapped(interval)
+            | Self::Reset(interval)
+            | Self::Ambiguous(interval)
+            | Self::Lost(interval) => Some(interval),
         }
     }
 }
@@ -72,6 +76,12 @@ pub struct Counter {
     max_plausible_w: f64,
     last: Option<Last>,
     flags: Flags,
+    /// When reads began to fail, while they do.
+    failing_since: Option<Edge>,
+    /// Where the last interval of a source that knows its own ended.
+    covered: Option<Edge>,
+    /// How long the machine slept since the last value was seen.
+    slept_ns: i64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -95,14 +105,35 @@ impl Counter {
     /// `range_uj`: the value at which the register starts again at 0; `None` if it is not known.
     #[must_use]
     pub fn new(range_uj: Option<u64>, max_plausible_w: f64) -> Self {
-        Self { range_uj: range_uj.filter(|range| *range > 0), max_plausible_w, last: None, flags: Flags::NONE }
+        Self {
+            range_uj: range_uj.filter(|range| *range > 0),
+            max_plausible_w,
+            last: None,
+            flags: Flags::NONE,
+            failing_since: None,
+            covered: None,
+            slept_ns: 0,
+        }
     }
 
     /// A counter that knows what `domain` can plausibly draw.
     #[must_use]
     pub fn of(domain: &Domain) -> Self {
-        let platform = domain.name.starts_with("psys") || domain.device.starts_with("MODULE");
-        Self::new(domain.range_uj, if platform { PLAUSIBLE_PLATFORM_W } else { PLAUSIBLE_W })
+        Self::new(domain.range_uj, plausible_w(domain))
+    }
+
+    /// Tells that the machine was suspended for so long since the last read. `CLOCK_MONOTONIC` stood meanwhile, but
+    /// the register may have counted on, wrapped or restarted.
+    pub fn slept(&mut self, slept_ns: i64) {
+        self.slept_ns = self.slept_ns.saturating_add(slept_ns);
+        self.flags = self.flags.with(Flag::Suspended);
+    }
+
+    /// The interval that stays open at the end because the last reads failed.
+    pub fn end(&mut self, now_ns: i64) -> Option<Interval> {
+        let since = self.failing_since.take()?;
+        let since = self.last.take().map_or(since, |last| last.since);
+        Some(self.lost(since, Edge { at_ns: now_ns, uncertainty_ns: None }))
     }
 
     /// Takes the next read of the register; reads come in order of time.
@@ -111,9 +142,13 @@ impl Counter {
         match observation.value {
             Value::Failed { .. } => {
                 self.flags = self.flags.with(Flag::Failed);
+                let here = Edge { at_ns: midpoint(observation), uncertainty_ns: None };
+                self.failing_since.get_or_insert(self.covered.unwrap_or(here));
                 Difference::Failed
             }
             Value::Interval { start_ns, end_ns, energy_j } => {
+                self.failing_since = None;
+                self.covered = Some(Edge { at_ns: end_ns, uncertainty_ns: None });
                 let flags = self.take_flags();
                 Difference::Counted(Interval { start_ns, end_ns, edge_uncertainty_ns: None, energy_j, flags })
             }
@@ -123,20 +158,26 @@ impl Counter {
 
     fn count(&mut self, energy_uj: u64, now_ns: i64) -> Difference {
         let here = Edge { at_ns: now_ns, uncertainty_ns: None };
+        let failing_since = self.failing_since.take();
+        let slept_ns = std::mem::take(&mut self.slept_ns);
         let Some(last) = self.last else {
             self.last = Some(Last { energy_uj, since: here, seen_ns: now_ns, stood: false });
-            // What was missed or failed before the first value belongs to no interval.
+            if let Some(since) = failing_since {
+                return Difference::Lost(self.lost(since, here));
+            }
+            // What was missed before the first value belongs to no interval.
             self.flags = Flags::NONE;
             return Difference::First;
         };
-        let unseen_ns = now_ns - last.seen_ns;
-        let (kind, counted_uj) = self.compare(last, energy_uj, now_ns - last.since.at_ns, unseen_ns);
+        let unseen_ns = now_ns - last.seen_ns + slept_ns;
+        let (kind, counted_uj) =
+            self.compare(last, energy_uj, now_ns - last.since.at_ns + slept_ns, unseen_ns, slept_ns > 0);
         if kind == Kind::Same {
             self.last = Some(Last { seen_ns: now_ns, stood: true, ..last });
             return Difference::NotRefreshed;
         }
 
-        let half_ns = unseen_ns / 2;
+        let half_ns = (now_ns - last.seen_ns) / 2;
         let edge = if last.stood { Edge { at_ns: now_ns - half_ns, uncertainty_ns: Some(half_ns) } } else { here };
         self.last = Some(Last { energy_uj, since: edge, seen_ns: now_ns, stood: false });
         let flags = self.take_flags();
@@ -156,7 +197,7 @@ impl Counter {
     }
 
     /// The kind of difference and the microjoules that are certain.
-    fn compare(&self, last: Last, energy_uj: u64, open_ns: i64, unseen_ns: i64) -> (Kind, u64) {
+    fn compare(&self, last: Last, energy_uj: u64, open_ns: i64, unseen_ns: i64, slept: bool) -> (Kind, u64) {
         let possible_uj = |ns: i64| self.max_plausible_w * ns as f64 * 1e-3;
         // What the register counted if it restarted at 0; nothing is certain if that is more than can have been drawn.
         let since_restart = if energy_uj as f64 <= possible_uj(unseen_ns + WRAP_SLACK_NS) { energy_uj } else { 0 };
@@ -165,7 +206,8 @@ impl Counter {
         let wrapped = self.range_uj.and_then(|range| range.checked_sub(last.energy_uj)?.checked_add(energy_uj));
         let counted = match (rise, wrapped) {
             (Some(rise), _) => rise,
-            (None, Some(wrapped)) if wrapped as f64 <= possible_uj(unseen_ns + WRAP_SLACK_NS) => wrapped,
+            // Sleep powers registers down, so a fall is more likely a restart.
+            (None, Some(wrapped)) if !slept && wrapped as f64 <= possible_uj(unseen_ns + WRAP_SLACK_NS) => wrapped,
             (None, _) => return (Kind::Reset, since_restart),
         };
         // Only what happened since the last successful read can have gone unseen: an idle register may stand for hours.
@@ -181,6 +223,11 @@ impl Counter {
         }
     }
 
+    fn lost(&mut self, since: Edge, until: Edge) -> Interval {
+        let (start_ns, end_ns, flags) = (since.at_ns, until.at_ns, self.take_flags().with(Flag::Lost));
+        Interval { start_ns, end_ns, edge_uncertainty_ns: None, energy_j: 0.0, flags }
+    }
+
     fn take_flags(&mut self) -> Flags {
         std::mem::take(&mut self.flags)
     }
@@ -193,6 +240,13 @@ enum Kind {
     Wrap,
     Reset,
     Ambiguous,
+}
+
+/// The most that `domain` can be taken to draw.
+#[must_use]
+pub(crate) fn plausible_w(domain: &Domain) -> f64 {
+    let platform = domain.name.starts_with("psys") || domain.device.starts_with("MODULE");
+    if platform { PLAUSIBLE_PLATFORM_W } else { PLAUSIBLE_W }
 }
 
 /// The best estimate of when the register was looked at.

@@ -126,7 +126,7 @@ pub(crate) fn unseen_ns(domain: &Domain, reading: &Reading) -> i64 {
 /// The readings that lie wholly in traced time and whose energy is known, as the design takes them.
 fn windows(problem: &Problem) -> Result<Vec<Window>, Refusal> {
     let mut windows: Vec<Window> = Vec::new();
-    let mut integrated = 0;
+    let (mut integrated, mut filtered) = (0, 0);
     for reading in problem.readings {
         let stretch = problem.stretches.partition_point(|stretch| stretch.1 < reading.end_ns);
         let traced = problem.stretches.get(stretch).is_some_and(|stretch| stretch.0 <= reading.start_ns);
@@ -136,11 +136,15 @@ fn windows(problem: &Problem) -> Result<Vec<Window>, Refusal> {
             && let Some(window) = window(problem.domain, reading)
         {
             integrated += usize::from(reading.flags.has(Flag::Integrated));
+            filtered += usize::from(reading.flags.has(Flag::Filtered));
             windows.push(window);
         }
     }
     if integrated * 2 > windows.len() {
         return Err(Refusal::Integrated);
+    }
+    if filtered > 0 {
+        return Err(Refusal::Filtered);
     }
     if windows.len() < LEAST_READINGS {
         return Err(Refusal::FewReadings(windows.len()));

@@ -33,6 +33,7 @@ pub mod step_stats;
 pub mod xplane;
 
 pub mod assembly;
+pub mod mirrors;
 
 pub mod account;
 pub mod alignment;

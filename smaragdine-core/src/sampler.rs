@@ -4,6 +4,9 @@
 //! too late is served once; the ticks that were due meanwhile are counted, and flagged on the reading they widened.
 
 mod outbox;
+mod sensors;
+mod spread;
+mod suspension;
 
 use std::io;
 use std::num::NonZeroU64;
@@ -19,11 +22,18 @@ use rustix::time::{
     timerfd_settime,
 };
 
-use crate::clock::{TraceClock, monotonic_ns};
-use crate::counter::Counter;
+use crate::clock::{TraceClock, boottime_ns, monotonic_ns};
+use crate::counter::{Counter, Interval};
 use crate::sampler::outbox::Outbox;
+use crate::sampler::sensors::Sensors;
+use crate::sampler::spread::Spread;
+use crate::sampler::suspension::Suspensions;
 use crate::source::{Observation, Source, Value};
-use crate::trace::{Flag, Flags, Reading, SourceReport};
+use crate::trace::{Flag, Flags, Reading, SourceReport, Suspension};
+
+/// So many updates are waited for to see how often they come.
+const WATCHED_UPDATES: i64 = 12;
+const LOOKS_PER_UPDATE: i64 = 16;
 
 /// A source being read periodically.
 #[derive(Debug)]
@@ -54,6 +64,7 @@ impl Sampler {
         let period_ns = period_ns.max(source.shortest_period_ns().unwrap_or(0)).max(1);
         let timer = Arc::new(Timer::new()?);
         let sampling = Sampling {
+            sensors: Sensors::new(source.domains()),
             counters: source.domains().iter().map(Counter::of).collect(),
             source,
             outbox: Outbox::new(sink),
@@ -65,6 +76,7 @@ impl Sampler {
             report: SourceReport { name: name.to_owned(), period_ns, ..SourceReport::default() },
             lateness: Spread::new(),
             distances: Spread::new(),
+            suspensions: Suspensions::new(boottime_ns),
         };
         // The kernel cuts names after 15 bytes.
         let thread = thread::Builder::new().name(format!("read {name}")).spawn(move || sampling.run())?;
@@ -149,6 +161,8 @@ struct Sampling {
     report: SourceReport,
     lateness: Spread,
     distances: Spread,
+    suspensions: Suspensions,
+    sensors: Sensors,
 }
 
 impl Sampling {
@@ -157,8 +171,9 @@ impl Sampling {
         if let Err(error) = rustix::thread::set_current_timer_slack(NonZeroU64::new(1)) {
             tracing::debug!("timer slack stays as it is: {error}");
         }
-        let start_ns = monotonic_ns();
         self.read(Flags::NONE);
+        self.watch_updates();
+        let start_ns = monotonic_ns();
 
         let mut deadline_ns = start_ns + self.period_ns;
         if let Err(error) = self.timer.start(deadline_ns, self.period_ns) {
@@ -190,6 +205,7 @@ impl Sampling {
             }
             self.outbox.offer(now_ns);
         }
+        self.end();
         self.outbox.send_rest();
 
         let cpu = clock_gettime(ClockId::ThreadCPUTime);
@@ -197,92 +213,74 @@ impl Sampling {
         self.report.measured_period_ns = self.distances.quantile(0.5);
         self.report.lateness_p50_ns = self.lateness.quantile(0.5);
         self.report.lateness_p99_ns = self.lateness.quantile(0.99);
+        self.report.sensors = self.sensors.report();
         self.report
     }
 
     /// Reads every register and keeps the readings that this closes.
     fn read(&mut self, flags: Flags) {
         self.source.read(&mut self.observations);
+        // After the reads: what was read before a suspend counts as read after it, never the other way round.
+        if let Some(suspended_ns) = self.suspensions.since_last() {
+            self.counters.iter_mut().for_each(|counter| counter.slept(suspended_ns));
+            let at_ns = self.clock.now_ns();
+            self.report.suspensions.push(Suspension { at_ns, suspended_ns });
+        }
         for mut observation in self.observations.drain(..) {
             observation.flags = observation.flags.union(flags);
             if let Value::Failed { problem } = &observation.value {
                 self.report.failed_reads += 1;
                 tracing::debug!("{problem}");
             }
+            self.sensors.see(&observation);
             let Some(counter) = self.counters.get_mut(usize::from(observation.domain)) else {
                 tracing::error!("{} has no domain {}", self.report.name, observation.domain);
                 continue;
             };
             let Some(interval) = counter.update(&observation).interval() else { continue };
-            self.outbox.push(Reading {
-                domain: self.first_domain + observation.domain,
-                start_ns: self.clock.from_monotonic(interval.start_ns),
-                end_ns: self.clock.from_monotonic(interval.end_ns),
-                edge_uncertainty_ns: interval.edge_uncertainty_ns,
-                read_start_ns: self.clock.from_monotonic(observation.read_start_ns),
-                read_end_ns: self.clock.from_monotonic(observation.read_end_ns),
-                energy_j: interval.energy_j,
-                app_share: None,
-                daemon_share: None,
-                idle_share: None,
-                flags: interval.flags,
-            });
+            let domain = self.first_domain + observation.domain;
+            let read = (observation.read_start_ns, observation.read_end_ns);
+            self.outbox.push(reading(self.clock, domain, &interval, read));
         }
     }
-}
 
-/// Quantiles over any length in bounded memory: when full, every other value is dropped, and from then on only every
-/// other one is taken. Exact for the first [`Spread::MOST`] values (four minutes at 4 ms).
-struct Spread {
-    values: Vec<i64>,
-    every: u64,
-    seen: u64,
-}
-
-impl Spread {
-    const MOST: usize = 1 << 16;
-
-    fn new() -> Self {
-        Self { values: Vec::new(), every: 1, seen: 0 }
+    /// Polls closely for a moment, where registers are updated more often than they are sampled: only so it is seen
+    /// how often. Nothing of it becomes a reading.
+    fn watch_updates(&mut self) {
+        let Some(update_ns) = self.source.update_ns() else { return };
+        let until_ns = monotonic_ns() + WATCHED_UPDATES * update_ns;
+        while monotonic_ns() < until_ns && !self.timer.stopping.load(Ordering::Acquire) {
+            self.source.read(&mut self.observations);
+            self.observations.drain(..).for_each(|observation| self.sensors.see(&observation));
+            thread::sleep(Duration::from_nanos((update_ns / LOOKS_PER_UPDATE).unsigned_abs()));
+        }
+        self.sensors.settle();
     }
 
-    fn add(&mut self, value: i64) {
-        if self.seen.is_multiple_of(self.every) {
-            if self.values.len() == Self::MOST {
-                let mut keep = false;
-                self.values.retain(|_| {
-                    keep = !keep;
-                    keep
-                });
-                self.every *= 2;
+    /// What failed to be read until the end stays a gap, so that the readings reach as far as the recording.
+    fn end(&mut self) {
+        let now_ns = monotonic_ns();
+        for (domain, counter) in (self.first_domain..).zip(&mut self.counters) {
+            if let Some(interval) = counter.end(now_ns) {
+                self.outbox.push(reading(self.clock, domain, &interval, (now_ns, now_ns)));
             }
-            self.values.push(value);
         }
-        self.seen += 1;
-    }
-
-    fn quantile(&mut self, fraction: f64) -> Option<i64> {
-        let last = self.values.len().checked_sub(1)?;
-        let place = (last as f64 * fraction).round() as usize;
-        Some(*self.values.select_nth_unstable(place).1)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_quantiles_of_a_long_series_stay_those_of_the_series() {
-        let mut spread = Spread::new();
-        let values = 5 * Spread::MOST as i64;
-        // A permutation of 0..values: the step is coprime with it.
-        (0..values).for_each(|n| spread.add(n * 7_919 % values));
-        assert!(spread.values.len() <= Spread::MOST);
-        for fraction in [0.5, 0.99] {
-            let quantile = spread.quantile(fraction).expect("values") as f64 / values as f64;
-            assert!((quantile - fraction).abs() < 0.01, "{quantile} is not {fraction}");
-        }
-        assert_eq!(Spread::new().quantile(0.5), None);
+/// An interval in trace time; `read`: around the read that closed it.
+fn reading(clock: TraceClock, domain: u16, interval: &Interval, read: (i64, i64)) -> Reading {
+    Reading {
+        domain,
+        start_ns: clock.from_monotonic(interval.start_ns),
+        end_ns: clock.from_monotonic(interval.end_ns),
+        edge_uncertainty_ns: interval.edge_uncertainty_ns,
+        read_start_ns: clock.from_monotonic(read.0),
+        read_end_ns: clock.from_monotonic(read.1),
+        energy_j: interval.energy_j,
+        app_share: None,
+        daemon_share: None,
+        idle_share: None,
+        flags: interval.flags,
     }
 }

@@ -6,6 +6,7 @@
 pub mod hwmon;
 pub mod model;
 pub mod nvml;
+mod power;
 pub mod powercap;
 pub mod replay;
 
@@ -50,6 +51,11 @@ pub trait Source: Send {
     /// What could not be opened beside what was, each in words.
     fn problems(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// How often its registers are updated, where that is known.
+    fn update_ns(&self) -> Option<i64> {
+        None
     }
 
     /// The shortest useful period, where polling faster tells nothing.
@@ -106,7 +112,7 @@ impl Discovered {
 /// `cuda` decides which GPU is the application's `GPU:0`.
 #[must_use]
 pub fn discover(roots: &Roots, cuda: &CudaEnvironment) -> Vec<Discovered> {
-    let powercap = powercap::Powercap::open(&roots.powercap);
+    let powercap = powercap::Powercap::open(&roots.powercap).map(|powercap| powercap.on(&roots.proc));
     let nvml = nvml::Nvml::open_for(roots.nvml_library.as_deref(), cuda);
     let hwmon = hwmon::Hwmon::open(&roots.hwmon).map(|hwmon| hwmon.beside(powercap.is_ok(), nvml.is_ok()));
     vec![

@@ -5,6 +5,7 @@
 mod accounts;
 mod domain;
 mod event;
+mod gap;
 mod model;
 mod reading;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use accounts::{Entry, FootprintDomainRow, FootprintRow, LedgerRow, Policy};
 pub use domain::{Basis, Domain};
 pub use event::{Event, Kind, Op, Phase, Step};
+pub use gap::{Gap, gaps};
 pub use model::Model;
 pub use reading::{Flag, Flags, Reading, ShareSample};
 
@@ -47,6 +49,29 @@ pub struct SourceReport {
     pub lateness_p99_ns: Option<i64>,
     /// CPU time that the sampling thread spent.
     pub cpu_s: Option<f64>,
+    /// How each of its registers behaved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sensors: Vec<Sensor>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suspensions: Vec<Suspension>,
+}
+
+/// How one register behaved, as far as reading it showed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sensor {
+    pub domain: String,
+    /// Median distance of its updates; unknown where it was never looked at often enough, or drew nothing.
+    pub update_ns: Option<i64>,
+    /// Median duration of a read.
+    pub read_ns: Option<i64>,
+}
+
+/// The machine was suspended; trace time stood still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspension {
+    /// When it was noticed.
+    pub at_ns: i64,
+    pub suspended_ns: i64,
 }
 
 /// `trace.json`.
@@ -83,6 +108,9 @@ pub struct Metadata {
     /// Stretches in which a profiler was being started or stopped.
     pub profiling: Vec<(i64, i64)>,
     pub clock_changes: Vec<serde_json::Value>,
+    /// Stretches of each domain whose energy is unknown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<Gap>,
     pub warnings: Vec<String>,
     pub log: Vec<String>,
     /// Where the daemon that records listens and keeps its journal, while `state` is recording.
@@ -90,6 +118,14 @@ pub struct Metadata {
     pub socket: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_dir: Option<String>,
+}
+
+impl Metadata {
+    /// When the machine was suspended. Every source notices; the one that did most often has them all.
+    #[must_use]
+    pub fn suspensions(&self) -> &[Suspension] {
+        self.sources.iter().map(|source| source.suspensions.as_slice()).max_by_key(|all| all.len()).unwrap_or_default()
+    }
 }
 
 /// One recording with everything known about it.

@@ -142,6 +142,56 @@ fn energy_of_an_interval_that_the_source_knows_passes_through() {
     assert_eq!(counter.update(&at(10, value)), Difference::Counted(flagged(interval(5, 9, 0.5), Flag::Failed)));
 }
 
+#[test]
+fn what_was_drawn_before_the_first_value_is_lost_where_reads_failed() {
+    let mut counter = Counter::new(None, MAX_W);
+    counter.update(&fails(4 * MS));
+    counter.update(&fails(8 * MS));
+    let lost = flagged(flagged(interval(4 * MS, 12 * MS, 0.0), Flag::Failed), Flag::Lost);
+    assert_eq!(counter.update(&reads(7_000_000, 12 * MS)), Difference::Lost(lost));
+    assert_eq!(counter.update(&reads(8_000_000, 16 * MS)), Difference::Counted(interval(12 * MS, 16 * MS, 1.0)));
+    assert_eq!(counter.end(20 * MS), None, "the last read succeeded");
+}
+
+#[test]
+fn what_was_drawn_after_the_last_value_is_lost_where_reads_fail_to_the_end() {
+    let mut counter = Counter::new(None, MAX_W);
+    counter.update(&reads(0, 0));
+    counter.update(&reads(1_000_000, 4 * MS));
+    counter.update(&fails(8 * MS));
+    let lost = flagged(flagged(interval(4 * MS, 40 * MS, 0.0), Flag::Failed), Flag::Lost);
+    assert_eq!(counter.end(40 * MS), Some(lost));
+    assert_eq!(counter.end(40 * MS), None, "it is told once");
+}
+
+#[test]
+fn integrated_power_that_fails_to_the_end_is_lost_from_its_last_interval_on() {
+    let mut counter = Counter::new(None, MAX_W);
+    counter.update(&at(10, Value::Interval { start_ns: 5, end_ns: 9, energy_j: 0.5 }));
+    counter.update(&fails(20));
+    let lost = flagged(flagged(interval(9, 40, 0.0), Flag::Failed), Flag::Lost);
+    assert_eq!(counter.end(40), Some(lost));
+}
+
+#[test]
+fn energy_over_a_suspend_is_a_lower_bound() {
+    let suspended = |energy_j| flagged(interval(0, 4 * MS, energy_j), Flag::Suspended);
+    let after = |from_uj, to_uj| {
+        let mut counter = Counter::new(Some(RANGE_UJ), MAX_W);
+        counter.update(&reads(from_uj, 0));
+        counter.slept(20 * MS);
+        counter.update(&reads(to_uj, 4 * MS))
+    };
+    assert_eq!(after(1_000_000, 31_000_000), Difference::Counted(suspended(30.0)));
+    // Awake, 8 J in 4 ms would be a wrap. Asleep, the register may as well have been switched off.
+    let fell = after(RANGE_UJ - 5_000_000, 3_000_000);
+    assert_eq!(fell, Difference::Reset(flagged(suspended(3.0), Flag::Reset)));
+    let mut long = Counter::new(Some(RANGE_UJ), MAX_W);
+    long.update(&reads(0, 0));
+    long.slept(60 * MS);
+    assert!(matches!(long.update(&reads(5_000_000, 4 * MS)), Difference::Ambiguous(_)));
+}
+
 /// One tick of a register's life.
 #[derive(Debug, Clone)]
 struct Tick {
@@ -202,7 +252,7 @@ proptest! {
                     prop_assert_eq!(energy_uj(&interval), drawn_uj);
                 }
                 Difference::Ambiguous(interval) => prop_assert!(energy_uj(&interval) <= drawn_uj),
-                Difference::Reset(_) => prop_assert!(false, "nothing was reset: {:?}", difference),
+                Difference::Reset(_) | Difference::Lost(_) => prop_assert!(false, "nothing was reset: {:?}", difference),
             }
         }
     }

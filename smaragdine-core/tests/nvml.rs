@@ -141,6 +141,14 @@ fn the_memory_s_own_power_is_visible_and_not_counted_again() {
 }
 
 #[test]
+fn a_module_s_power_is_visible_and_its_gpu_is_counted() {
+    let driver = Driver::new("gpu.watts = constant:300\ngpu.module_watts = constant:500");
+    let nvml = driver.open();
+    assert_eq!(names(&nvml), [("gpu-0", "GPU:0", true), ("module-0", "MODULE:0", false)]);
+    assert_eq!(nvml.domains()[0].parent.as_deref(), Some("module-0"));
+}
+
+#[test]
 fn gpus_have_the_application_s_numbers_and_unseen_ones_are_not_counted() {
     let driver = Driver::new(
         "gpus = 3\ngpu.0.uuid = GPU-aa\ngpu.1.uuid = GPU-bb\ngpu.2.uuid = GPU-cc\n\

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use fake_powercap::{Failure, Layout, Tree, Waveform};
+use fake_powercap::{Fault, Kind, Layout, Tree, Waveform};
 use smaragdine_core::counter::{Counter, Difference};
 use smaragdine_core::source::powercap::Powercap;
 use smaragdine_core::source::{Observation, Source, Value};
@@ -64,8 +64,8 @@ fn every_zone_is_found_once_in_the_flat_and_in_the_nested_layout() {
 fn each_joule_is_counted_by_one_domain() {
     let layout = Layout {
         sockets: 2,
-        core: Some(watts(60.0)),
-        uncore: Some(watts(5.0)),
+        core: vec![watts(60.0)],
+        uncore: vec![watts(5.0)],
         psys: Some(watts(250.0)),
         mmio: true,
         ..Layout::default()
@@ -91,7 +91,7 @@ fn each_joule_is_counted_by_one_domain() {
 
 #[test]
 fn dies_are_packages_of_their_own_on_one_socket() {
-    let (_directory, tree) = tree(&Layout { dies: 2, core: Some(watts(60.0)), ..Layout::default() });
+    let (_directory, tree) = tree(&Layout { dies: 2, core: vec![watts(60.0)], ..Layout::default() });
     assert_eq!(
         describe(&tree.powercap_root()),
         [
@@ -107,8 +107,36 @@ fn dies_are_packages_of_their_own_on_one_socket() {
 
 #[test]
 fn memory_without_a_register_is_absent() {
-    let (_directory, tree) = tree(&Layout { dram: None, ..Layout::default() });
+    let (_directory, tree) = tree(&Layout { dram: vec![], ..Layout::default() });
     assert_eq!(describe(&tree.powercap_root()), ["package-0 < - (socket:0): counted"]);
+}
+
+#[test]
+fn amd_has_packages_and_their_cores_and_any_count_of_sockets() {
+    let layout = Layout { sockets: 3, dram: vec![], core: vec![watts(60.0)], ..Layout::default() };
+    let (_directory, tree) = tree(&layout);
+    let domains = describe(&tree.powercap_root());
+    let expected = (0..3).flat_map(|n| {
+        let package = format!("package-{n}");
+        [
+            format!("{package} < - (socket:{n}): counted"),
+            format!("core-{n} < {package} (socket:{n}): {package} contains it"),
+        ]
+    });
+    assert_eq!(domains, expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn registers_that_the_processor_blurs_are_told_and_every_reading_says_so() {
+    let (directory, tree) = tree(&Layout::default());
+    let proc = directory.path().join("proc");
+    fs::create_dir(&proc).expect("a directory");
+    for (flags, filtered) in [("fpu sgx_lc", false), ("fpu sgx sgx_lc", true)] {
+        fs::write(proc.join("cpuinfo"), format!("processor\t: 0\nflags\t\t: {flags}\n")).expect("a file");
+        let mut powercap = Powercap::open(&tree.powercap_root()).expect("a readable tree").on(&proc);
+        assert!(read(&mut powercap).iter().all(|observation| observation.flags.has(Flag::Filtered) == filtered));
+        assert_eq!(powercap.problems().iter().any(|problem| problem.contains("SGX")), filtered);
+    }
 }
 
 #[test]
@@ -185,8 +213,8 @@ fn without_privilege(test: impl FnOnce() + Send) {
 
 #[test]
 fn a_failed_read_is_an_observation_and_the_others_go_on() {
-    let failures = vec![Failure { zone: "intel-rapl:0".to_owned(), from_s: 1.0, for_s: 1.0 }];
-    let (_directory, tree) = tree(&Layout { failures, ..Layout::default() });
+    let faults = vec![Fault::new(Kind::Fail, "intel-rapl:0", 1.0, 1.0)];
+    let (_directory, tree) = tree(&Layout { faults, ..Layout::default() });
     let mut powercap = Powercap::open(&tree.powercap_root()).expect("a readable tree");
     tree.write(1_500_000_000).expect("a write");
     let observations = read(&mut powercap);
@@ -217,10 +245,10 @@ fn a_reloaded_driver_is_opened_again() {
 fn registers_sum_to_the_truth_through_wraps_and_failures() {
     let range_uj = 3_000_000;
     let layout = Layout {
-        package: Waveform::Sine { mean: 100.0, amplitude: 80.0, period_s: 0.03 },
+        package: vec![Waveform::Sine { mean: 100.0, amplitude: 80.0, period_s: 0.03 }],
         range_uj,
         initial_uj: range_uj - 1,
-        failures: vec![Failure { zone: "intel-rapl:0".to_owned(), from_s: 0.05, for_s: 0.01 }],
+        faults: vec![Fault::new(Kind::Fail, "intel-rapl:0", 0.05, 0.01)],
         ..Layout::default()
     };
     let (_directory, tree) = tree(&layout);

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use fake_powercap::{Layout, Reset, Tree, Waveform};
+use fake_powercap::{Fault, Kind, Layout, Tree, Waveform};
 use smaragdine_core::clock::{TraceClock, monotonic_ns};
 use smaragdine_core::sampler::Sampler;
 use smaragdine_core::source::powercap::Powercap;
@@ -142,7 +142,7 @@ fn sampled_energy_is_the_true_energy_through_wraps() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let layout = Layout {
         sockets: 2,
-        package: Waveform::Square { low: 100.0, high: 1_500.0, period_s: 0.05 },
+        package: vec![Waveform::Square { low: 100.0, high: 1_500.0, period_s: 0.05 }],
         range_uj: 200_000_000,
         initial_uj: 150_000_000,
         ..Layout::default()
@@ -181,8 +181,8 @@ fn sampled_energy_is_the_true_energy_through_wraps() {
 #[test]
 fn a_reset_is_a_gap_and_the_rest_is_exact() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let resets = vec![Reset { zone: "intel-rapl:0".to_owned(), at_s: 0.1 }];
-    let layout = Layout { initial_uj: 1_000_000_000, dram: None, resets, ..Layout::default() };
+    let faults = vec![Fault::new(Kind::Reset, "intel-rapl:0", 0.1, 0.0)];
+    let layout = Layout { initial_uj: 1_000_000_000, dram: vec![], faults, ..Layout::default() };
     let tree = Tree::create(directory.path(), &layout).expect("a tree");
     let powercap = Powercap::open(&tree.powercap_root()).expect("a readable tree");
     let (readings, _) = sample(powercap, MS, |reads| {

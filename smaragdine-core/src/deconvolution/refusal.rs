@@ -9,6 +9,7 @@ use super::{LEAST_READINGS, LEAST_STEPS};
 pub enum Refusal {
     Modelled,
     Integrated,
+    Filtered,
     FewSteps(usize),
     FewReadings(usize),
     UnknownEdges { uncertainty_ns: f64, reading_ns: f64 },
@@ -30,6 +31,7 @@ impl fmt::Display for Refusal {
                     "its energy is integrated from power samples, of which it is not known what time each stands for"
                 )
             }
+            Self::Filtered => write!(f, "the processor blurs this register on purpose (SGX)"),
             Self::FewSteps(steps) => write!(f, "{steps} steps are traced; it takes {LEAST_STEPS}"),
             Self::FewReadings(readings) => {
                 write!(f, "{readings} readings lie within traced steps; it takes {LEAST_READINGS}")

@@ -10,9 +10,10 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use super::power::Integral;
 use super::{Observation, Source, Unavailable, Value};
 use crate::clock::monotonic_ns;
-use crate::trace::{Basis, Domain, Flag, Flags};
+use crate::trace::{Basis, Domain, Flags};
 
 /// Reads the energy and power meters below a hwmon root.
 #[derive(Debug)]
@@ -26,8 +27,7 @@ struct Meter {
     file: File,
     path: PathBuf,
     is_power: bool,
-    /// When power was last read, and how much it was.
-    last: Option<(i64, f64)>,
+    power: Integral,
 }
 
 impl Hwmon {
@@ -47,7 +47,12 @@ impl Hwmon {
             let Some(name) = line(&chip.join("name")) else { continue };
             for channel in channels(&chip) {
                 match File::open(&channel.path).and_then(|file| {
-                    let meter = Meter { file, path: channel.path.clone(), is_power: channel.is_power, last: None };
+                    let meter = Meter {
+                        file,
+                        path: channel.path.clone(),
+                        is_power: channel.is_power,
+                        power: Integral::default(),
+                    };
                     meter.value().map(|_| meter)
                 }) {
                     Ok(meter) => {
@@ -125,18 +130,14 @@ impl Meter {
         let read_start_ns = monotonic_ns();
         let value = self.value();
         let read_end_ns = monotonic_ns();
-        let value = match value {
-            Ok(energy_uj) if !self.is_power => Value::Counter { energy_uj },
-            Ok(power_uw) => {
-                let end_ns = read_start_ns + (read_end_ns - read_start_ns) / 2;
-                let power_w = power_uw as f64 / 1e6;
-                let (start_ns, last_w) = self.last.replace((end_ns, power_w))?;
-                let energy_j = (last_w + power_w) / 2.0 * (end_ns - start_ns) as f64 / 1e9;
-                Value::Interval { start_ns, end_ns, energy_j }
+        let (value, flags) = match value {
+            Ok(energy_uj) if !self.is_power => (Value::Counter { energy_uj }, Flags::NONE),
+            Ok(power_uw) => self.power.add(read_start_ns + (read_end_ns - read_start_ns) / 2, power_uw as f64 / 1e6)?,
+            Err(error) => {
+                self.power.fail();
+                (Value::Failed { problem: format!("cannot read {}: {error}", self.path.display()) }, Flags::NONE)
             }
-            Err(error) => Value::Failed { problem: format!("cannot read {}: {error}", self.path.display()) },
         };
-        let flags = if self.is_power { Flags::NONE.with(Flag::Integrated) } else { Flags::NONE };
         Some(Observation { domain: 0, read_start_ns, read_end_ns, value, flags })
     }
 
@@ -226,6 +227,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::trace::Flag;
 
     fn tree(files: &[(&str, &str)]) -> TempDir {
         let root = TempDir::new().unwrap();

@@ -15,6 +15,7 @@ use std::path::Path;
 
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml as Library};
+use nvml_wrapper_sys::bindings::{NVML_POWER_SCOPE_MEMORY, NVML_POWER_SCOPE_MODULE};
 
 pub use gpu::{CudaEnvironment, Gpu, visible_devices};
 pub(crate) use meter::Handle;
@@ -62,20 +63,32 @@ impl Nvml {
             let name = format!("gpu-{number}");
             match nvml.library.device_by_index(gpu.index).and_then(|device| {
                 let register = Register::of(&device, &nvml.library)?;
-                let memory = Register::of_memory(&device, &nvml.library);
-                Ok((Meter::new(&device, register, &name), memory.map(|memory| (device, memory))))
+                let of_scope = |scope| Register::of_scope(scope, &device, &nvml.library);
+                let [memory, module] = [NVML_POWER_SCOPE_MEMORY, NVML_POWER_SCOPE_MODULE].map(of_scope);
+                let meter = |register, name: &str| Meter::new(&device, register, name);
+                let (child, whole) = (format!("{name}-memory"), format!("module-{number}"));
+                let parts = (memory.map(|memory| meter(memory, &child)), module.map(|module| meter(module, &whole)));
+                Ok((meter(register, &name), parts))
             }) {
-                Ok((meter, memory)) => {
+                Ok((meter, (memory, module))) => {
                     let because = (!visible).then(|| match &environment.visible_devices {
                         Some(list) => format!("the application does not see this GPU: CUDA_VISIBLE_DEVICES={list}"),
                         None => "the application does not see this GPU".to_owned(),
                     });
                     nvml.meters.push(meter);
-                    nvml.domains.push(domain(&name, number, None, because));
-                    if let Some((device, register)) = memory {
-                        let (child, because) = (format!("{name}-memory"), format!("{name} holds its energy"));
-                        nvml.meters.push(Meter::new(&device, register, &child));
-                        nvml.domains.push(domain(&child, number, Some(name), Some(because)));
+                    let whole = module.as_ref().map(|module| module.name().to_owned());
+                    nvml.domains.push(domain(&name, number, whole, because));
+                    if let Some(meter) = memory {
+                        let because = Some(format!("{name} holds its energy"));
+                        nvml.domains.push(domain(meter.name(), number, Some(name.clone()), because));
+                        nvml.meters.push(meter);
+                    }
+                    if let Some(meter) = module {
+                        let because = Some(format!("it holds {name}, and a CPU"));
+                        let (device, scope) = (format!("MODULE:{number}"), format!("module:{number}"));
+                        let domain = domain(meter.name(), number, None, because);
+                        nvml.domains.push(Domain { device, scope, ..domain });
+                        nvml.meters.push(meter);
                     }
                 }
                 Err(error) => {

@@ -15,11 +15,17 @@ use std::path::{Path, PathBuf};
 
 use crate::clock::monotonic_ns;
 use crate::source::{Observation, Source, Unavailable, Value};
-use crate::trace::{Basis, Domain, Flags};
+use crate::trace::{Basis, Domain, Flag, Flags};
+
+/// RAPL registers are updated about every millisecond.
+pub const UPDATE_NS: i64 = 1_000_000;
 
 /// Nests at most: control type, package, domain.
 const DEEPEST: usize = 4;
 const MMIO: &str = "intel-rapl-mmio";
+const FILTERED: &str = "SGX is enabled, so the processor blurs its energy registers within tens of milliseconds; sums \
+                        over seconds hold, and operations are not told apart by power (disable SGX in the firmware if \
+                        nothing needs it)";
 
 /// Reads every zone's `energy_uj`; the descriptors stay open.
 #[derive(Debug)]
@@ -27,6 +33,7 @@ pub struct Powercap {
     domains: Vec<Domain>,
     registers: Vec<Register>,
     unreadable: Vec<Unavailable>,
+    filtered: bool,
 }
 
 /// An open `energy_uj`.
@@ -82,8 +89,20 @@ impl Powercap {
         }
         match unreadable.first() {
             Some(first) if registers.is_empty() => Err(first.clone()),
-            _ => Ok(Self { domains, registers, unreadable }),
+            _ => Ok(Self { domains, registers, unreadable, filtered: false }),
         }
+    }
+
+    /// Whether the processor blurs its registers, as `proc_root/cpuinfo` tells.
+    ///
+    /// Where SGX is enabled, processors filter their energy counters so that single readings betray no secrets
+    /// (INTEL-SA-00389): noise that cancels over tens of milliseconds. It cannot be undone, and is not tried to be.
+    #[must_use]
+    pub fn on(mut self, proc_root: &Path) -> Self {
+        let cpuinfo = fs::read_to_string(proc_root.join("cpuinfo")).unwrap_or_default();
+        let flags = cpuinfo.lines().find_map(|line| line.strip_prefix("flags")).unwrap_or_default();
+        self.filtered = flags.split_ascii_whitespace().any(|flag| flag == "sgx");
+        self
     }
 
     /// The zones that exist but cannot be opened, and what to do about it.
@@ -102,11 +121,17 @@ impl Source for Powercap {
         &self.domains
     }
 
+    fn update_ns(&self) -> Option<i64> {
+        Some(UPDATE_NS)
+    }
+
     fn problems(&self) -> Vec<String> {
-        self.unreadable.iter().map(ToString::to_string).collect()
+        let filtered = self.filtered.then(|| FILTERED.to_owned());
+        self.unreadable.iter().map(ToString::to_string).chain(filtered).collect()
     }
 
     fn read(&mut self, out: &mut Vec<Observation>) {
+        let flags = if self.filtered { Flags::NONE.with(Flag::Filtered) } else { Flags::NONE };
         for (domain, register) in (0..).zip(&mut self.registers) {
             let read_start_ns = monotonic_ns();
             let energy_uj = register.read();
@@ -115,7 +140,7 @@ impl Source for Powercap {
                 Ok(energy_uj) => Value::Counter { energy_uj },
                 Err(error) => Value::Failed { problem: format!("cannot read {}: {error}", register.path.display()) },
             };
-            out.push(Observation { domain, read_start_ns, read_end_ns, value, flags: Flags::NONE });
+            out.push(Observation { domain, read_start_ns, read_end_ns, value, flags });
         }
     }
 }

@@ -19,10 +19,16 @@ pub enum Flag {
     Merged,
     /// The share was estimated from device utilisation rather than from CPU time or exclusive use.
     Utilisation,
+    /// The register could not be read at the start or at the end of the recording: the energy is unknown.
+    Lost,
+    /// The machine was suspended within this reading: whose energy it is cannot be known.
+    Suspended,
+    /// The processor blurs the register on purpose; sums over seconds hold, single readings do not.
+    Filtered,
 }
 
 impl Flag {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Wrap,
         Self::Failed,
         Self::Missed,
@@ -31,6 +37,9 @@ impl Flag {
         Self::Integrated,
         Self::Merged,
         Self::Utilisation,
+        Self::Lost,
+        Self::Suspended,
+        Self::Filtered,
     ];
 
     #[must_use]
@@ -44,6 +53,9 @@ impl Flag {
             Self::Integrated => "integrated",
             Self::Merged => "merged",
             Self::Utilisation => "utilisation",
+            Self::Lost => "lost",
+            Self::Suspended => "suspended",
+            Self::Filtered => "filtered",
         }
     }
 
@@ -89,10 +101,10 @@ impl Flags {
         Self(bits)
     }
 
-    /// The interval's energy is not known: it is entered as `gap`, never given to an operation.
+    /// The interval's energy, or whose it is, is not known: it is entered as `gap`, never given to an operation.
     #[must_use]
     pub fn is_gap(self) -> bool {
-        self.has(Flag::Reset) || self.has(Flag::Ambiguous)
+        [Flag::Reset, Flag::Ambiguous, Flag::Lost, Flag::Suspended].into_iter().any(|flag| self.has(flag))
     }
 }
 

@@ -221,10 +221,11 @@ fn what_cannot_be_told_is_refused_in_words_and_stays_as_equal_share_has_it() {
     says("modelled", &|trace| trace.metadata.domains[0].basis = smaragdine_core::trace::Basis::Modelled);
     says("4 steps", &|trace| trace.steps.truncate(4));
     says("0 readings", &|trace| trace.readings.iter_mut().for_each(|reading| reading.app_share = None));
-    says("power samples", &|trace| {
-        let flag = smaragdine_core::trace::Flag::Integrated;
+    let flag = |trace: &mut Trace, flag| {
         trace.readings.iter_mut().for_each(|reading| reading.flags = reading.flags.with(flag));
-    });
+    };
+    says("power samples", &|trace| flag(trace, smaragdine_core::trace::Flag::Integrated));
+    says("on purpose", &|trace| flag(trace, smaragdine_core::trace::Flag::Filtered));
     says("±0.50 ms", &|trace| {
         trace.readings.iter_mut().for_each(|reading| reading.edge_uncertainty_ns = Some(500_000));
     });

@@ -6,13 +6,13 @@ use nvml_wrapper::enums::device::DeviceArchitecture;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml as Library};
 use nvml_wrapper_sys::bindings::{
-    NVML_POWER_SCOPE_GPU, NVML_POWER_SCOPE_MEMORY, nvmlDevice_t, nvmlFieldValue_t,
-    nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT,
+    NVML_POWER_SCOPE_GPU, nvmlDevice_t, nvmlFieldValue_t, nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT,
 };
 
 use crate::clock::monotonic_ns;
+use crate::source::power::Integral;
 use crate::source::{Observation, Value};
-use crate::trace::{Flag, Flags};
+use crate::trace::Flags;
 
 /// `NVML_FI_DEV_POWER_INSTANT`, milliwatts. Drivers know it from 530 on.
 const FIELD_POWER_INSTANT: u32 = 186;
@@ -29,7 +29,7 @@ pub(crate) enum Register {
 /// Power at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Power {
-    /// Field 186, of the whole GPU or of its memory.
+    /// Field 186, of the whole GPU, of its memory, or of its module.
     Instant { scope: u32 },
     /// `nvmlDeviceGetPowerUsage`, on Turing and older only: from Ampere on it is the mean of a whole second.
     Usage,
@@ -55,10 +55,10 @@ impl Register {
         }
     }
 
-    /// The memory's own power, where the GPU tells it.
-    pub(crate) fn of_memory(device: &Device<'_>, library: &Library) -> Option<Self> {
-        let memory = Power::Instant { scope: NVML_POWER_SCOPE_MEMORY };
-        memory.read_w(device, library).is_ok().then_some(Self::Power(memory))
+    /// The power of a part of the GPU, or of the module that holds it and its CPU, where the driver tells it.
+    pub(crate) fn of_scope(scope: u32, device: &Device<'_>, library: &Library) -> Option<Self> {
+        let power = Power::Instant { scope };
+        power.read_w(device, library).is_ok().then_some(Self::Power(power))
     }
 }
 
@@ -98,8 +98,7 @@ pub(crate) struct Meter {
     register: Register,
     /// `gpu-0`, for messages.
     name: String,
-    /// When power was last read, and how much it was.
-    last: Option<(i64, f64)>,
+    power: Integral,
 }
 
 /// NVML's handles are global to the process and may be used by any thread.
@@ -123,13 +122,14 @@ impl Handle {
 
 impl Meter {
     pub(crate) fn new(device: &Device<'_>, register: Register, name: &str) -> Self {
-        Self { device: Handle::of(device), register, name: name.to_owned(), last: None }
+        Self { device: Handle::of(device), register, name: name.to_owned(), power: Integral::default() }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Reads once. The first read of a power has no interval yet, so there is nothing to observe.
-    ///
-    /// After a failure power is taken to have gone straight from the last value to the next one, for want of better;
-    /// whoever follows the failures flags that interval.
     pub(crate) fn read(&mut self, library: &Library) -> Option<Observation> {
         let device = self.device.device(library);
         let read_start_ns = monotonic_ns();
@@ -138,19 +138,15 @@ impl Meter {
             Register::Power(power) => power.read_w(&device, library).map(Read::PowerW),
         };
         let read_end_ns = monotonic_ns();
-        let value = match read {
-            Ok(Read::EnergyMj(energy_mj)) => Value::Counter { energy_uj: energy_mj.saturating_mul(1000) },
-            Ok(Read::PowerW(power_w)) => {
-                let end_ns = read_start_ns + (read_end_ns - read_start_ns) / 2;
-                let (start_ns, last_w) = self.last.replace((end_ns, power_w))?;
-                let energy_j = (last_w + power_w) / 2.0 * (end_ns - start_ns) as f64 / 1e9;
-                Value::Interval { start_ns, end_ns, energy_j }
+        let (value, flags) = match read {
+            Ok(Read::EnergyMj(energy_mj)) => {
+                (Value::Counter { energy_uj: energy_mj.saturating_mul(1000) }, Flags::NONE)
             }
-            Err(error) => Value::Failed { problem: format!("cannot read {}: {error}", self.name) },
-        };
-        let flags = match self.register {
-            Register::Energy => Flags::NONE,
-            Register::Power(_) => Flags::NONE.with(Flag::Integrated),
+            Ok(Read::PowerW(power_w)) => self.power.add(read_start_ns + (read_end_ns - read_start_ns) / 2, power_w)?,
+            Err(error) => {
+                self.power.fail();
+                (Value::Failed { problem: format!("cannot read {}: {error}", self.name) }, Flags::NONE)
+            }
         };
         Some(Observation { domain: 0, read_start_ns, read_end_ns, value, flags })
     }

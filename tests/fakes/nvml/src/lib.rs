@@ -21,9 +21,10 @@
 //! | `energy` | `no`: there is no energy counter | yes |
 //! | `energy_mj` | the counter stands at this value | follows `watts` |
 //! | `instant` | `no`: field 186 is not supported | yes |
-//! | `memory_watts` | waveform of field 186 in the memory scope | not supported |
+//! | `memory_watts`, `module_watts` | waveform of field 186 in the scope of memory or module | not supported |
 //! | `lost` | `yes`: it fell off the bus | no |
 //! | `lost_after_s` | it falls off the bus so long after `nvmlInit` | never |
+//! | `slow_ms` | every call takes so long | 0 |
 //! | `mig` | `yes`: it is divided into instances | no |
 //! | `processes` | pids that hold it, apart by spaces | none |
 //! | `utilisation` | `PID:PERCENT` apart by spaces, sampled just now | none |
@@ -59,6 +60,7 @@ const FIELD_TOTAL_ENERGY: c_uint = 83;
 const FIELD_POWER_AVERAGE: c_uint = 185;
 const FIELD_POWER_INSTANT: c_uint = 186;
 const SCOPE_GPU: c_uint = 0;
+const SCOPE_MODULE: c_uint = 1;
 const SCOPE_MEMORY: c_uint = 2;
 const TYPE_UNSIGNED_INT: c_uint = 1;
 const TYPE_UNSIGNED_LONG_LONG: c_uint = 3;
@@ -238,8 +240,8 @@ pub unsafe extern "C" fn nvmlDeviceGetFieldValues(device: Device, count: c_int, 
                 (FIELD_POWER_INSTANT, SCOPE_GPU) if spec.is("instant", true) => {
                     Some((TYPE_UNSIGNED_INT, mean_mw(watts(), 0.025).into()))
                 }
-                (FIELD_POWER_INSTANT, SCOPE_MEMORY) => spec
-                    .find("memory_watts")
+                (FIELD_POWER_INSTANT, SCOPE_MEMORY | SCOPE_MODULE) => spec
+                    .find(if value.scope == SCOPE_MEMORY { "memory_watts" } else { "module_watts" })
                     .and_then(|watts| watts.parse().ok())
                     .map(|watts| (TYPE_UNSIGNED_INT, mean_mw(watts, 0.025).into())),
                 _ => None,
@@ -328,6 +330,7 @@ fn with(device: Device, act: impl FnOnce(&Spec) -> Return) -> Return {
     match c_uint::try_from(device.addr()) {
         Ok(number) if number > 0 && number <= spec.number("gpus", 1) => {
             let spec = spec.of(number - 1);
+            std::thread::sleep(std::time::Duration::from_millis(spec.number("slow_ms", 0)));
             if spec.is_lost() { GPU_IS_LOST } else { act(&spec) }
         }
         _ => INVALID_ARGUMENT,

@@ -4,7 +4,7 @@
 //! ROOT/class/powercap/intel-rapl      -> ../../devices/virtual/powercap/intel-rapl
 //! ROOT/class/powercap/intel-rapl:0    -> ../../devices/virtual/powercap/intel-rapl/intel-rapl:0
 //! ROOT/class/powercap/intel-rapl:0:0  -> …/intel-rapl/intel-rapl:0/intel-rapl:0:0
-//! ROOT/devices/virtual/powercap/intel-rapl/intel-rapl:0/{name,energy_uj,max_energy_range_uj}
+//! ROOT/devices/virtual/powercap/intel-rapl/intel-rapl:0/{name,energy_uj,max_energy_range_uj,subsystem}
 //! ROOT/devices/virtual/powercap/intel-rapl/intel-rapl:0/intel-rapl:0:0/{name,…}
 //! ```
 //!
@@ -12,29 +12,31 @@
 //! length never changes, so no digit is ever missing, and each update is one `pwrite` of all sixteen bytes at offset 0:
 //! one aligned block within one cache line of one page, which the kernel copies in one go on either side.
 
+mod fault;
 mod waveform;
+mod zone;
 
-use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
+pub use fault::{Fault, Kind};
 pub use waveform::Waveform;
-
-const DIGITS: usize = 15;
-/// The largest range that fifteen digits hold.
-pub const LARGEST_RANGE_UJ: u64 = 999_999_999_999_999;
+pub use zone::LARGEST_RANGE_UJ;
+use zone::{Zone, link};
 
 /// What the tree holds, and what goes wrong in it.
+///
+/// Of several waveforms the first package has the first, and so on, over and over; none means that there is no such zone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layout {
     pub sockets: u32,
     /// Dies per socket; more than one names the packages `package-0-die-1`.
     pub dies: u32,
-    pub package: Waveform,
-    pub dram: Option<Waveform>,
-    pub core: Option<Waveform>,
-    pub uncore: Option<Waveform>,
+    pub package: Vec<Waveform>,
+    pub dram: Vec<Waveform>,
+    pub core: Vec<Waveform>,
+    pub uncore: Vec<Waveform>,
     pub psys: Option<Waveform>,
     /// A second control type, `intel-rapl-mmio`, whose packages repeat those of `intel-rapl`.
     pub mmio: bool,
@@ -44,8 +46,7 @@ pub struct Layout {
     pub initial_uj: u64,
     /// Nobody may read the registers but root, not even their owner.
     pub forbidden: bool,
-    pub failures: Vec<Failure>,
-    pub resets: Vec<Reset>,
+    pub faults: Vec<Fault>,
 }
 
 impl Default for Layout {
@@ -53,55 +54,26 @@ impl Default for Layout {
         Self {
             sockets: 1,
             dies: 1,
-            package: Waveform::Constant { watts: 100.0 },
-            dram: Some(Waveform::Constant { watts: 10.0 }),
-            core: None,
-            uncore: None,
+            package: vec![Waveform::Constant { watts: 100.0 }],
+            dram: vec![Waveform::Constant { watts: 10.0 }],
+            core: Vec::new(),
+            uncore: Vec::new(),
             psys: None,
             mmio: false,
             // That of a Xeon.
             range_uj: 262_143_328_850,
             initial_uj: 0,
             forbidden: false,
-            failures: Vec::new(),
-            resets: Vec::new(),
+            faults: Vec::new(),
         }
     }
-}
-
-/// Reads of `zone` yield nothing for a while.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Failure {
-    /// `intel-rapl:0:0`
-    pub zone: String,
-    pub from_s: f64,
-    pub for_s: f64,
-}
-
-/// The register of `zone` starts again at 0, as after a reload of its driver; its energy goes on.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Reset {
-    pub zone: String,
-    pub at_s: f64,
 }
 
 /// The tree on disk.
 #[derive(Debug)]
 pub struct Tree {
     root: PathBuf,
-    range_uj: u64,
     zones: Vec<Zone>,
-}
-
-#[derive(Debug)]
-struct Zone {
-    id: String,
-    name: String,
-    waveform: Waveform,
-    register: File,
-    initial_uj: u64,
-    failures: Vec<Failure>,
-    resets: Vec<Reset>,
 }
 
 impl Tree {
@@ -117,19 +89,21 @@ impl Tree {
                 layout.initial_uj, layout.range_uj
             )));
         }
-        fs::create_dir_all(root.join("class/powercap"))?;
-        let mut tree = Self { root: root.to_owned(), range_uj: layout.range_uj, zones: Vec::new() };
-        for control in ["intel-rapl", "intel-rapl-mmio"].into_iter().take(if layout.mmio { 2 } else { 1 }) {
-            tree.add_control(control, layout)?;
+        let mut tree = Self { root: root.to_owned(), zones: Vec::new() };
+        let controls = &["intel-rapl", "intel-rapl-mmio"][..if layout.mmio { 2 } else { 1 }];
+        controls.iter().for_each(|control| tree.plan(control, layout));
+        for fault in &layout.faults {
+            if !tree.zones.iter().any(|zone| zone.id == fault.zone) {
+                let ids = tree.ids().collect::<Vec<_>>().join(", ");
+                return Err(invalid(format!("there is no zone {}: there are {ids}", fault.zone)));
+            }
         }
-        let known = |zone: &str| tree.zones.iter().any(|known| known.id == zone);
-        let named =
-            layout.failures.iter().map(|fault| &fault.zone).chain(layout.resets.iter().map(|fault| &fault.zone));
-        if let Some(zone) = named.into_iter().find(|zone| !known(zone)) {
-            return Err(invalid(format!(
-                "there is no zone {zone}: there are {}",
-                tree.ids().collect::<Vec<_>>().join(", ")
-            )));
+        std::fs::create_dir_all(tree.powercap_root())?;
+        for control in controls {
+            let device = device(control);
+            std::fs::create_dir_all(root.join(&device))?;
+            link(&class_from(&device), &root.join(&device).join("subsystem"))?;
+            link(&Path::new("../..").join(device), &tree.powercap_root().join(control))?;
         }
         tree.write(0)?;
         Ok(tree)
@@ -151,7 +125,7 @@ impl Tree {
         self.zones.iter().map(|zone| zone.name.as_str())
     }
 
-    /// The truth: microjoules that each zone drew in the first `elapsed_ns`, without wraps, resets and failures.
+    /// The truth: microjoules that each zone drew in the first `elapsed_ns`, without wraps, resets and other faults.
     pub fn energy_uj(&self, elapsed_ns: i64) -> impl Iterator<Item = u64> {
         self.zones.iter().map(move |zone| zone.energy_uj(elapsed_ns as f64 * 1e-9))
     }
@@ -161,101 +135,74 @@ impl Tree {
     /// # Errors
     /// Where a register cannot be written.
     pub fn write(&self, elapsed_ns: i64) -> io::Result<()> {
-        self.zones.iter().try_for_each(|zone| zone.write(elapsed_ns as f64 * 1e-9, self.range_uj))
+        // Those within others first, so that they can vanish in order.
+        self.zones.iter().rev().try_for_each(|zone| zone.write(elapsed_ns as f64 * 1e-9))
     }
 
-    fn add_control(&mut self, control: &str, layout: &Layout) -> io::Result<()> {
-        let device = Path::new("devices/virtual/powercap").join(control);
-        fs::create_dir_all(self.root.join(&device))?;
-        self.link(control, &device)?;
+    fn plan(&mut self, control: &str, layout: &Layout) {
         let mut number = 0;
         for socket in 0..layout.sockets {
             for die in 0..layout.dies {
                 let die = if layout.dies > 1 { format!("-die-{die}") } else { String::new() };
-                let package = device.join(format!("{control}:{number}"));
-                self.add_zone(&package, &format!("package-{socket}{die}"), layout.package, layout)?;
+                let package = device(control).join(format!("{control}:{number}"));
+                let waves = |waves: &[Waveform]| waves.iter().cycle().nth(number).copied();
+                let Some(waveform) = waves(&layout.package) else { continue };
+                self.add(&package, &format!("package-{socket}{die}"), waveform, layout);
                 // MMIO has the package alone.
-                let children = [("core", layout.core), ("uncore", layout.uncore), ("dram", layout.dram)];
+                let children = [("core", &layout.core), ("uncore", &layout.uncore), ("dram", &layout.dram)];
                 let children = children.into_iter().filter(|_| control == "intel-rapl");
                 for (child, (name, waveform)) in
-                    children.filter_map(|(name, waveform)| Some((name, waveform?))).enumerate()
+                    children.filter_map(|(name, shapes)| Some((name, waves(shapes)?))).enumerate()
                 {
-                    let directory = package.join(format!("{control}:{number}:{child}"));
-                    self.add_zone(&directory, name, waveform, layout)?;
+                    self.add(&package.join(format!("{control}:{number}:{child}")), name, waveform, layout);
                 }
                 number += 1;
             }
         }
-        match layout.psys {
-            Some(psys) if control == "intel-rapl" => {
-                self.add_zone(&device.join(format!("{control}:{number}")), "psys", psys, layout)
-            }
-            _ => Ok(()),
+        if let Some(psys) = layout.psys.filter(|_| control == "intel-rapl") {
+            self.add(&device(control).join(format!("{control}:{number}")), "psys", psys, layout);
         }
     }
 
-    fn add_zone(&mut self, device: &Path, name: &str, waveform: Waveform, layout: &Layout) -> io::Result<()> {
+    fn add(&mut self, device: &Path, name: &str, waveform: Waveform, layout: &Layout) {
         let id = device.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let directory = self.root.join(device);
-        fs::create_dir_all(&directory)?;
-        fs::write(directory.join("name"), format!("{name}\n"))?;
-        fs::write(directory.join("max_energy_range_uj"), format!("{}\n", layout.range_uj))?;
-        fs::write(directory.join("enabled"), "0\n")?;
-        let register = File::options().write(true).create(true).truncate(true).open(directory.join("energy_uj"))?;
-        register.set_permissions(fs::Permissions::from_mode(if layout.forbidden { 0o000 } else { 0o444 }))?;
-        self.link(&id, device)?;
         self.zones.push(Zone {
             name: name.to_owned(),
             waveform,
-            register,
+            range_uj: layout.range_uj,
             initial_uj: layout.initial_uj,
-            failures: layout.failures.iter().filter(|failure| failure.zone == id).cloned().collect(),
-            resets: layout.resets.iter().filter(|reset| reset.zone == id).cloned().collect(),
+            mode: if layout.forbidden { 0o000 } else { 0o444 },
+            faults: layout.faults.iter().filter(|fault| fault.concerns(&id)).cloned().collect(),
+            directory: self.root.join(device),
+            link: self.powercap_root().join(&id),
+            target: Path::new("../..").join(device),
+            class: class_from(device),
+            register: Mutex::new(None),
             id,
         });
-        Ok(())
-    }
-
-    /// `class/powercap/NAME`, relative as in sysfs, so that the tree can be moved or mounted elsewhere.
-    fn link(&self, name: &str, device: &Path) -> io::Result<()> {
-        let link = self.powercap_root().join(name);
-        match fs::remove_file(&link) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => symlink(Path::new("../..").join(device), link),
-        }
     }
 }
 
-impl Zone {
-    fn energy_uj(&self, seconds: f64) -> u64 {
-        (self.waveform.energy_j(seconds) * 1e6).round() as u64
-    }
+/// The class as seen from a device's directory, which sysfs links as `subsystem`.
+fn class_from(device: &Path) -> PathBuf {
+    device.components().map(|_| "..").chain(["class/powercap"]).collect()
+}
 
-    fn write(&self, seconds: f64, range_uj: u64) -> io::Result<()> {
-        let fails = |failure: &Failure| (failure.from_s..failure.from_s + failure.for_s).contains(&seconds);
-        if self.failures.iter().any(fails) {
-            // An empty file is a read without a value, also on a descriptor that is open already.
-            return self.register.set_len(0);
-        }
-        let reset = self.resets.iter().map(|reset| reset.at_s).filter(|at_s| *at_s <= seconds).max_by(f64::total_cmp);
-        let counted = self.energy_uj(seconds);
-        let register = match reset {
-            Some(at_s) => counted - self.energy_uj(at_s),
-            None => self.initial_uj + counted,
-        };
-        let text = format!("{:0DIGITS$}\n", register % range_uj);
-        self.register.write_all_at(text.as_bytes(), 0)
-    }
+fn device(control: &str) -> PathBuf {
+    Path::new("devices/virtual/powercap").join(control)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, File};
+    use std::os::unix::fs::FileExt;
+
     use super::*;
 
     #[test]
     fn a_register_is_never_read_torn() {
         let root = tempfile::tempdir().expect("a temporary directory");
-        let layout = Layout { package: Waveform::Constant { watts: 1.0 }, dram: None, ..Layout::default() };
+        let layout = Layout { package: vec![Waveform::Constant { watts: 1.0 }], dram: vec![], ..Layout::default() };
         let tree = Tree::create(root.path(), &layout).expect("a tree");
         let register = File::open(tree.powercap_root().join("intel-rapl:0/energy_uj")).expect("a register");
         // At 1 W the register counts microseconds: these values differ in every digit.
@@ -309,11 +256,49 @@ mod tests {
         }
     }
 
+    fn shown(tree: &Tree, zone: &str) -> io::Result<String> {
+        fs::read_to_string(tree.powercap_root().join(zone).join("energy_uj"))
+    }
+
+    #[test]
+    fn each_fault_ends_and_the_energy_has_gone_on() {
+        for kind in [Kind::Fail, Kind::Garbage, Kind::Deny, Kind::Stall, Kind::Vanish] {
+            let root = tempfile::tempdir().expect("a temporary directory");
+            let faults = vec![Fault::new(kind, "intel-rapl:0", 1.0, 1.0)];
+            let tree = Tree::create(root.path(), &Layout { faults, ..Layout::default() }).expect("a tree");
+            let open = File::open(tree.powercap_root().join("intel-rapl:0/energy_uj")).expect("a register");
+            tree.write(1_500_000_000).expect("a write");
+            let during = shown(&tree, "intel-rapl:0");
+            match kind {
+                Kind::Stall => assert_eq!(during.expect("its value"), "000000100000000\n"),
+                Kind::Garbage => assert_eq!(during.expect("its text"), "no number here!\n"),
+                Kind::Vanish => assert_eq!(during.expect_err("gone").kind(), io::ErrorKind::NotFound),
+                _ => assert_eq!(during.expect("root may read"), ""),
+            }
+            let mut buffer = [0; 32];
+            let length = open.read_at(&mut buffer, 0).expect("a read");
+            assert_eq!(length == 0, !matches!(kind, Kind::Stall | Kind::Garbage), "{kind:?}");
+            assert_eq!(shown(&tree, "intel-rapl:0:0").is_err(), kind == Kind::Vanish);
+            tree.write(2_000_000_000).expect("a write");
+            assert_eq!(shown(&tree, "intel-rapl:0").expect("its value"), "000000200000000\n", "{kind:?}");
+            assert_eq!(shown(&tree, "intel-rapl:0:0").expect("its value"), "000000020000000\n", "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn packages_take_their_waveforms_in_turn() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let package = vec![Waveform::Constant { watts: 100.0 }, Waveform::Constant { watts: 80.0 }];
+        let layout = Layout { dies: 3, package, dram: vec![], ..Layout::default() };
+        let tree = Tree::create(root.path(), &layout).expect("a tree");
+        assert_eq!(tree.energy_uj(1_000_000_000).collect::<Vec<_>>(), [100_000_000, 80_000_000, 100_000_000]);
+    }
+
     #[test]
     fn a_fault_in_a_zone_that_does_not_exist_is_refused() {
         let root = tempfile::tempdir().expect("a temporary directory");
-        let resets = vec![Reset { zone: "intel-rapl:7".to_owned(), at_s: 1.0 }];
-        let error = Tree::create(root.path(), &Layout { resets, ..Layout::default() }).expect_err("no such zone");
+        let faults = vec![Fault::new(Kind::Reset, "intel-rapl:7", 1.0, 0.0)];
+        let error = Tree::create(root.path(), &Layout { faults, ..Layout::default() }).expect_err("no such zone");
         assert_eq!(error.to_string(), "there is no zone intel-rapl:7: there are intel-rapl:0, intel-rapl:0:0");
     }
 }

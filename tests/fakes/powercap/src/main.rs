@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 
-use fake_powercap::{Failure, Layout, Reset, Tree};
+use fake_powercap::{Layout, Tree, Waveform};
 use rustix::thread::clock_nanosleep_absolute;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
@@ -27,7 +27,8 @@ Where and how long
   --period-us N      microseconds between updates (1000)
   --truth FILE       the ground truth (DIR/truth.jsonl)
 
-What there is (WAVE: constant:W, square:LOW:HIGH:PERIOD_S, sine:MEAN:AMPLITUDE:PERIOD_S, or none)
+What there is (WAVE: constant:W, square:LOW:HIGH:PERIOD_S, sine:MEAN:AMPLITUDE:PERIOD_S, or none; packages take
+several, WAVE,WAVE, in turn)
   --sockets N        (1)
   --dies N           dies per socket (1)
   --package WAVE     of each package (constant:100)
@@ -41,16 +42,20 @@ What there is (WAVE: constant:W, square:LOW:HIGH:PERIOD_S, sine:MEAN:AMPLITUDE:P
   --initial UJ       what every register holds at the start (0)
 
 What goes wrong; may be given several times
-  --fail ZONE:FROM_S:FOR_S    reads of intel-rapl:0 (or :0:1 ...) yield nothing for a while
-  --reset ZONE:AT_S           the register starts again at 0; its energy goes on
-  --forbidden                 only root may read the registers, as Linux has it since 5.10
+  --fault fail:ZONE:FROM_S:FOR_S      reads of intel-rapl:0 (or :0:1 ...) yield nothing for a while
+  --fault garbage:ZONE:FROM_S:FOR_S   they yield text that is no number
+  --fault deny:ZONE:FROM_S:FOR_S      they yield nothing, and only root may open the register
+  --fault stall:ZONE:FROM_S:FOR_S     the register stands still, then shows what was drawn meanwhile
+  --fault vanish:ZONE:FROM_S:FOR_S    the zone and those within it are gone, as when the driver is unloaded
+  --fault reset:ZONE:AT_S             the register starts again at 0; its energy goes on
+  --forbidden                         only root may read the registers, as Linux has it since 5.10
 
 When the tree is ready, one line {\"ready\": \"DIR/class/powercap\", \"truth\": FILE} goes to standard output.
 
 The ground truth is one JSON object per update:
   {\"monotonic_ns\": T, \"written_ns\": U, \"energy_uj\": {\"intel-rapl:0\": E, ...}}
 The registers held E (modulo the range, plus the initial value) from U, just after the update, until the next
-update; E is exact for the instant T, both CLOCK_MONOTONIC. E never wraps, resets or fails. The energy that a
+update; E is exact for the instant T, both CLOCK_MONOTONIC. E never wraps, resets or stands still. The energy that a
 zone drew between two rows is the difference of its E.
 ";
 
@@ -163,22 +168,15 @@ impl Options {
                 "--period-us" => options.period_ns = 1_000 * i64::from(number::<u32>(&name, &value()?)?.max(1)),
                 "--sockets" => layout.sockets = number(&name, &value()?)?,
                 "--dies" => layout.dies = number(&name, &value()?)?,
-                "--package" => layout.package = value()?.parse()?,
-                "--dram" => layout.dram = optional(&value()?)?,
-                "--core" => layout.core = optional(&value()?)?,
-                "--uncore" => layout.uncore = optional(&value()?)?,
-                "--psys" => layout.psys = optional(&value()?)?,
+                "--package" => layout.package = waves(&value()?)?,
+                "--dram" => layout.dram = waves(&value()?)?,
+                "--core" => layout.core = waves(&value()?)?,
+                "--uncore" => layout.uncore = waves(&value()?)?,
+                "--psys" => layout.psys = waves(&value()?)?.first().copied(),
                 "--mmio" => layout.mmio = true,
                 "--range" => layout.range_uj = number(&name, &value()?)?,
                 "--initial" => layout.initial_uj = number(&name, &value()?)?,
-                "--fail" => {
-                    let (zone, [from_s, for_s]) = fault(&name, &value()?)?;
-                    layout.failures.push(Failure { zone, from_s, for_s });
-                }
-                "--reset" => {
-                    let (zone, [at_s]) = fault(&name, &value()?)?;
-                    layout.resets.push(Reset { zone, at_s });
-                }
+                "--fault" => layout.faults.push(value()?.parse()?),
                 "--forbidden" => layout.forbidden = true,
                 _ => return Err(format!("there is no option {name}")),
             }
@@ -193,21 +191,6 @@ fn number<T: FromStr>(option: &str, text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("{option} {text}: not a number that it takes"))
 }
 
-fn optional<T: FromStr<Err = String>>(text: &str) -> Result<Option<T>, String> {
-    if text == "none" { Ok(None) } else { text.parse().map(Some) }
-}
-
-/// `intel-rapl:0:1:2.5` with one number: the zone `intel-rapl:0:1` at 2.5.
-fn fault<const N: usize>(option: &str, text: &str) -> Result<(String, [f64; N]), String> {
-    let wrong = || format!("{option} {text}: not a zone followed by {N} number(s) of seconds");
-    let parts: Vec<&str> = text.split(':').collect();
-    let (zone, seconds) = parts.split_last_chunk::<N>().ok_or_else(wrong)?;
-    if zone.is_empty() {
-        return Err(wrong());
-    }
-    let mut numbers = [0.0; N];
-    for (number, text) in numbers.iter_mut().zip(seconds) {
-        *number = text.parse().map_err(|_| wrong())?;
-    }
-    Ok((zone.join(":"), numbers))
+fn waves(text: &str) -> Result<Vec<Waveform>, String> {
+    if text == "none" { Ok(Vec::new()) } else { text.split(',').map(str::parse).collect() }
 }

@@ -1,0 +1,144 @@
+//! How registers behave, as far as reading them shows.
+
+use super::spread::Spread;
+use crate::source::{Observation, Value};
+use crate::trace::{Domain, Sensor};
+
+/// Fewer distances tell no period.
+const LEAST_UPDATES: usize = 5;
+
+/// Watches every register of a source.
+pub(super) struct Sensors(Vec<Watched>);
+
+struct Watched {
+    domain: String,
+    energy_uj: Option<u64>,
+    /// When it was last looked at, and when it was last seen to change between two looks close to each other.
+    seen_ns: i64,
+    updated_ns: Option<i64>,
+    /// Distances of updates between which it was looked at, and how many had no look between.
+    updates: Spread,
+    overlooked: usize,
+    /// What closer looks told before.
+    settled_ns: Option<i64>,
+    reads: Spread,
+}
+
+impl Sensors {
+    pub(super) fn new(domains: &[Domain]) -> Self {
+        let watched = |domain: &Domain| Watched {
+            domain: domain.name.clone(),
+            energy_uj: None,
+            seen_ns: 0,
+            updated_ns: None,
+            updates: Spread::new(),
+            overlooked: 0,
+            settled_ns: None,
+            reads: Spread::new(),
+        };
+        Self(domains.iter().map(watched).collect())
+    }
+
+    pub(super) fn see(&mut self, observation: &Observation) {
+        let Some(watched) = self.0.get_mut(usize::from(observation.domain)) else { return };
+        watched.reads.add(observation.read_end_ns - observation.read_start_ns);
+        let Value::Counter { energy_uj } = observation.value else {
+            watched.energy_uj = None;
+            return;
+        };
+        watched.update(energy_uj, observation.read_start_ns);
+    }
+
+    pub(super) fn report(&mut self) -> Vec<Sensor> {
+        let report = |watched: &mut Watched| Sensor {
+            domain: watched.domain.clone(),
+            update_ns: watched.update_ns(),
+            read_ns: watched.reads.quantile(0.5),
+        };
+        self.0.iter_mut().map(report).collect()
+    }
+
+    /// Forgets distances of updates unless they tell how often registers are updated: what is seen from now on is
+    /// looked at more or less often than before.
+    pub(super) fn settle(&mut self) {
+        for watched in &mut self.0 {
+            watched.settled_ns = watched.update_ns();
+            (watched.updates, watched.overlooked, watched.updated_ns) = (Spread::new(), 0, None);
+        }
+    }
+}
+
+impl Watched {
+    /// Unknown where most updates were overlooked: those that were not are the late ones.
+    fn update_ns(&mut self) -> Option<i64> {
+        let tells = self.updates.len() >= LEAST_UPDATES.max(9 * self.overlooked);
+        self.settled_ns.or_else(|| tells.then(|| self.updates.quantile(0.5)).flatten())
+    }
+
+    /// A distance of updates counts where looks were so close that none was overlooked.
+    fn update(&mut self, energy_uj: u64, now_ns: i64) {
+        let looked_ns = std::mem::replace(&mut self.seen_ns, now_ns);
+        let Some(before_uj) = self.energy_uj.replace(energy_uj) else {
+            self.updated_ns = None;
+            return;
+        };
+        if before_uj == energy_uj {
+            return;
+        }
+        let apart_ns = now_ns - looked_ns;
+        let distance_ns = self.updated_ns.replace(now_ns).map(|updated_ns| now_ns - updated_ns);
+        match distance_ns {
+            Some(distance_ns) if distance_ns >= 2 * apart_ns => self.updates.add(distance_ns),
+            Some(_) => self.overlooked += 1,
+            None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::{Basis, Flags};
+
+    const MS: i64 = 1_000_000;
+
+    /// A register that counts its updates, looked at every `period_ns`; each hundredth look finds it standing.
+    fn update_ns(update_ns: i64, period_ns: i64) -> Option<i64> {
+        let domain = Domain {
+            name: "package-0".to_owned(),
+            device: "CPU:0".to_owned(),
+            parent: None,
+            counted: true,
+            not_counted_because: None,
+            basis: Basis::Measured,
+            source: "powercap".to_owned(),
+            static_w: None,
+            range_uj: None,
+            scope: "socket:0".to_owned(),
+        };
+        let mut sensors = Sensors::new(&[domain]);
+        for look in 0..1_000 {
+            let read_start_ns = look * period_ns;
+            let stands_ns = if look % 100 == 99 { period_ns } else { 0 };
+            let energy_uj = ((read_start_ns - stands_ns) / update_ns).unsigned_abs();
+            let value = Value::Counter { energy_uj };
+            let read_end_ns = read_start_ns + 700;
+            sensors.see(&Observation { domain: 0, read_start_ns, read_end_ns, value, flags: Flags::NONE });
+        }
+        let sensor = sensors.report().remove(0);
+        assert_eq!(sensor.read_ns, Some(700));
+        sensor.update_ns
+    }
+
+    #[test]
+    fn how_often_a_register_is_updated_is_seen_where_it_is_looked_at_more_often() {
+        assert_eq!(update_ns(100 * MS, 10 * MS), Some(100 * MS));
+        let seen_ns = update_ns(MS, 60_000).expect("some ten updates");
+        assert!((seen_ns - MS).abs() < 100_000, "{seen_ns}");
+    }
+
+    #[test]
+    fn a_register_that_changes_at_every_look_does_not_tell_even_where_it_is_late_at_times() {
+        assert_eq!(update_ns(MS, 4 * MS), None);
+    }
+}

@@ -1,0 +1,195 @@
+"""One recording over hardware that misbehaves, by a daemon of its own, held against the truth."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import smaragdine
+from hardware import Tree, Truth
+from smaragdine import Trace
+from smaragdine.daemon import find_binary
+
+PR_CAPBSET_DROP = 24
+# CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH: what lets root read what nobody may.
+PRIVILEGES = (1, 2)
+# The issue's bound on the energy of every stretch that is known.
+TOLERANCE = 1e-3
+
+
+class Daemon:
+    """A daemon that serves on a socket of its own."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    @contextmanager
+    def stalled(self) -> Iterator[None]:
+        """The whole daemon stands still while the block runs."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def serving(
+    directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    powercap: Path,
+    *options: str,
+    unprivileged: bool = False,
+) -> Iterator[Daemon]:
+    """A daemon over fakes, which recordings of this process use until the block ends; the tree may come later."""
+    socket = directory / "s"
+    command = [str(find_binary()), "serve", "--socket", str(socket), "--state-dir", str(directory / "state")]
+    command += ["--powercap-root", str(powercap), "--hwmon-root", "/nonexistent", *options]
+    if "--nvml-library" not in options:
+        command += ["--nvml-library", "/nonexistent"]
+    with subprocess.Popen(command, preexec_fn=_drop_privileges if unprivileged else None) as process:
+        try:
+            deadline = time.monotonic() + 30
+            while not socket.exists():
+                assert process.poll() is None
+                assert time.monotonic() < deadline, "the daemon does not serve"
+                time.sleep(0.01)
+            monkeypatch.setenv("SMARAGDINE_SOCKET", str(socket))
+            yield Daemon(process)
+        finally:
+            process.terminate()
+
+
+def _drop_privileges() -> None:
+    libc = ctypes.CDLL(None)
+    for capability in PRIVILEGES:
+        libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Readings of one domain that follow each other and are of one kind: known, or a gap."""
+
+    start_ns: int
+    end_ns: int
+    energy_j: float
+    gap: bool
+    # Around the reads at its start and at its end.
+    start_read: tuple[int, int]
+    end_read: tuple[int, int]
+
+    @property
+    def seconds(self) -> float:
+        return (self.end_ns - self.start_ns) * 1e-9
+
+
+class Account:
+    """What a recording holds of one domain, beside what its register truly gained."""
+
+    def __init__(self, trace: Trace, domain: str) -> None:
+        self.trace = trace
+        self.domain = domain
+        columns = "start_ns, end_ns, energy_j, flags, read_start_ns, read_end_ns"
+        self._rows = trace.sql(f"select {columns} from readings where domain = '{domain}' order by start_ns").fetchall()
+        self.offset_ns = int(trace.metadata.raw["realtime_offset_ns"])
+
+    @property
+    def flags(self) -> set[str]:
+        return {flag for row in self._rows for flag in row[3]}
+
+    @property
+    def gaps(self) -> list[dict[str, Any]]:
+        return [gap for gap in self.trace.metadata.raw.get("gaps", []) if gap["domain"] == self.domain]
+
+    @property
+    def stretches(self) -> list[Stretch]:
+        gaps = {(gap["start_ns"], gap["end_ns"]) for gap in self.gaps}
+        stretches: list[Stretch] = []
+        # The first read is not told; it took microseconds, unless the machine was busy.
+        before = (self._rows[0][0] - 1_000_000, self._rows[0][0] + 1_000_000)
+        for start_ns, end_ns, energy_j, _, *read in self._rows:
+            gap = any(start <= start_ns and end_ns <= end for start, end in gaps)
+            last = stretches[-1] if stretches else None
+            here = (read[0], read[1])
+            if last is not None and (last.gap, last.end_ns) == (gap, start_ns):
+                stretches[-1] = replace(last, end_ns=end_ns, energy_j=last.energy_j + energy_j, end_read=here)
+            else:
+                stretches.append(Stretch(start_ns, end_ns, energy_j, gap, before, here))
+            before = here
+        return stretches
+
+    def hold(self, truth: Truth, zone: str) -> float:
+        """Holds the account against the truth; returns the relative error of what is known.
+
+        Readings follow each other without a hole, what is known is right within the tolerance, and what is not lies
+        within the bounds that its gap states.
+        """
+        rows = self._rows
+        assert all(one[1] == other[0] for one, other in pairwise(rows)), "readings leave a hole"
+
+        def drawn_j(stretch: Stretch) -> tuple[float, float]:
+            """The least and the most that the register can have gained from one read to the other."""
+            first, last = (
+                truth.held_j(zone, read[0] - self.offset_ns, read[1] - self.offset_ns)
+                for read in (stretch.start_read, stretch.end_read)
+            )
+            return last[0] - first[1], last[1] - first[0]
+
+        for stretch in self.stretches:
+            if stretch.gap:
+                within = [
+                    gap for gap in self.gaps if gap["start_ns"] >= stretch.start_ns and gap["end_ns"] <= stretch.end_ns
+                ]
+                least_j, most_j = drawn_j(stretch)
+                assert sum(gap["energy_low_j"] for gap in within) <= most_j, within
+                assert sum(gap["energy_high_j"] for gap in within) >= least_j, within
+        known = [stretch for stretch in self.stretches if not stretch.gap]
+        bounds_j = [drawn_j(stretch) for stretch in known]
+        energy_j, least_j, most_j = (
+            sum(s.energy_j for s in known),
+            sum(b[0] for b in bounds_j),
+            sum(b[1] for b in bounds_j),
+        )
+        error = (energy_j - min(max(energy_j, least_j), most_j)) / energy_j
+        print(f"{self.domain}: {100 * error:+.4f} % of {energy_j:.1f} J, gaps of {self.unknown_s:.3f} s")
+        assert abs(error) <= TOLERANCE
+        query = f"select sum(energy_j) from ledger where domain = '{self.domain}'"
+        entered_j = self.trace.sql(query).fetchall()[0][0]
+        assert entered_j == pytest.approx(sum(row[2] for row in rows), rel=1e-9)
+        return error
+
+    @property
+    def unknown_s(self) -> float:
+        return sum(stretch.seconds for stretch in self.stretches if stretch.gap)
+
+
+def busy(seconds: float) -> None:
+    """Works, so that this process has CPU time to account."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        sum(range(1000))
+        time.sleep(0.002)
+
+
+def record(output: Path, tree: Tree, until_s: float, act: Callable[[], object] = lambda: None) -> Trace:
+    """Records until the tree is `until_s` old, and calls `act` meanwhile."""
+    with smaragdine.record(output, require_measured=True):
+        act()
+        while tree.age_s < until_s:
+            busy(0.02)
+    return Trace.open(output)
+
+
+def register_uj(tree: Tree, zone: str) -> int:
+    return int((tree.root / zone / "energy_uj").read_text())

@@ -1,0 +1,111 @@
+//! What goes wrong with a zone, and for how long.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// What a zone suffers for a while. Its energy goes on, except for what [`Kind::Reset`] says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Reads yield nothing.
+    Fail,
+    /// Reads yield text that is no number, through descriptors that are open already, too.
+    Garbage,
+    /// Reads yield nothing, and nobody but root may open the register.
+    Deny,
+    /// The register stands still; afterwards it shows what was drawn meanwhile.
+    Stall,
+    /// The zone and those within it are gone, as when a driver is unloaded; open descriptors yield nothing.
+    Vanish,
+    /// From then on the register counts from 0, as after its driver was reloaded. It has no length.
+    Reset,
+}
+
+impl Kind {
+    pub const ALL: [(&'static str, Self); 6] = [
+        ("fail", Self::Fail),
+        ("garbage", Self::Garbage),
+        ("deny", Self::Deny),
+        ("stall", Self::Stall),
+        ("vanish", Self::Vanish),
+        ("reset", Self::Reset),
+    ];
+}
+
+/// One fault of one zone, in seconds since the start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fault {
+    pub kind: Kind,
+    /// `intel-rapl:0:0`
+    pub zone: String,
+    pub from_s: f64,
+    pub for_s: f64,
+}
+
+impl Fault {
+    /// `for_s` is ignored by a reset.
+    #[must_use]
+    pub fn new(kind: Kind, zone: &str, from_s: f64, for_s: f64) -> Self {
+        Self { kind, zone: zone.to_owned(), from_s, for_s }
+    }
+
+    pub(crate) fn holds(&self, seconds: f64) -> bool {
+        (self.from_s..self.from_s + self.for_s).contains(&seconds)
+    }
+
+    /// A zone goes with the one that it lies in; other faults are of one register.
+    pub(crate) fn concerns(&self, zone: &str) -> bool {
+        let inside = zone.strip_prefix(&self.zone).is_some_and(|rest| rest.starts_with(':'));
+        zone == self.zone || (self.kind == Kind::Vanish && inside)
+    }
+}
+
+/// `stall:intel-rapl:0:1:2.5:1`: the zone `intel-rapl:0:1` stands still for a second from 2.5 s on.
+impl FromStr for Fault {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            let kinds: Vec<&str> = Kind::ALL.iter().map(|(name, _)| *name).collect();
+            format!("{text:?} is no fault: KIND:ZONE:FROM_S:FOR_S or reset:ZONE:AT_S, KIND of {}", kinds.join(", "))
+        };
+        let (name, rest) = text.split_once(':').ok_or_else(wrong)?;
+        let (_, kind) = *Kind::ALL.iter().find(|(known, _)| *known == name).ok_or_else(wrong)?;
+        let (rest, for_s) = match kind {
+            Kind::Reset => (rest, "0"),
+            _ => rest.rsplit_once(':').ok_or_else(wrong)?,
+        };
+        let (zone, from_s) = rest.rsplit_once(':').ok_or_else(wrong)?;
+        let seconds = |text: &str| text.parse().ok().filter(|s: &f64| s.is_finite() && *s >= 0.0).ok_or_else(wrong);
+        Ok(Self { kind, zone: zone.to_owned(), from_s: seconds(from_s)?, for_s: seconds(for_s)? })
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Kind::ALL.iter().find(|(_, kind)| *kind == self.kind).map_or("", |(name, _)| name);
+        write!(formatter, "{name}:{}:{}:{}", self.zone, self.from_s, self.for_s)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_read_with_its_zone_however_deep() {
+        let fault = |text: &str| text.parse::<Fault>();
+        assert_eq!(fault("stall:intel-rapl:0:1:2.5:1"), Ok(Fault::new(Kind::Stall, "intel-rapl:0:1", 2.5, 1.0)));
+        assert_eq!(fault("reset:intel-rapl:0:2"), Ok(Fault::new(Kind::Reset, "intel-rapl:0", 2.0, 0.0)));
+        for text in ["", "fail", "fail:intel-rapl", "melt:intel-rapl:0:1:1", "fail:intel-rapl:0:1:-1"] {
+            assert!(fault(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_lies_in_a_zone_vanishes_with_it() {
+        let fault = Fault::new(Kind::Vanish, "intel-rapl:1", 0.0, 1.0);
+        assert!(fault.concerns("intel-rapl:1") && fault.concerns("intel-rapl:1:0"));
+        assert!(!fault.concerns("intel-rapl:10") && !fault.concerns("intel-rapl:0"));
+        assert!(!Fault { kind: Kind::Fail, ..fault }.concerns("intel-rapl:1:0"));
+    }
+}

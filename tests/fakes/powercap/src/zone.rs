@@ -1,0 +1,109 @@
+//! One zone: its files, its register, and what goes wrong with them.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::fault::{Fault, Kind};
+use crate::waveform::Waveform;
+
+const DIGITS: usize = 15;
+/// The largest range that fifteen digits hold.
+pub const LARGEST_RANGE_UJ: u64 = 999_999_999_999_999;
+
+#[derive(Debug)]
+pub(crate) struct Zone {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) waveform: Waveform,
+    pub(crate) range_uj: u64,
+    pub(crate) initial_uj: u64,
+    pub(crate) mode: u32,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) directory: PathBuf,
+    /// `class/powercap/ID`, and what it leads to.
+    pub(crate) link: PathBuf,
+    pub(crate) target: PathBuf,
+    pub(crate) class: PathBuf,
+    /// The open register while the zone is there.
+    pub(crate) register: Mutex<Option<File>>,
+}
+
+impl Zone {
+    /// Microjoules drawn in the first `seconds`.
+    pub(crate) fn energy_uj(&self, seconds: f64) -> u64 {
+        (self.waveform.energy_j(seconds) * 1e6).round() as u64
+    }
+
+    /// Moves the register to where it stands after `seconds`.
+    pub(crate) fn write(&self, seconds: f64) -> io::Result<()> {
+        let mut register = self.register.lock().unwrap_or_else(PoisonError::into_inner);
+        let fault = self.faults.iter().find(|fault| fault.holds(seconds));
+        let kind = fault.map(|fault| fault.kind);
+        if kind == Some(Kind::Vanish) {
+            return register.take().map_or(Ok(()), |register| self.vanish(&register));
+        }
+        let register = match &mut *register {
+            Some(register) => register,
+            gone => gone.insert(self.appear()?),
+        };
+        if kind == Some(Kind::Deny) {
+            register.set_permissions(fs::Permissions::from_mode(0o000))?;
+            return register.set_len(0);
+        }
+        if self.faults.iter().any(|fault| fault.kind == Kind::Deny) {
+            register.set_permissions(fs::Permissions::from_mode(self.mode))?;
+        }
+        let text = match (kind, fault) {
+            // An empty file is a read without a value, also on a descriptor that is open already.
+            (Some(Kind::Fail), _) => return register.set_len(0),
+            (Some(Kind::Garbage), _) => "no number here!\n".to_owned(),
+            (Some(Kind::Stall), Some(fault)) => self.shows(fault.from_s),
+            _ => self.shows(seconds),
+        };
+        register.write_all_at(text.as_bytes(), 0)
+    }
+
+    fn shows(&self, seconds: f64) -> String {
+        let resets = self.faults.iter().filter(|fault| fault.kind == Kind::Reset).map(|fault| fault.from_s);
+        let counted = self.energy_uj(seconds);
+        let register = match resets.filter(|at_s| *at_s <= seconds).max_by(f64::total_cmp) {
+            Some(at_s) => counted - self.energy_uj(at_s),
+            None => self.initial_uj + counted,
+        };
+        format!("{:0DIGITS$}\n", register % self.range_uj)
+    }
+
+    fn appear(&self) -> io::Result<File> {
+        fs::create_dir_all(&self.directory)?;
+        fs::write(self.directory.join("name"), format!("{}\n", self.name))?;
+        fs::write(self.directory.join("max_energy_range_uj"), format!("{}\n", self.range_uj))?;
+        fs::write(self.directory.join("enabled"), "0\n")?;
+        let register = File::options().write(true).create(true).truncate(true).open(self.register_path())?;
+        register.set_permissions(fs::Permissions::from_mode(self.mode))?;
+        link(&self.class, &self.directory.join("subsystem"))?;
+        link(&self.target, &self.link)?;
+        Ok(register)
+    }
+
+    fn vanish(&self, register: &File) -> io::Result<()> {
+        register.set_len(0)?;
+        fs::remove_file(&self.link)?;
+        // Zones are written those within others first, so nothing is left in it.
+        fs::remove_dir_all(&self.directory)
+    }
+
+    fn register_path(&self) -> PathBuf {
+        self.directory.join("energy_uj")
+    }
+}
+
+/// Relative as in sysfs, so that the tree can be moved or mounted elsewhere.
+pub(crate) fn link(target: &Path, link: &Path) -> io::Result<()> {
+    match fs::remove_file(link) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => symlink(target, link),
+    }
+}
