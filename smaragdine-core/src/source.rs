@@ -3,6 +3,7 @@
 //! A source reads every one of its registers once per call and knows nothing of periods, threads or recordings;
 //! those belong to [`crate::sampler`]. To add one, implement [`Source`] in a file of its own and name it in [`discover`].
 
+pub mod edge_lock;
 pub mod hwmon;
 pub mod model;
 pub mod nvml;
@@ -29,6 +30,8 @@ pub struct Observation {
 pub enum Value {
     /// A cumulative counter, in microjoules; wraps at [`Domain::range_uj`].
     Counter { energy_uj: u64 },
+    /// The same, of a counter that was seen to be updated to it between the start and the end of the read.
+    Updated { energy_uj: u64 },
     /// Energy over an interval that the source itself knows (integrated power, a model).
     Interval { start_ns: i64, end_ns: i64, energy_j: f64 },
     /// This register could not be read; the next success covers the interval.
@@ -50,6 +53,11 @@ pub trait Source: Send {
     /// What could not be opened beside what was, each in words.
     fn problems(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// How often its registers are updated, where that is known.
+    fn update_ns(&self) -> Option<i64> {
+        None
     }
 
     /// The shortest useful period, where polling faster tells nothing.

@@ -17,6 +17,9 @@ use crate::clock::monotonic_ns;
 use crate::source::{Observation, Source, Unavailable, Value};
 use crate::trace::{Basis, Domain, Flags};
 
+/// RAPL registers are updated about every millisecond.
+pub const UPDATE_NS: i64 = 1_000_000;
+
 /// Nests at most: control type, package, domain.
 const DEEPEST: usize = 4;
 const MMIO: &str = "intel-rapl-mmio";
@@ -100,6 +103,10 @@ impl Source for Powercap {
 
     fn domains(&self) -> &[Domain] {
         &self.domains
+    }
+
+    fn update_ns(&self) -> Option<i64> {
+        Some(UPDATE_NS)
     }
 
     fn problems(&self) -> Vec<String> {
