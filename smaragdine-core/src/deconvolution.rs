@@ -31,6 +31,8 @@ use crate::trace::{Basis, Domain, Event, Flag, Kind, Op, Reading};
 /// Fewer steps or readings than these say nothing about how far off a power may be.
 const LEAST_STEPS: usize = 10;
 const LEAST_READINGS: usize = 100;
+/// Readings whose edges were seen are taken alone where they are at least this part of all.
+const ENOUGH_SEEN: f64 = 0.1;
 /// No reading that is of use here is longer.
 const LONGEST_NS: i64 = 60_000_000_000;
 /// How far the clock of events may be off that of readings: both are the host's, a GPU's events are mapped onto it.
@@ -153,8 +155,9 @@ fn windows(problem: &Problem) -> Result<Vec<Window>, Refusal> {
     if integrated * 2 > windows.len() {
         return Err(Refusal::Integrated);
     }
-    // Where most updates were seen, those that were not would only blur them.
-    if windows.iter().filter(|window| window.seen).count() * 2 > windows.len() {
+    // Where enough updates were seen, those that were not would only blur them.
+    let seen = windows.iter().filter(|window| window.seen).count();
+    if seen >= LEAST_READINGS && seen as f64 > ENOUGH_SEEN * windows.len() as f64 {
         windows.retain(|window| window.seen);
     }
     if windows.len() < LEAST_READINGS {
