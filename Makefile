@@ -72,8 +72,15 @@ bench: toolchain ## Rust benchmarks
 .PHONY: experiments
 experiments: $(VENV)/.coverage ## every experiment at small scale, about a quarter of an hour
 	$(BIN)/python experiments/overhead/run.py --minutes 0.25 --blocks 8 --block-seconds 1
+	$(BIN)/python experiments/accuracy/run.py --small
+	$(BIN)/python experiments/accuracy/live.py
 	$(BIN)/python experiments/coverage/run.py --fresh --models bert,unet --modes fit,xla,eager,graph
 	$(BIN)/python experiments/register-accuracy/run.py --tools smaragdine
+
+.PHONY: accuracy
+accuracy: $(VENV)/.dev ## every policy against a truth known by construction: the whole table, about half an hour
+	$(BIN)/python experiments/accuracy/run.py
+	$(BIN)/python experiments/accuracy/live.py
 
 .PHONY: coverage
 coverage: $(VENV)/.coverage ## how much operation time leads to the model's layers: all models × modes, about an hour

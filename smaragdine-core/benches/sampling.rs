@@ -18,6 +18,7 @@ use rustix::time::{ClockId, clock_gettime};
 use smaragdine_core::clock::{TraceClock, monotonic_ns};
 use smaragdine_core::sampler::Sampler;
 use smaragdine_core::source::Source;
+use smaragdine_core::source::edge_lock::EdgeLock;
 use smaragdine_core::source::powercap::Powercap;
 use smaragdine_core::trace::Reading;
 
@@ -31,12 +32,13 @@ struct Result {
     cpu_s: f64,
 }
 
-fn ours(root: &Path, period: Duration) -> Result {
-    let powercap = Powercap::open(root).expect("the fake tree is readable");
+fn ours(root: &Path, period: Duration, polled: bool) -> Result {
+    let powercap: Box<dyn Source> = Box::new(Powercap::open(root).expect("the fake tree is readable"));
+    let source = if polled { EdgeLock::around(powercap) } else { powercap };
     let (sink, readings) = sync_channel::<Vec<Reading>>(64);
     let drain = thread::spawn(move || readings.into_iter().map(|batch| batch.len()).sum::<usize>());
     let period_ns = period.as_nanos() as i64;
-    let sampler = Sampler::start(Box::new(powercap), 0, period_ns, TraceClock::start(), sink).expect("a thread");
+    let sampler = Sampler::start(source, 0, period_ns, TraceClock::start(), sink).expect("a thread");
     thread::sleep(LENGTH);
     let report = sampler.stop();
     drain.join().expect("the readings");
@@ -107,7 +109,12 @@ fn keep_time() {
             "period", "loop", "Hz", "late p50 µs", "late p99 µs", "core %"
         );
         for period in [Duration::from_millis(4), Duration::from_millis(1)] {
-            for (name, result) in [("sampler", ours(&root, period)), ("naive", naive(&registers, period))] {
+            let results = [
+                ("sampler", ours(&root, period, false)),
+                ("edge lock", ours(&root, period, true)),
+                ("naive", naive(&registers, period)),
+            ];
+            for (name, result) in results {
                 println!(
                     "{:>5} ms {name:>10} {:>10.1} {:>12.1} {:>12.1} {:>8.2}",
                     period.as_millis(),

@@ -133,7 +133,6 @@ fn told(solution: &Result<Solution, Refusal>) -> serde_json::Value {
             "held_out_error": solution.held_out,
             "quiet_w": solution.quiet_w,
             "floor_w": solution.floor_w,
-
             "lag_ns": solution.lag_ns,
             "lag_error_ns": solution.lag_error_ns.round() as i64,
         }),

@@ -35,6 +35,10 @@ pub struct Serve {
     /// Where journals and finished traces are kept until they are fetched; node-local, not a network file system.
     #[arg(long, env = "SMARAGDINE_STATE_DIR", default_value = "/var/lib/smaragdine")]
     pub state_dir: PathBuf,
+    /// Poll RAPL closely around each update, so that power of operations shorter than a reading can be solved for;
+    /// costs a few per cent of a core.
+    #[arg(long, env = "SMARAGDINE_EDGE_LOCK", value_parser = clap::builder::FalseyValueParser::new())]
+    pub edge_lock: bool,
     #[command(flatten)]
     pub roots: RootOptions,
     /// Serve until this inherited file descriptor reaches its end, then finish every recording and leave.

@@ -4,6 +4,9 @@
 //! that sleeps too long cannot know how often one wrapped meanwhile. [`Difference`] names each case, so that no caller
 //! can take one for another.
 
+mod cadence;
+
+use self::cadence::{Bounds, Cadence};
 use crate::source::{Observation, Value};
 use crate::trace::{Domain, Flag, Flags};
 
@@ -41,12 +44,13 @@ pub enum Difference {
 /// Energy between two refreshes of the register. `CLOCK_MONOTONIC`.
 ///
 /// A refresh is only seen at the read after it. Where the read before showed the old value still, it happened between
-/// the two: its best estimate is the middle, and the uncertainty is known. Otherwise it is put at the read.
+/// the two, and at the instant that the pace of earlier refreshes leaves possible: its best estimate is the middle of
+/// that, and the uncertainty is known. Otherwise it is put at the read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
     pub start_ns: i64,
     pub end_ns: i64,
-    /// Half the distance of the reads around a refresh, of the worse edge; `None`: up to one refresh before the read.
+    /// How far a refresh may be off its estimate, of the worse edge; `None`: up to one refresh before the read.
     pub edge_uncertainty_ns: Option<i64>,
     /// A lower bound where [`Flags::is_gap`].
     pub energy_j: f64,
@@ -75,6 +79,7 @@ pub struct Counter {
     range_uj: Option<u64>,
     max_plausible_w: f64,
     last: Option<Last>,
+    cadence: Cadence,
     flags: Flags,
     /// When reads began to fail, while they do.
     failing_since: Option<Edge>,
@@ -109,6 +114,7 @@ impl Counter {
             range_uj: range_uj.filter(|range| *range > 0),
             max_plausible_w,
             last: None,
+            cadence: Cadence::new(),
             flags: Flags::NONE,
             failing_since: None,
             covered: None,
@@ -152,12 +158,20 @@ impl Counter {
                 let flags = self.take_flags();
                 Difference::Counted(Interval { start_ns, end_ns, edge_uncertainty_ns: None, energy_j, flags })
             }
-            Value::Counter { energy_uj } => self.count(energy_uj, midpoint(observation)),
+            Value::Counter { energy_uj } => {
+                let at_ns = midpoint(observation);
+                self.count(energy_uj, at_ns, Edge { at_ns, uncertainty_ns: None })
+            }
+            Value::Updated { energy_uj } => {
+                let (start_ns, end_ns) = (observation.read_start_ns, observation.read_end_ns);
+                let seen = Edge { at_ns: midpoint(observation), uncertainty_ns: Some((end_ns - start_ns + 1) / 2) };
+                self.count(energy_uj, end_ns, seen)
+            }
         }
     }
 
-    fn count(&mut self, energy_uj: u64, now_ns: i64) -> Difference {
-        let here = Edge { at_ns: now_ns, uncertainty_ns: None };
+    /// Takes a value that was read at `now_ns`, and that the register has had since `here` as far as this read tells.
+    fn count(&mut self, energy_uj: u64, now_ns: i64, here: Edge) -> Difference {
         let failing_since = self.failing_since.take();
         let slept_ns = std::mem::take(&mut self.slept_ns);
         let Some(last) = self.last else {
@@ -177,8 +191,13 @@ impl Counter {
             return Difference::NotRefreshed;
         }
 
-        let half_ns = (now_ns - last.seen_ns) / 2;
-        let edge = if last.stood { Edge { at_ns: now_ns - half_ns, uncertainty_ns: Some(half_ns) } } else { here };
+        let edge = if last.stood && here.uncertainty_ns.is_none() {
+            let known = self.cadence.learn(Bounds { from_ns: last.seen_ns, to_ns: now_ns });
+            Edge { at_ns: known.middle_ns(), uncertainty_ns: Some(known.uncertainty_ns()) }
+        } else {
+            self.cadence.miss();
+            here
+        };
         self.last = Some(Last { energy_uj, since: edge, seen_ns: now_ns, stood: false });
         let flags = self.take_flags();
         let interval = |flags| Interval {

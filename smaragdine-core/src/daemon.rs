@@ -35,6 +35,7 @@ pub struct Daemon {
 struct Shared {
     roots: Roots,
     period: Duration,
+    edge_lock: bool,
     state_dir: PathBuf,
     socket: PathBuf,
     /// A std mutex: it guards a map and is never held across an await.
@@ -43,8 +44,8 @@ struct Shared {
 
 impl Daemon {
     #[must_use]
-    pub fn new(roots: Roots, period: Duration, state_dir: PathBuf, socket: PathBuf) -> Self {
-        Self { shared: Arc::new(Shared { roots, period, state_dir, socket, recordings: Mutex::default() }) }
+    pub fn new(roots: Roots, period: Duration, edge_lock: bool, state_dir: PathBuf, socket: PathBuf) -> Self {
+        Self { shared: Arc::new(Shared { roots, period, edge_lock, state_dir, socket, recordings: Mutex::default() }) }
     }
 
     /// Ends every recording that still runs; called when the daemon leaves.
@@ -123,6 +124,7 @@ impl Daemon {
         let options = Options {
             name: request.name,
             period,
+            edge_lock: self.shared.edge_lock,
             labels: request.labels.into_iter().collect(),
             software: request.software.into_iter().collect(),
             keep_all: request.keep_all,

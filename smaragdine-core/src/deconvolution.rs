@@ -25,13 +25,14 @@ pub use self::refusal::Refusal;
 use self::search::finest;
 use self::verdict::Drawn;
 use crate::attribution::split;
-use crate::trace::{Basis, Domain, Event, Flag, Op, Reading};
+use crate::source::powercap;
+use crate::trace::{Basis, Domain, Event, Flag, Kind, Op, Reading};
 
 /// Fewer steps or readings than these say nothing about how far off a power may be.
 const LEAST_STEPS: usize = 10;
 const LEAST_READINGS: usize = 100;
-/// RAPL registers are updated about every millisecond; of other sources it is not known.
-const POWERCAP_UPDATE_NS: i64 = 1_000_000;
+/// Readings whose edges were seen are taken alone where they are at least this part of all.
+const ENOUGH_SEEN: f64 = 0.1;
 /// No reading that is of use here is longer.
 const LONGEST_NS: i64 = 60_000_000_000;
 /// How far the clock of events may be off that of readings: both are the host's, a GPU's events are mapped onto it.
@@ -104,12 +105,24 @@ pub fn deconvolve(problem: &Problem) -> Result<Solution, Refusal> {
     let lag_range_ns = uncertainty_ns + clock_ns;
     let reading_ns = typical(|window| window.end_ns - window.start_ns);
     if 4.0 * lag_range_ns > reading_ns {
-        return Err(Refusal::UnknownEdges { uncertainty_ns, reading_ns });
+        return Err(Refusal::UnknownEdges { uncertainty_ns, than: "readings", length_ns: reading_ns });
     }
     let reach_ns = 1.5 * lag_range_ns;
     let design = Design::new(problem.ops.len(), problem.events, &windows, problem.steps, reach_ns);
     let fit = finest(problem.ops, &design, lag_range_ns)?;
+    let (scatter_ns, op_ns) = (fit.scatter * uncertainty_ns, typical_length_ns(problem.events));
+    if scatter_ns > op_ns {
+        return Err(Refusal::UnknownEdges { uncertainty_ns: scatter_ns, than: "operations", length_ns: op_ns });
+    }
     solution(&design, &fit, lag_range_ns)
+}
+
+/// How long an operation lasts that runs at some instant, on average: brief ones weigh little.
+fn typical_length_ns(events: &[&Event]) -> f64 {
+    let lengths = events.iter().filter(|event| event.kind != Kind::Wait);
+    let lengths = lengths.map(|event| event.end_ns.saturating_sub(event.start_ns).max(0) as f64);
+    let (sum, squares) = lengths.fold((0.0, 0.0), |(sum, squares), length| (sum + length, squares + length * length));
+    if sum > 0.0 { squares / sum } else { 0.0 }
 }
 
 /// How much earlier than stamped the edges of `reading` are, give or take as much: where the update was not seen, it
@@ -119,7 +132,7 @@ pub(crate) fn unseen_ns(domain: &Domain, reading: &Reading) -> i64 {
         return 0;
     }
     let length_ns = reading.end_ns.saturating_sub(reading.start_ns);
-    let update_ns = if domain.source == "powercap" { POWERCAP_UPDATE_NS.min(length_ns) } else { length_ns };
+    let update_ns = if domain.source == "powercap" { powercap::UPDATE_NS.min(length_ns) } else { length_ns };
     update_ns / 2
 }
 
@@ -145,6 +158,11 @@ fn windows(problem: &Problem) -> Result<Vec<Window>, Refusal> {
     }
     if filtered > 0 {
         return Err(Refusal::Filtered);
+    }
+    // Where enough updates were seen, those that were not would only blur them.
+    let seen = windows.iter().filter(|window| window.seen).count();
+    if seen >= LEAST_READINGS && seen as f64 > ENOUGH_SEEN * windows.len() as f64 {
+        windows.retain(|window| window.seen);
     }
     if windows.len() < LEAST_READINGS {
         return Err(Refusal::FewReadings(windows.len()));

@@ -49,7 +49,7 @@ fn serve_until_told(options: Serve) -> anyhow::Result<()> {
             proc: options.roots.proc_root,
             nvml_library: options.roots.nvml_library,
         };
-        let daemon = Daemon::new(roots, options.period, options.state_dir, options.socket.clone());
+        let daemon = Daemon::new(roots, options.period, options.edge_lock, options.state_dir, options.socket.clone());
         tracing::info!(socket = %options.socket.display(), "serving");
         let result = serve(daemon, listener, shutdown).await;
         let _ = std::fs::remove_file(&options.socket);

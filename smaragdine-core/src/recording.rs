@@ -22,6 +22,7 @@ use crate::recover::build;
 use crate::sampler::Sampler;
 use crate::shares::gpu::GpuShareSampler;
 use crate::shares::{self, ShareSampler};
+use crate::source::edge_lock::EdgeLock;
 use crate::source::nvml::CudaEnvironment;
 use crate::source::{Roots, Source};
 use crate::trace::{Basis, Metadata, Reading, SCHEMA_VERSION, ShareSample, State};
@@ -35,6 +36,8 @@ const WAITING_BATCHES: usize = 256;
 pub struct Options {
     pub name: String,
     pub period: Duration,
+    /// Poll registers closely around their updates.
+    pub edge_lock: bool,
     pub labels: BTreeMap<String, String>,
     pub software: BTreeMap<String, String>,
     pub keep_all: bool,
@@ -268,6 +271,7 @@ fn describe(id: &str, options: &Options, sources: &[Box<dyn Source>], clock: Tra
         options: BTreeMap::from([
             ("period_ns".to_owned(), json!(options.period.as_nanos() as u64)),
             ("keep_all".to_owned(), json!(options.keep_all)),
+            ("edge_lock".to_owned(), json!(options.edge_lock)),
             ("application_pid".to_owned(), json!(options.application)),
         ]),
         socket: Some(options.socket.display().to_string()),
@@ -290,6 +294,7 @@ fn start_samplers(
     let mut samplers = Vec::with_capacity(sources.len());
     let (mut first_domain, mut gpus, mut problems) = (0, false, Vec::new());
     for source in sources {
+        let source = if options.edge_lock { EdgeLock::around(source) } else { source };
         gpus |= source.name() == "nvml";
         problems.extend(source.problems());
         let domains = source.domains().len() as u16;

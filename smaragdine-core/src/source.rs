@@ -3,6 +3,7 @@
 //! A source reads every one of its registers once per call and knows nothing of periods, threads or recordings;
 //! those belong to [`crate::sampler`]. To add one, implement [`Source`] in a file of its own and name it in [`discover`].
 
+pub mod edge_lock;
 pub mod hwmon;
 pub mod model;
 pub mod nvml;
@@ -30,6 +31,8 @@ pub struct Observation {
 pub enum Value {
     /// A cumulative counter, in microjoules; wraps at [`Domain::range_uj`].
     Counter { energy_uj: u64 },
+    /// The same, of a counter that was seen to be updated to it between the start and the end of the read.
+    Updated { energy_uj: u64 },
     /// Energy over an interval that the source itself knows (integrated power, a model).
     Interval { start_ns: i64, end_ns: i64, energy_j: f64 },
     /// This register could not be read; the next success covers the interval.

@@ -240,6 +240,8 @@ fn energy_uj(interval: &Interval) -> u64 {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+
     /// With any loads up to the plausible, failures and stalls: what is not flagged as a gap is exact to the
     /// microjoule, and what is flagged is a lower bound.
     #[test]

@@ -90,6 +90,42 @@ fn what_lies_beyond_the_readings_receives_nothing() {
 }
 
 #[test]
+fn what_lies_in_a_hole_between_readings_receives_nothing_and_keeps_its_time() {
+    let mut aligner = Aligner::new(1, 1);
+    for start_us in [0, 100] {
+        assert!(aligner.push_energy(0, start_us * US, (start_us + 50) * US, 50e-6));
+    }
+    aligner.push_event(&event(A, 40, 110));
+    aligner.push_event(&event(A, 60, 90));
+    let alignment = aligner.finish();
+    // 10 before the hole and 10 after it.
+    assert_eq!(round(alignment.energy_j(0, 0) * 1e6), 20.0);
+    assert_eq!((alignment.count[0], alignment.time_ns[0]), (2, 100_000));
+}
+
+#[test]
+fn thousands_at_once_receive_a_thousandth_each() {
+    let mut events: Vec<Event> = (0..3_999).map(|lane| Event { lane, ..event(B, 0, 1000) }).collect();
+    events.push(Event { lane: 3_999, ..event(A, 500, 1500) });
+    // 3999 of B alone for 500, 4000 together for 500, A alone for 500.
+    assert_eq!(energies(&events), [0.125 + 500.0, 999.875, 0.0]);
+}
+
+#[test]
+fn streams_of_a_gpu_share_while_they_compute_and_copies_take_what_is_left() {
+    let on = |lane, kind, event| Event { lane, kind, ..event };
+    // A alone 0–10, A B 10–20, A 20–30; the copies Z alone 30–40, two of them 40–50; a wait all along.
+    let energies = energies(&[
+        on(1, Kind::Compute, event(A, 0, 30)),
+        on(2, Kind::Compute, event(B, 10, 20)),
+        on(3, Kind::Copy, event(Z, 5, 50)),
+        on(4, Kind::Copy, event(Z, 40, 50)),
+        on(5, Kind::Wait, event(B, 0, 50)),
+    ]);
+    assert_eq!(energies, [25.0, 5.0, 20.0]);
+}
+
+#[test]
 fn the_last_event_of_a_day_is_as_exact_as_the_first() {
     const HOUR: i64 = 3_600_000_000;
     let mut aligner = Aligner::new(1, 3);
@@ -255,6 +291,27 @@ fn a_device_without_a_sensor_has_no_footprint_and_its_time_is_told() {
     assert!(trace.footprint.iter().all(|row| row.device == "CPU:0" && row.op == A));
     let unmeasured = &trace.metadata.coverage["unmeasured_devices"]["GPU:0"];
     assert_eq!(*unmeasured, serde_json::json!({ "events": 2, "time_s": 20e-6 }));
+}
+
+#[test]
+fn each_gpu_gives_its_own_operations_its_own_energy() {
+    let readings = vec![reading(0, 0, 100, 1.0, Some(1.0)), reading(1, 0, 100, 3.0, Some(1.0))];
+    let on = |device, event| Event { device, ..event };
+    let events = vec![on(0, event(A, 0, 10)), on(1, event(A, 0, 20)), on(1, event(B, 10, 20)), on(0, event(A, 20, 30))];
+    let mut trace = trace(readings, events);
+    trace.readings.iter_mut().for_each(|reading| (reading.daemon_share, reading.idle_share) = (None, None));
+    trace.metadata.devices = vec!["GPU:0".into(), "GPU:1".into()];
+    trace.metadata.domains =
+        vec![domain("gpu-0", "GPU:0", true, Basis::Measured), domain("gpu-1", "GPU:1", true, Basis::Measured)];
+    for policy in [Policy::Equal, Policy::Deconvolved] {
+        account(&mut trace, policy);
+        let rows = trace.footprint.iter().filter(|row| row.policy == policy);
+        let rows = rows.map(|row| (row.op, row.device.as_str(), round(row.energy_j * 1e6), row.count));
+        assert_eq!(rows.collect::<Vec<_>>(), [(A, "GPU:0", 20.0, 2), (A, "GPU:1", 45.0, 1), (B, "GPU:1", 15.0, 1)]);
+        for (gpu, whole_uj) in [("gpu-0", 100.0), ("gpu-1", 300.0)] {
+            assert_eq!(entries(&trace, policy, gpu).iter().map(|entry| entry.1).sum::<f64>(), whole_uj);
+        }
+    }
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! Sampling threads over sources whose truth is known. Nothing here asserts on how fast anything was.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
 use fake_powercap::{Fault, Kind, Layout, Tree, Waveform};
 use smaragdine_core::clock::{TraceClock, monotonic_ns};
+use smaragdine_core::counter::{Counter, Interval};
 use smaragdine_core::sampler::Sampler;
+use smaragdine_core::source::edge_lock::EdgeLock;
 use smaragdine_core::source::powercap::Powercap;
 use smaragdine_core::source::replay::Replay;
 use smaragdine_core::source::{Observation, Source, Value};
@@ -176,6 +178,59 @@ fn sampled_energy_is_the_true_energy_through_wraps() {
     assert_eq!((report.name.as_str(), report.period_ns, report.failed_reads), ("powercap", 4 * MS, 0));
     assert!(report.cpu_s.is_some_and(|seconds| seconds > 0.0));
     assert!(report.lateness_p50_ns <= report.lateness_p99_ns && report.measured_period_ns.is_some());
+}
+
+#[test]
+fn registers_polled_around_their_updates_tell_when_these_happen_and_lose_no_energy() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let tree = Tree::create(directory.path(), &Layout::default()).expect("a tree");
+    let powercap = Powercap::open(&tree.powercap_root()).expect("a readable tree");
+    // By domain: its counter, the values that it was given, and the intervals that it closed.
+    let mut polled: Vec<(Counter, Vec<u64>, Vec<Interval>)> =
+        powercap.domains().iter().map(|domain| (Counter::of(domain), Vec::new(), Vec::new())).collect();
+    let mut lock = EdgeLock::around(Box::new(powercap));
+    let stop = AtomicBool::new(false);
+    let first_ns = monotonic_ns();
+    let updates = thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut updates = Vec::new();
+            while !stop.load(Ordering::Relaxed) {
+                let before_ns = monotonic_ns();
+                tree.write(before_ns - first_ns).expect("a write");
+                updates.push((before_ns, monotonic_ns()));
+                thread::sleep(Duration::from_millis(1));
+            }
+            updates
+        });
+        for _ in 0..200 {
+            let mut observations = Vec::new();
+            lock.read(&mut observations);
+            for observation in &observations {
+                let (counter, values, intervals) = &mut polled[usize::from(observation.domain)];
+                if let Value::Counter { energy_uj } | Value::Updated { energy_uj } = observation.value {
+                    values.push(energy_uj);
+                }
+                intervals.extend(counter.update(observation).interval());
+            }
+            thread::sleep(Duration::from_millis(3));
+        }
+        stop.store(true, Ordering::Relaxed);
+        writer.join().expect("the writer ends")
+    });
+    for (_, values, intervals) in &polled {
+        let seen = intervals.iter().filter_map(|interval| Some((interval, interval.edge_uncertainty_ns?)));
+        assert!(seen.clone().count() > 0, "{intervals:?}");
+        for (interval, uncertainty_ns) in seen {
+            let (from_ns, to_ns) = (interval.end_ns - uncertainty_ns, interval.end_ns + uncertainty_ns);
+            let happened = updates.iter().any(|(before_ns, after_ns)| *before_ns <= to_ns && from_ns <= *after_ns);
+            assert!(happened, "no update at {} ± {uncertainty_ns} ns", interval.end_ns - first_ns);
+        }
+        for pair in intervals.windows(2) {
+            assert_eq!(pair[0].end_ns, pair[1].start_ns);
+        }
+        let counted_uj: u64 = intervals.iter().map(|interval| (interval.energy_j * 1e6).round() as u64).sum();
+        assert_eq!(counted_uj, values[199] - values[0]);
+    }
 }
 
 #[test]

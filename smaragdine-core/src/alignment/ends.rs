@@ -32,7 +32,7 @@ impl Ends {
             self.far.push(Reverse(end));
             return;
         }
-        if self.head == NEAR {
+        if self.head >= NEAR {
             self.near.drain(..self.head);
             self.head = 0;
         }
@@ -77,7 +77,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::Ends;
+    use super::{Ends, NEAR};
 
     proptest! {
         #[test]
@@ -92,6 +92,8 @@ mod tests {
                 } else {
                     prop_assert_eq!(ends.pop(), expected.pop_first());
                 }
+                // What was taken leaves its room, however long something stays active.
+                prop_assert!(ends.near.len() <= 2 * NEAR + 1);
                 prop_assert_eq!(ends.soonest_ns(), expected.first().map_or(i64::MAX, |end| end.0));
             }
             let (mut left, mut slots) = (ends.slots().collect::<Vec<_>>(), expected.iter().map(|end| end.1).collect::<Vec<_>>());

@@ -172,7 +172,7 @@ fn op_of(op: v1::Op) -> Op {
         kind: or(&op.r#type, kind),
         phase: Phase::parse(&op.phase).unwrap_or(Phase::Other),
         raw_name: or(&op.raw_name, &op.qtn),
-        flops: (op.flops > 0.0).then_some(op.flops),
+        flops: Some(op.flops).filter(|flops| *flops > 0.0 && flops.is_finite()),
         fused: String::new(),
         qtn: op.qtn,
     }

@@ -12,7 +12,12 @@ pub enum Refusal {
     Filtered,
     FewSteps(usize),
     FewReadings(usize),
-    UnknownEdges { uncertainty_ns: f64, reading_ns: f64 },
+    /// Updates are known too badly for what is so long.
+    UnknownEdges {
+        uncertainty_ns: f64,
+        than: &'static str,
+        length_ns: f64,
+    },
     StepLocked,
     IllConditioned(f64),
     Edges(f64),
@@ -36,11 +41,11 @@ impl fmt::Display for Refusal {
             Self::FewReadings(readings) => {
                 write!(f, "{readings} readings lie within traced steps; it takes {LEAST_READINGS}")
             }
-            Self::UnknownEdges { uncertainty_ns, reading_ns } => write!(
+            Self::UnknownEdges { uncertainty_ns, than, length_ns } => write!(
                 f,
-                "when the register was updated is known to ±{:.2} ms, and readings are {:.2} ms long",
+                "when the register was updated is known to ±{:.2} ms, and {than} are {:.2} ms long",
                 uncertainty_ns * 1e-6,
-                reading_ns * 1e-6
+                length_ns * 1e-6
             ),
             Self::StepLocked => {
                 write!(f, "steps and readings run in lockstep, so every step is cut at the same places")

@@ -7,12 +7,12 @@ use smaragdine_core::trace::{Basis, Domain, Event, Flag, Flags, Kind, Metadata, 
 pub(crate) const OPS: usize = 8;
 pub(crate) const SPAN_NS: i64 = 3_000_000_000;
 
-/// A thousand cases, or as many as `PROPTEST_CASES` says.
+/// Ten thousand cases, or as many as `PROPTEST_CASES` says.
 pub(crate) fn cases() -> ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     let seeds = FileFailurePersistence::WithSource("regressions");
     ProptestConfig {
-        cases: asked.unwrap_or(1000),
+        cases: asked.unwrap_or(10_000),
         failure_persistence: Some(Box::new(seeds)),
         ..ProptestConfig::default()
     }
