@@ -40,6 +40,8 @@ pub mod attribution;
 pub mod deconvolution;
 pub mod footprint;
 
+pub mod access;
+pub mod connection;
 pub mod daemon;
 pub mod reaccount;
 pub mod recording;
@@ -47,4 +49,5 @@ pub mod recover;
 pub mod server;
 pub mod service;
 pub mod socket;
+pub mod state;
 pub mod wire;

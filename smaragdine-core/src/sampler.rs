@@ -22,6 +22,7 @@ use rustix::time::{
 use crate::clock::{TraceClock, monotonic_ns};
 use crate::counter::Counter;
 use crate::sampler::outbox::Outbox;
+pub(crate) use crate::sampler::outbox::merge_neighbours;
 use crate::source::{Observation, Source, Value};
 use crate::trace::{Flag, Flags, Reading, SourceReport};
 

@@ -75,6 +75,7 @@ impl Daemon {
         command.arg("serve").arg("--socket").arg(socket).arg("--state-dir").arg(state_dir);
         command.arg("--powercap-root").arg(powercap_root).arg("--hwmon-root").arg("/nonexistent");
         command.arg("--nvml-library").arg("/nonexistent").env("RUST_LOG", "warn");
+        command.args(["--grace", "200ms"]);
         command.stdin(Stdio::null());
         command
     }
