@@ -69,6 +69,10 @@ check-wheel: dist/.built ## install the wheel bare, on the oldest and the newest
 bench: toolchain ## Rust benchmarks
 	cargo bench --workspace
 
+.PHONY: fuzz
+fuzz: toolchain ## a million inputs that nobody should send, about ten minutes; `make test` tries 20,000 of them
+	SMARAGDINE_FUZZ_INPUTS=1000000 cargo test --release --package smaragdine-core --test fuzz -- --nocapture
+
 .PHONY: experiments
 experiments: $(VENV)/.coverage ## every experiment at small scale, about a quarter of an hour
 	$(BIN)/python experiments/overhead/run.py --minutes 0.25 --blocks 8 --block-seconds 1

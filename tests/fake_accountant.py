@@ -94,12 +94,16 @@ class Accountant(rpc.AccountantServicer):
         return pb.StopResponse(end_ns=time.time_ns(), readings=1, warnings=["the sampler was late once"])
 
     def Fetch(self, request, context):  # noqa: N802  the protocol's name
-        tell("fetch", release=request.release)
+        tell("fetch")
         yield pb.FetchResponse(path="../outside" if FAULT == "outside" else "readings.parquet", data=b"PAR")
         if FAULT == "fetch":
             context.abort(grpc.StatusCode.DATA_LOSS, "the disk failed")
         yield pb.FetchResponse(path="readings.parquet", data=b"1", last=True)
         yield pb.FetchResponse(path="trace.json", data=json.dumps({"state": "complete"}).encode(), last=True)
+
+    def Release(self, request, context):  # noqa: N802  the protocol's name
+        tell("release", recording=request.recording)
+        return pb.ReleaseResponse()
 
 
 def main() -> None:

@@ -139,29 +139,6 @@ def test_a_missing_daemon_is_one_error_with_a_hint(
     assert capsys.readouterr().err.count("hint: ") == 1
 
 
-def test_doctor_tells_what_is_measured_and_what_is_not(
-    told: Told, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("smaragdine.cli.doctor._TRIAL_S", 0.01)
-    assert main(["doctor"]) == 0
-    shown = capsys.readouterr().out
-    assert "✓ powercap" in shown
-    assert "package-0" in shown
-    assert "✗ nvml: libnvidia-ml.so.1 is not installed" in shown
-    assert shown.endswith("Energy can be measured here.\n")
-
-
-def test_doctor_ends_with_3_where_power_is_only_modelled(
-    told: Told, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("smaragdine.cli.doctor._TRIAL_S", 0.01)
-    monkeypatch.setenv("FAKE_FAULT", "modelled")
-    assert main(["doctor", "--json"]) == 3
-    found = json.loads(capsys.readouterr().out)
-    assert found["measurable"] is False
-    assert [source["name"] for source in found["sources"]] == ["powercap", "nvml"]
-
-
 def test_the_demo_without_tensorflow_says_how_to_get_it(
     told: Told, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,13 @@ def knows(text: str, option: str) -> bool:
 SMARAGDINE = (sys.executable, "-c", "import sys; from smaragdine.cli import main; sys.exit(main())")
 
 
+def test_every_fault_that_is_told_has_its_test() -> None:
+    told = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "reliability.md").read_text()))
+    tests = "".join(file.read_text() for file in (ROOT / "tests").glob("test_*.py"))
+    assert told
+    assert told <= set(re.findall(r"^def (test_\w+)", tests, re.MULTILINE))
+
+
 @pytest.mark.parametrize(("page", "command"), named("smaragdine"))
 def test_every_command_shown_exists_with_its_options(page: str, command: str) -> None:
     words = command.split()[1:]

@@ -208,11 +208,16 @@ class Client:
             answer = self._stub.Stop(pb.StopRequest(recording=recording), timeout=timeout_s)
         return Stopped(answer.end_ns, answer.readings, answer.events, tuple(answer.warnings))
 
-    def fetch(self, recording: str, release: bool = True, timeout_s: float = 600.0) -> Iterator[Piece]:
-        """The files of a stopped recording, `trace.json` last; with `release` the daemon then forgets them."""
+    def fetch(self, recording: str, timeout_s: float = 600.0) -> Iterator[Piece]:
+        """The files of a stopped recording, `trace.json` last; the daemon keeps them until `release`."""
         with self._errors("fetch a trace", timeout_s):
-            for piece in self._stub.Fetch(pb.FetchRequest(recording=recording, release=release), timeout=timeout_s):
+            for piece in self._stub.Fetch(pb.FetchRequest(recording=recording), timeout=timeout_s):
                 yield Piece(piece.path, piece.data, piece.last)
+
+    def release(self, recording: str, timeout_s: float = 30.0) -> None:
+        """Lets the daemon forget a recording whose files are safe."""
+        with self._errors("release a recording", timeout_s):
+            self._stub.Release(pb.ReleaseRequest(recording=recording), timeout=timeout_s)
 
     @contextmanager
     def _errors(self, doing: str, timeout_s: float | None) -> Iterator[None]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from smaragdine.errors import SmaragdineError
+from smaragdine.local import network_file_system, temporary_directory
 
 SYSTEM_SOCKET = Path("/run/smaragdine/smaragdine.sock")
 # The kernel's `sun_path` without its final zero.
@@ -145,7 +146,8 @@ class PrivateDaemon:
         if socket is None:
             socket = _private_socket()
         check_socket_path(socket)
-        state_dir = Path(tempfile.mkdtemp(prefix="smaragdine-", dir=os.environ.get("SMARAGDINE_STATE_DIR")))
+        place = os.environ.get("SMARAGDINE_STATE_DIR") or temporary_directory()
+        state_dir = Path(tempfile.mkdtemp(prefix="smaragdine-", dir=place))
         log = state_dir / "daemon.log"
         read_end, lifeline = os.pipe()
         command = [str(binary), "serve", "--socket", str(socket), "--state-dir", str(state_dir)]
@@ -242,9 +244,9 @@ def _spawn(command: list[str], log: IO[bytes], lifeline: int) -> subprocess.Pope
 
 def _private_socket() -> Path:
     """A socket in a directory that only this user may enter."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    places = [runtime] if Path(runtime).is_absolute() and os.access(runtime, os.W_OK) else []
-    for place in [*places, tempfile.gettempdir()]:
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
+    usable = runtime.is_absolute() and os.access(runtime, os.W_OK) and network_file_system(runtime) is None
+    for place in [*([runtime] if usable else []), temporary_directory()]:
         directory = Path(tempfile.mkdtemp(prefix="smaragdine-", dir=place))
         if len(os.fsencode(directory / "socket")) <= LONGEST_SOCKET_PATH:
             return directory / "socket"

@@ -277,6 +277,11 @@ class Recording:
             _LOG.warning("%s", warning)
         self._output.receive(self._client.fetch(self.id), self._log())
         self._state = "complete"
+        try:
+            self._client.release(self.id)
+        except SmaragdineError as error:
+            # The trace is here; the daemon forgets its copy by itself one day.
+            _LOG.debug("%s", error)
         if self._daemon:
             self._daemon.close()
 

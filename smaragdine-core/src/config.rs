@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::access::Group;
 use crate::trace::Policy;
 
 #[derive(Debug, Parser)]
@@ -39,11 +40,37 @@ pub struct Serve {
     /// costs a few per cent of a core.
     #[arg(long, env = "SMARAGDINE_EDGE_LOCK", value_parser = clap::builder::FalseyValueParser::new())]
     pub edge_lock: bool,
+    /// The group whose members may use the daemon, by name or number. They see the power of the whole machine, and with
+    /// it something of what others compute. Without a group: the daemon's own user and root.
+    #[arg(long, value_parser = Group::parse)]
+    pub group: Option<Group>,
+    /// The group whose members may also watch and fetch the recordings of others, as root may.
+    #[arg(long, value_name = "GROUP", value_parser = Group::parse)]
+    pub observers: Option<Group>,
+    #[command(flatten)]
+    pub limits: Limits,
+    /// After SIGTERM, how long clients have to stop and to fetch their recordings by themselves.
+    #[arg(long, default_value = "10s", value_parser = parse_duration)]
+    pub grace: Duration,
     #[command(flatten)]
     pub roots: RootOptions,
     /// Serve until this inherited file descriptor reaches its end, then finish every recording and leave.
     #[arg(long, value_name = "FD")]
     pub lifeline_fd: Option<i32>,
+}
+
+/// What clients may take.
+#[derive(Debug, Clone, Args)]
+pub struct Limits {
+    /// Recordings that may run at once.
+    #[arg(long, default_value_t = 256, value_name = "N")]
+    pub most_recordings: usize,
+    /// Recordings of one user that may run at once.
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    pub most_per_user: usize,
+    /// How long a recording that ended is kept for whoever has not fetched it.
+    #[arg(long, default_value = "30d", value_parser = parse_duration)]
+    pub keep: Duration,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -95,18 +122,26 @@ const PERIODS: std::ops::RangeInclusive<Duration> = Duration::from_micros(500)..
 /// # Errors
 /// In words, where the text is no duration or lies outside 500us … 10s.
 pub fn parse_period(text: &str) -> Result<Duration, String> {
+    let period = parse_duration(text)?;
+    validate_period(period)?;
+    Ok(period)
+}
+
+/// Parses `500us`, `4ms`, `10s`, `2h`, `30d`.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let none = || format!("`{text}` is no duration; write 500us, 4ms, 1s, 2h or 30d");
     let split = text.find(|c: char| c.is_ascii_alphabetic() || c == 'µ').unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let scale = match unit.trim() {
         "us" | "µs" => 1e-6,
         "ms" => 1e-3,
         "s" => 1.0,
-        _ => return Err(format!("`{text}` is not a period; write 4ms, 500us or 1s")),
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        _ => return Err(none()),
     };
-    let number: f64 = number.trim().parse().map_err(|_| format!("`{text}` is not a period; write 4ms, 500us or 1s"))?;
-    let period = Duration::try_from_secs_f64(number * scale).map_err(|problem| format!("`{text}`: {problem}"))?;
-    validate_period(period)?;
-    Ok(period)
+    let number: f64 = number.trim().parse().map_err(|_| none())?;
+    Duration::try_from_secs_f64(number * scale).map_err(|problem| format!("`{text}`: {problem}"))
 }
 
 /// # Errors
@@ -128,6 +163,12 @@ mod tests {
         assert_eq!(parse_period("4ms"), Ok(Duration::from_millis(4)));
         assert_eq!(parse_period("500us"), Ok(Duration::from_micros(500)));
         assert_eq!(parse_period("1.5s"), Ok(Duration::from_millis(1500)));
+    }
+
+    #[test]
+    fn days_and_hours_are_durations() {
+        assert_eq!(parse_duration("30d"), Ok(Duration::from_secs(30 * 86_400)));
+        assert_eq!(parse_duration("0.5h"), Ok(Duration::from_secs(1800)));
     }
 
     #[test]

@@ -2,29 +2,27 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::retry_on_intr;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use prost::Message;
 
-use crate::clock::monotonic_ns;
-use crate::config::validate_period;
+use crate::access::{Access, Caller};
+use crate::clock::{monotonic_ns, realtime_ns};
+use crate::config::{Limits, validate_period};
 use crate::error::{Error, Result};
-use crate::recording::{Options, Recording};
+use crate::host::own_pid;
+use crate::recording::{Options, Recording, cut};
 use crate::source::nvml::CudaEnvironment;
 use crate::source::{Roots, Source, discover};
+use crate::state::StateDir;
 use crate::trace::Basis;
 use crate::wire::v1;
 use crate::wire::v1::record_response::Advice;
 
-/// Who asks, as the kernel says (`SO_PEERCRED`), never as the client claims.
-#[derive(Debug, Clone, Copy)]
-pub struct Caller {
-    pub uid: u32,
-    pub pid: i32,
-}
+/// What a client may say of itself when it starts; it is kept in memory and in every `trace.json`.
+const LARGEST_START: usize = 64 << 10;
 
 /// A cheap handle on the state that all connections share.
 #[derive(Clone)]
@@ -33,80 +31,207 @@ pub struct Daemon {
 }
 
 struct Shared {
-    roots: Roots,
-    period: Duration,
-    edge_lock: bool,
-    state_dir: PathBuf,
-    socket: PathBuf,
+    settings: Settings,
+    leaving: AtomicBool,
+    describing: tokio::sync::Mutex<()>,
     /// A std mutex: it guards a map and is never held across an await.
     recordings: Mutex<HashMap<String, Arc<Recording>>>,
 }
 
+/// What a daemon is told when it starts.
+#[derive(Debug)]
+pub struct Settings {
+    pub roots: Roots,
+    pub period: Duration,
+    pub edge_lock: bool,
+    pub state: StateDir,
+    pub socket: PathBuf,
+    pub access: Access,
+    pub limits: Limits,
+}
+
 impl Daemon {
+    /// A daemon that knows what an earlier one left in its state directory.
     #[must_use]
-    pub fn new(roots: Roots, period: Duration, edge_lock: bool, state_dir: PathBuf, socket: PathBuf) -> Self {
-        Self { shared: Arc::new(Shared { roots, period, edge_lock, state_dir, socket, recordings: Mutex::default() }) }
+    pub fn new(settings: Settings) -> Self {
+        let left = settings.state.left_behind();
+        let mut recordings = HashMap::new();
+        for dir in left {
+            match Recording::left_behind(&dir) {
+                Ok(recording) => {
+                    recordings.insert(recording.id.clone(), Arc::new(recording));
+                }
+                Err(error) => tracing::warn!("{} is left alone: {error}", dir.display()),
+            }
+        }
+        if !recordings.is_empty() {
+            tracing::info!("{} recordings of an earlier daemon are kept for their owners", recordings.len());
+        }
+        let daemon = Self {
+            shared: Arc::new(Shared {
+                settings,
+                leaving: AtomicBool::new(false),
+                describing: tokio::sync::Mutex::default(),
+                recordings: Mutex::new(recordings),
+            }),
+        };
+        daemon.forget_old();
+        daemon
+    }
+
+    /// Starts no more recordings from now on.
+    pub fn leave(&self) {
+        self.shared.leaving.store(true, Ordering::Release);
     }
 
     /// Ends every recording that still runs; called when the daemon leaves.
     pub fn finish(&self) {
-        let recordings: Vec<_> = self.recordings().values().cloned().collect();
-        for recording in recordings {
-            if let Err(error) = recording.stop() {
-                tracing::error!(recording = recording.id, "{error}");
-            }
+        let running = self.all().into_iter().filter(|recording| recording.is_running());
+        // Side by side: each has to wait for its own samplers.
+        let ends: Vec<_> = running.map(|recording| std::thread::spawn(move || cut(&recording))).collect();
+        for end in ends {
+            let _ = end.join();
         }
     }
 
-    /// How many recordings run now.
+    /// How many recordings run now: those of one user, or all.
     #[must_use]
-    pub fn running(&self) -> u32 {
-        self.recordings().values().filter(|recording| recording.is_running()).count() as u32
+    pub fn running(&self, owner: Option<u32>) -> usize {
+        let counts =
+            |recording: &Recording| recording.is_running() && owner.is_none_or(|owner| recording.owner == owner);
+        self.recordings().values().filter(|recording| counts(recording)).count()
+    }
+
+    /// Whether a recording of this daemon's life still runs, or was not fetched yet.
+    #[must_use]
+    pub fn owes(&self) -> bool {
+        self.recordings().values().any(|recording| recording.is_of_this_daemon())
     }
 
     /// Forgets a recording and deletes the daemon's copy of it.
-    pub fn release(&self, recording: &Recording) {
+    pub fn forget(&self, recording: &Recording) {
         self.recordings().remove(&recording.id);
         if let Err(error) = recording.release() {
             tracing::warn!("{error}");
         }
     }
 
+    /// Deletes recordings that nobody fetched for too long.
+    pub fn forget_old(&self) {
+        let keep = self.settings().limits.keep;
+        let now = SystemTime::now();
+        let is_old = |recording: &Recording| {
+            let age = recording.touched().and_then(|touched| now.duration_since(touched).ok());
+            !recording.is_running() && age.is_some_and(|age| age > keep)
+        };
+        for recording in self.all().into_iter().filter(|recording| is_old(recording)) {
+            tracing::info!(recording = recording.id, "nobody fetched it for {} days; deleted", keep.as_secs() / 86_400);
+            self.forget(&recording);
+        }
+    }
+
+    /// Held by whoever asks the sensors what they are.
     #[must_use]
-    pub fn roots(&self) -> &Roots {
-        &self.shared.roots
+    pub fn describing(&self) -> &tokio::sync::Mutex<()> {
+        &self.shared.describing
+    }
+
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
     }
 
     #[must_use]
     pub fn state_dir(&self) -> &Path {
-        &self.shared.state_dir
+        &self.settings().state.path
     }
 
     fn recordings(&self) -> MutexGuard<'_, HashMap<String, Arc<Recording>>> {
         self.shared.recordings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The recording, if the caller may touch it.
+    fn all(&self) -> Vec<Arc<Recording>> {
+        self.recordings().values().cloned().collect()
+    }
+
+    /// The recording, if it is the caller's.
     ///
     /// # Errors
-    /// Where there is none of that name, or another user's.
-    pub fn find(&self, id: &str, caller: Caller) -> Result<Arc<Recording>> {
-        let recording = self.recordings().get(id).cloned();
-        let recording = recording.ok_or_else(|| Error::NoSuchRecording(id.to_owned()))?;
-        if caller.uid == recording.owner || caller.uid == 0 {
-            Ok(recording)
-        } else {
-            Err(Error::NotYours(id.to_owned()))
-        }
+    /// Where there is none of that name, or another user's: whether there is one is nobody else's business.
+    pub fn find(&self, id: &str, caller: &Caller) -> Result<Arc<Recording>> {
+        self.find_if(id, |owner| self.settings().access.owns(caller, owner))
+    }
+
+    /// The recording, if the caller may read it.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub fn find_to_read(&self, id: &str, caller: &Caller) -> Result<Arc<Recording>> {
+        self.find_if(id, |owner| self.settings().access.reads(caller, owner))
+    }
+
+    fn find_if(&self, id: &str, allowed: impl Fn(u32) -> bool) -> Result<Arc<Recording>> {
+        let recording = self.recordings().get(id).filter(|recording| allowed(recording.owner)).cloned();
+        recording.ok_or_else(|| Error::NoSuchRecording(id.to_owned()))
     }
 
     /// Starts a recording of the caller and its descendants.
     ///
     /// # Errors
-    /// Where the period makes no sense, no sensor is readable though one is required, or the state directory fails.
-    pub fn start_recording(&self, request: v1::StartRequest, caller: Caller) -> Result<Arc<Recording>> {
+    /// Where the period makes no sense, too many recordings run, no sensor is readable though one is required, the
+    /// state directory fails, or the daemon is leaving.
+    pub fn start_recording(&self, request: v1::StartRequest, caller: &Caller) -> Result<Arc<Recording>> {
+        let Settings { roots, state, socket, .. } = self.settings();
+        let period = self.check(&request)?;
+        if let Some(refused) = self.full(&self.recordings(), caller.uid) {
+            return Err(refused);
+        }
+        self.forget_old();
+        // The kernel numbers callers as in our own pid namespace. In another's /proc that number is somebody else.
+        let application = caller.pid.filter(|_| own_pid(&roots.proc) == std::process::id() as i32);
+        let cuda = cuda(&request.environment, roots, application);
+        let sources = choose(roots, &cuda, request.require_measured)?;
+        let id = format!("{:x}-{:x}", std::process::id(), realtime_ns());
+        let options = Options {
+            name: request.name,
+            period,
+            edge_lock: self.settings().edge_lock,
+            labels: request.labels.into_iter().collect(),
+            software: request.software.into_iter().collect(),
+            keep_all: request.keep_all,
+            owner: caller.uid,
+            application,
+            roots: roots.clone(),
+            cuda,
+            socket: socket.clone(),
+        };
+        let recording = Arc::new(Recording::start(id.clone(), options, sources, &state.path)?);
+        let refused = {
+            let mut recordings = self.recordings();
+            // Again under the lock that inserts, so that no two callers get the last place.
+            let refused = self.full(&recordings, caller.uid);
+            if refused.is_none() {
+                recordings.insert(id, Arc::clone(&recording));
+            }
+            refused
+        };
+        if let Some(refused) = refused {
+            cut(&recording);
+            let _ = recording.release();
+            return Err(refused);
+        }
+        Ok(recording)
+    }
+
+    fn check(&self, request: &v1::StartRequest) -> Result<Duration> {
+        if self.shared.leaving.load(Ordering::Acquire) {
+            return Err(Error::Leaving);
+        }
+        if request.encoded_len() > LARGEST_START {
+            return Err(Error::Invalid(format!("name, labels and software exceed {} KiB", LARGEST_START >> 10)));
+        }
         let period = match request.period_ns {
-            0 => self.shared.period,
+            0 => self.settings().period,
             ns => Duration::from_nanos(ns),
         };
         validate_period(period).map_err(Error::Invalid)?;
@@ -117,65 +242,78 @@ impl Daemon {
                 "the caller's CLOCK_MONOTONIC is not this daemon's: they run in different time namespaces".to_owned(),
             ));
         }
-        let roots = &self.shared.roots;
-        let cuda = cuda(&request.environment, roots, caller.pid);
-        let sources = choose(roots, &cuda, request.require_measured)?;
-        let id = format!("{:x}-{:x}", std::process::id(), monotonic_ns());
-        let options = Options {
-            name: request.name,
-            period,
-            edge_lock: self.shared.edge_lock,
-            labels: request.labels.into_iter().collect(),
-            software: request.software.into_iter().collect(),
-            keep_all: request.keep_all,
-            application: caller.pid,
-            roots: roots.clone(),
-            cuda,
-            socket: self.shared.socket.clone(),
-        };
-        let recording = Recording::start(id.clone(), caller.uid, options, sources, &self.shared.state_dir)?;
-        let recording = Arc::new(recording);
-        self.recordings().insert(id, Arc::clone(&recording));
-        Ok(recording)
+        Ok(period)
     }
 
-    /// Journals a request; the first of a stream opens it.
+    fn full(&self, recordings: &HashMap<String, Arc<Recording>>, uid: u32) -> Option<Error> {
+        let limits = &self.settings().limits;
+        let running = recordings.values().filter(|recording| recording.is_running());
+        let (all, own) =
+            running.fold((0, 0), |(all, own), recording| (all + 1, own + usize::from(recording.owner == uid)));
+        let told = if all >= limits.most_recordings {
+            format!("{all} recordings run already, which is the most that this daemon takes (--most-recordings)")
+        } else if own >= limits.most_per_user {
+            format!("{own} recordings of yours run already, which is the most for one user (--most-per-user)")
+        } else {
+            return None;
+        };
+        Some(Error::TooMuch(told))
+    }
+
+    /// Journals a request; the first of a stream opens it. Returns the answer, and how long its sender has to wait.
     ///
     /// # Errors
     /// Where the recording is not there or not the caller's.
     pub fn keep(
         &self,
         request: v1::RecordRequest,
-        caller: Caller,
-        open: &mut Option<(Arc<Recording>, u64)>,
-    ) -> Result<v1::RecordResponse> {
-        let (recording, stream) = match open {
-            Some((recording, stream)) => (recording, *stream),
+        caller: &Caller,
+        open: &mut Option<OpenStream>,
+    ) -> Result<(v1::RecordResponse, Duration)> {
+        let OpenStream { recording, stream, paused } = match open {
+            Some(open) => open,
             None => {
                 let recording = self.find(&request.recording, caller)?;
                 let stream = recording.open_stream();
-                let (recording, stream) = open.insert((recording, stream));
-                (recording, *stream)
+                open.insert(OpenStream { recording, stream, paused: false })
             }
         };
         let acknowledged = request.sequence;
-        let mut response = v1::RecordResponse { acknowledged, advice: Advice::Continue as i32, problem: String::new() };
-        if let Err(error) = tokio::task::block_in_place(|| recording.append(stream, request)) {
-            response.problem = error.to_string();
-            if !recording.is_running() {
-                response.advice = Advice::Stop as i32;
+        let mut response = v1::RecordResponse { acknowledged, ..v1::RecordResponse::default() };
+        let kept = tokio::task::block_in_place(|| recording.append(*stream, request));
+        let advice = match &kept {
+            Ok(_) if std::mem::take(paused) => Advice::Resume,
+            Ok(_) => Advice::Continue,
+            Err(_) if !recording.is_running() => Advice::Stop,
+            Err(Error::NoRoom { .. } | Error::TooMuch(_)) => {
+                *paused = true;
+                Advice::Pause
             }
-        }
-        Ok(response)
+            Err(_) => Advice::Continue,
+        };
+        response.advice = advice as i32;
+        response.problem = kept.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        Ok((response, kept.unwrap_or_default()))
     }
 }
 
+/// One stream of a client's requests.
+pub struct OpenStream {
+    recording: Arc<Recording>,
+    stream: u64,
+    /// The client was told to send nothing that can wait.
+    paused: bool,
+}
+
 /// The caller's own word on its CUDA environment, or else what its process was started with.
-fn cuda(environment: &HashMap<String, String>, roots: &Roots, pid: i32) -> CudaEnvironment {
+fn cuda(environment: &HashMap<String, String>, roots: &Roots, pid: Option<i32>) -> CudaEnvironment {
     let value = |name: &str| environment.get(name).cloned();
     let told =
         CudaEnvironment { visible_devices: value("CUDA_VISIBLE_DEVICES"), device_order: value("CUDA_DEVICE_ORDER") };
-    if told == CudaEnvironment::default() { CudaEnvironment::of(&roots.proc, pid).unwrap_or_default() } else { told }
+    if told != CudaEnvironment::default() {
+        return told;
+    }
+    pid.and_then(|pid| CudaEnvironment::of(&roots.proc, pid).ok()).unwrap_or_default()
 }
 
 /// Every readable sensor; the model only where none of them counts and none is required.
@@ -191,27 +329,5 @@ fn choose(roots: &Roots, cuda: &CudaEnvironment, require_measured: bool) -> Resu
         Ok(modelled)
     } else {
         Err(Error::NoSensor)
-    }
-}
-
-/// Ends the recording when the process that started it does, so that none runs on for ever.
-pub fn stop_with_caller(recording: &Arc<Recording>, pid: i32) {
-    let Some(pidfd) = Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else { return };
-    // A weak handle: a recording that was fetched and forgotten needs no more watching.
-    let recording = Arc::downgrade(recording);
-    let watch = move || {
-        // A process's descriptor becomes readable when the process ends (pidfd_open(2)).
-        let ended = retry_on_intr(|| poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], None));
-        if ended.is_ok()
-            && let Some(recording) = recording.upgrade().filter(|recording| recording.is_running())
-        {
-            tracing::info!(recording = recording.id, "its process ended; finishing the trace");
-            if let Err(error) = recording.stop() {
-                tracing::error!(recording = recording.id, "{error}");
-            }
-        }
-    };
-    if let Err(error) = std::thread::Builder::new().name("caller".to_owned()).spawn(watch) {
-        tracing::warn!("a recording will not end with its process: {error}");
     }
 }

@@ -1,5 +1,6 @@
 //! One error type for the library: what failed, and a hint that says what to do.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 /// What went wrong, in words a user can act on; [`Error::hint`] says how.
@@ -20,8 +21,16 @@ pub enum Error {
     NoSensor,
     #[error("there is no recording {0}")]
     NoSuchRecording(String),
-    #[error("recording {0} belongs to another user")]
-    NotYours(String),
+    #[error("user {uid} may not use this daemon")]
+    NotAdmitted { uid: u32, group: Option<String> },
+    #[error("{0}")]
+    TooMuch(String),
+    #[error("the service that recorded does not answer, and keeps the journal {} for itself", .0.display())]
+    NotYourJournal(PathBuf),
+    #[error("no room is left in {}", path.display())]
+    NoRoom { path: PathBuf },
+    #[error("this daemon is leaving and starts no more recordings")]
+    Leaving,
     #[error("{what} cannot be decoded: {problem}")]
     Undecodable { what: &'static str, problem: String },
     #[error("{0}")]
@@ -37,7 +46,14 @@ impl Error {
 
     /// What the user can do about it.
     #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<Cow<'static, str>> {
+        if let Self::NotAdmitted { group: Some(group), .. } = self {
+            return Some(format!("ask an administrator for `sudo usermod --append --groups {group} USER`").into());
+        }
+        self.fixed_hint().map(Cow::Borrowed)
+    }
+
+    fn fixed_hint(&self) -> Option<&'static str> {
         match self {
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
                 Some("`smaragdine doctor` tells which permission is missing and who can grant it")
@@ -47,6 +63,11 @@ impl Error {
             Self::NoSensor => {
                 Some("`smaragdine doctor` tells how to measure; without --require-measured power is modelled")
             }
+            Self::NotAdmitted { .. } => Some("unset SMARAGDINE_SOCKET to have a daemon of your own"),
+            Self::NotYourJournal(_) => {
+                Some("once it runs again (`sudo systemctl start smaragdined`), call `smaragdine recover` again")
+            }
+            Self::NoRoom { .. } => Some("free some space there"),
             _ => None,
         }
     }

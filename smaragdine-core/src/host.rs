@@ -6,6 +6,14 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+/// This process's number in `proc_root`. Not its pid where that shows another pid namespace, such as a host's `/proc` in
+/// a container.
+#[must_use]
+pub fn own_pid(proc_root: &Path) -> i32 {
+    let told = std::fs::read_link(proc_root.join("self")).ok();
+    told.and_then(|told| told.to_str()?.parse().ok()).unwrap_or_else(|| std::process::id() as i32)
+}
+
 /// Host name, kernel and boot.
 #[must_use]
 pub fn host(proc_root: &Path) -> BTreeMap<String, String> {

@@ -3,6 +3,7 @@
 //! Records are `length u32 · crc32 u32 · kind u8 · payload`, little-endian. Each append is one `write`, so what was
 //! acknowledged is in the kernel's hands and outlives the process. A reader stops at the first record that is not whole.
 
+mod reserve;
 mod rows;
 
 use std::fs::File;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use prost::Message;
 
+use self::reserve::Reserve;
 use self::rows::{ReadingRow, ReadingsRow, ShareRow, SharesRow};
 use crate::error::{Error, Result};
 use crate::trace::{Metadata, Reading, ShareSample};
@@ -40,6 +42,7 @@ pub struct Journal {
     file: File,
     path: PathBuf,
     length: u64,
+    reserve: Reserve,
 }
 
 impl Journal {
@@ -47,27 +50,52 @@ impl Journal {
     /// Where the file exists or cannot be created.
     pub fn create(path: &Path) -> Result<Self> {
         let file = File::options().append(true).create_new(true).open(path).map_err(Error::io("create", path))?;
-        Ok(Self { file, path: path.to_owned(), length: 0 })
+        let reserve = Reserve::of(&file);
+        Ok(Self { file, path: path.to_owned(), length: 0, reserve })
     }
 
-    /// Appends one record whole or not at all.
+    /// Whether the disk is full: what is still appended goes into the room that was held for it, and should be little.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.reserve.is_full()
+    }
+
+    /// Appends one record whole or not at all. A client's request finds no room sooner than what was measured does.
     ///
     /// # Errors
     /// Where the file system takes no more; the journal stays readable up to the record before.
     pub fn append(&mut self, record: &Record) -> Result<()> {
         let (kind, payload) = encode(record);
+        let length = u32::try_from(payload.len()).ok().filter(|length| *length <= LONGEST);
+        let length =
+            length.ok_or_else(|| Error::TooMuch(format!("a record of {} bytes is too long", payload.len())))?;
         let mut bytes = Vec::with_capacity(payload.len() + 9);
-        bytes.extend_from_slice(&u32::try_from(payload.len()).map_or(u32::MAX, |length| length).to_le_bytes());
+        bytes.extend_from_slice(&length.to_le_bytes());
         bytes.extend_from_slice(&crc32fast::hash(&payload).to_le_bytes());
         bytes.push(kind);
         bytes.extend_from_slice(&payload);
+        let size = bytes.len() as u64;
+        if matches!(record, Record::Request { .. }) {
+            if !self.reserve.has_room(&self.file, self.length, size) {
+                return Err(Error::NoRoom { path: self.path.clone() });
+            }
+        } else {
+            self.reserve.keep(&self.file, self.length, 0);
+        }
         if let Err(problem) = self.file.write_all(&bytes) {
             // A torn record would hide all that follows it.
             let _ = self.file.set_len(self.length);
+            self.reserve.failed(self.length);
             return Err(Error::io("write", &self.path)(problem));
         }
-        self.length += bytes.len() as u64;
+        self.length += size;
+        self.reserve.wrote(self.length);
         Ok(())
+    }
+
+    /// Gives back the room that was held: nothing follows.
+    pub fn close(&mut self) {
+        let _ = self.file.set_len(self.length);
     }
 }
 

@@ -41,6 +41,8 @@ pub mod attribution;
 pub mod deconvolution;
 pub mod footprint;
 
+pub mod access;
+pub mod connection;
 pub mod daemon;
 pub mod reaccount;
 pub mod recording;
@@ -48,4 +50,5 @@ pub mod recover;
 pub mod server;
 pub mod service;
 pub mod socket;
+pub mod state;
 pub mod wire;

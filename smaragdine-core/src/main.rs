@@ -3,13 +3,15 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use smaragdine_core::access::Access;
 use smaragdine_core::config::{Cli, Command, Serve};
-use smaragdine_core::daemon::Daemon;
+use smaragdine_core::daemon::{Daemon, Settings};
 use smaragdine_core::reaccount::reaccount;
 use smaragdine_core::recover::recover;
 use smaragdine_core::server::{serve, shutdown_signal};
-use smaragdine_core::socket;
+use smaragdine_core::socket::{self, Socket};
 use smaragdine_core::source::Roots;
+use smaragdine_core::state::StateDir;
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt()
@@ -42,17 +44,26 @@ fn serve_until_told(options: Serve) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let shutdown = shutdown_signal(options.lifeline_fd)?;
-        let listener = socket::bind(&options.socket)?;
+        let Socket { listener, file } = socket::bind(&options.socket, options.group.as_ref())?;
+        let state = StateDir::take(&options.state_dir)?;
         let roots = Roots {
             powercap: options.roots.powercap_root,
             hwmon: options.roots.hwmon_root,
             proc: options.roots.proc_root,
             nvml_library: options.roots.nvml_library,
         };
-        let daemon = Daemon::new(roots, options.period, options.edge_lock, options.state_dir, options.socket.clone());
+        let daemon = Daemon::new(Settings {
+            roots,
+            period: options.period,
+            edge_lock: options.edge_lock,
+            state,
+            socket: options.socket.clone(),
+            access: Access { users: options.group, observers: options.observers },
+            limits: options.limits,
+        });
         tracing::info!(socket = %options.socket.display(), "serving");
-        let result = serve(daemon, listener, shutdown).await;
-        let _ = std::fs::remove_file(&options.socket);
+        let result = serve(daemon, listener, shutdown, options.grace).await;
+        drop(file);
         result
     })
 }

@@ -1,35 +1,40 @@
 //! One recording: its samplers, its journal, and the trace that becomes of them.
 
 mod collector;
+mod lifetime;
+mod pace;
+mod running;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use serde_json::json;
+use prost::Message;
 
 pub use self::collector::Live;
 use self::collector::collect;
+pub(crate) use self::lifetime::{cut, end_with_caller};
+use self::pace::Pace;
+use self::running::{Running, describe};
 use crate::clock::TraceClock;
 use crate::error::{Error, Result};
-use crate::host;
-use crate::journal::{Journal, Record};
+use crate::journal::{Journal, Record, Records};
 use crate::recover::build;
-use crate::sampler::Sampler;
-use crate::shares::gpu::GpuShareSampler;
-use crate::shares::{self, ShareSampler};
-use crate::source::edge_lock::EdgeLock;
 use crate::source::nvml::CudaEnvironment;
 use crate::source::{Roots, Source};
-use crate::trace::{Basis, Metadata, Reading, SCHEMA_VERSION, ShareSample, State};
+use crate::trace::{Basis, Metadata, State};
 use crate::wire::v1::RecordRequest;
 
 /// Batches that may wait for the journal: a few seconds of a stalled disk.
 const WAITING_BATCHES: usize = 256;
+
+/// What clients may send to one recording: their traces are assembled in memory, and the disk is everyone's.
+const MOST_BYTES: u64 = 8 << 30;
+
+const JOURNAL: &str = "journal";
 
 /// How a recording is to be made.
 #[derive(Debug, Clone)]
@@ -41,8 +46,10 @@ pub struct Options {
     pub labels: BTreeMap<String, String>,
     pub software: BTreeMap<String, String>,
     pub keep_all: bool,
-    /// The application: this process and its descendants.
-    pub application: i32,
+    /// Who records.
+    pub owner: u32,
+    /// The application: this process and its descendants. `None`: not to be seen from here, so its share is unknown.
+    pub application: Option<i32>,
     pub roots: Roots,
     /// What decides which GPU is the application's `GPU:0`.
     pub cuda: CudaEnvironment,
@@ -60,12 +67,18 @@ pub struct Summary {
 
 pub struct Recording {
     pub id: String,
-    /// Who started it; only they and root may feed, stop or fetch it.
+    /// Who started it; only they and root may feed, stop or take it away.
     pub owner: u32,
     pub metadata: Metadata,
     dir: PathBuf,
-    journal: Arc<Mutex<Journal>>,
+    /// `None` where an earlier daemon kept it.
+    journal: Option<Arc<Mutex<Journal>>>,
     streams: AtomicU64,
+    /// Bytes that clients sent.
+    taken: AtomicU64,
+    /// Requests that found no room.
+    left_out: AtomicU64,
+    pace: Mutex<Pace>,
     live: tokio::sync::watch::Receiver<Live>,
     /// Readable without waiting for a stop under way.
     running: AtomicBool,
@@ -74,16 +87,9 @@ pub struct Recording {
 
 enum Stage {
     Running(Running),
-    Stopped(std::result::Result<Summary, String>),
-}
-
-struct Running {
-    samplers: Vec<Sampler>,
-    shares: ShareSampler,
-    gpu_shares: Option<GpuShareSampler>,
-    /// What the sources could not open.
-    problems: Vec<String>,
-    collector: JoinHandle<Vec<String>>,
+    /// All that will be known is in the journal; there is no trace yet, or it could not be written.
+    Ended,
+    Built(Summary),
 }
 
 impl Recording {
@@ -91,18 +97,12 @@ impl Recording {
     ///
     /// # Errors
     /// Where the state directory takes no journal or a sampling thread cannot be started.
-    pub fn start(
-        id: String,
-        owner: u32,
-        options: Options,
-        sources: Vec<Box<dyn Source>>,
-        state_dir: &Path,
-    ) -> Result<Self> {
+    pub fn start(id: String, options: Options, sources: Vec<Box<dyn Source>>, state_dir: &Path) -> Result<Self> {
         let clock = TraceClock::start();
         let dir = state_dir.join(&id);
-        std::fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
+        std::fs::create_dir(&dir).map_err(Error::io("create", &dir))?;
         let metadata = describe(&id, &options, &sources, clock, &dir);
-        let mut journal = Journal::create(&dir.join("journal"))?;
+        let mut journal = Journal::create(&dir.join(JOURNAL))?;
         journal.append(&Record::Start(Box::new(metadata.clone())))?;
         let journal = Arc::new(Mutex::new(journal));
 
@@ -117,17 +117,52 @@ impl Recording {
                 .spawn(move || collect(&journal, &incoming_readings, &incoming_shares, names, &live_sender))
                 .map_err(Error::io("start a thread for", &dir))?
         };
-        let running = start_samplers(&options, sources, clock, &dir, &readings, shares, collector)?;
+        let running = Running::start(&options, sources, clock, &dir, &readings, shares, collector)?;
         Ok(Self {
             id,
-            owner,
+            owner: options.owner,
             metadata,
             dir,
-            journal,
+            journal: Some(journal),
             streams: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
+            left_out: AtomicU64::new(0),
+            pace: Mutex::default(),
             live,
             running: AtomicBool::new(true),
             stage: Mutex::new(Stage::Running(running)),
+        })
+    }
+
+    /// A recording that an earlier daemon left in `dir` when it was cut off, or that nobody fetched from it.
+    ///
+    /// # Errors
+    /// Where `dir` holds no journal that says whose it is.
+    pub fn left_behind(dir: &Path) -> Result<Self> {
+        let journal = dir.join(JOURNAL);
+        let foreign = |problem: &str| Error::NotATrace { path: journal.clone(), problem: problem.to_owned() };
+        let Some(Record::Start(metadata)) = Records::open(&journal)?.next() else {
+            return Err(foreign("it holds no journal of a recording"));
+        };
+        let owner = metadata.options.get("uid").and_then(serde_json::Value::as_u64);
+        let owner =
+            owner.and_then(|uid| u32::try_from(uid).ok()).ok_or_else(|| foreign("it does not say whose it is"))?;
+        if dir.file_name() != Some(metadata.recording.as_ref()) {
+            return Err(foreign("it is the journal of another recording"));
+        }
+        Ok(Self {
+            id: metadata.recording.clone(),
+            owner,
+            metadata: *metadata,
+            dir: dir.to_owned(),
+            journal: None,
+            streams: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
+            left_out: AtomicU64::new(0),
+            pace: Mutex::default(),
+            live: tokio::sync::watch::channel(Live::default()).1,
+            running: AtomicBool::new(false),
+            stage: Mutex::new(Stage::Ended),
         })
     }
 
@@ -136,19 +171,37 @@ impl Recording {
         self.streams.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Keeps a client's request.
+    /// Keeps a client's request; returns how long its sender is to wait before the next.
     ///
     /// # Errors
-    /// Where the recording ended or the journal takes no more.
-    pub fn append(&self, stream: u64, request: RecordRequest) -> Result<()> {
-        if !self.is_running() {
+    /// [`Error::NoRoom`] where the disk is full, [`Error::TooMuch`] where this recording was sent enough,
+    /// others where it ended or the journal takes no more.
+    pub fn append(&self, stream: u64, request: RecordRequest) -> Result<Duration> {
+        let Some(journal) = self.journal.as_ref().filter(|_| self.is_running()) else {
             return Err(Error::Invalid(format!("recording {} has ended", self.id)));
+        };
+        let bytes = request.encoded_len() as u64;
+        let kept = if self.taken.fetch_add(bytes, Ordering::Relaxed) + bytes <= MOST_BYTES {
+            lock(journal).append(&Record::Request { stream, request: Box::new(request) })
+        } else {
+            self.taken.fetch_sub(bytes, Ordering::Relaxed);
+            let most = MOST_BYTES >> 30;
+            Err(Error::TooMuch(format!("recording {} was sent {most} GiB, which is all it takes", self.id)))
+        };
+        if kept.is_err() {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
         }
-        lock(&self.journal).append(&Record::Request { stream, request: Box::new(request) })
+        kept.map(|()| lock(&self.pace).take(bytes))
     }
 
     pub fn is_running(&self) -> bool {
         self.running.load(Ordering::Acquire)
+    }
+
+    /// Whether this daemon recorded it, rather than an earlier one.
+    #[must_use]
+    pub fn is_of_this_daemon(&self) -> bool {
+        self.journal.is_some()
     }
 
     #[must_use]
@@ -156,67 +209,77 @@ impl Recording {
         self.live.clone()
     }
 
-    /// Ends the recording: last readings, assembly, accounting, tables. A second call gives the first's answer.
+    /// When something was last written down.
+    #[must_use]
+    pub fn touched(&self) -> Option<SystemTime> {
+        std::fs::metadata(self.dir.join(JOURNAL)).and_then(|journal| journal.modified()).ok()
+    }
+
+    /// Ends the recording as its client asks: last readings, assembly, accounting, tables. A second call gives the
+    /// first's answer, or tries again where the trace could not be written.
     ///
     /// # Errors
     /// Where the trace could not be built or written; the journal stays.
     pub fn stop(&self) -> Result<Summary> {
-        self.running.store(false, Ordering::Release);
-        let mut stage = lock(&self.stage);
-        if let Stage::Stopped(result) = &*stage {
-            return result.clone().map_err(Error::Invalid);
-        }
-        let running =
-            match std::mem::replace(&mut *stage, Stage::Stopped(Err("the recording is being ended".to_owned()))) {
-                Stage::Running(running) => running,
-                Stage::Stopped(_) => unreachable!("looked at above, under the same lock"),
-            };
-        let result = self.finish(running);
-        *stage = Stage::Stopped(result.as_ref().map(Clone::clone).map_err(ToString::to_string));
-        result
+        self.end(State::Complete)
     }
 
-    fn finish(&self, running: Running) -> Result<Summary> {
-        let mut end = Metadata { end_ns: Some(self.clock().now_ns()), state: State::Complete, ..Metadata::default() };
-        for sampler in running.samplers {
-            end.sources.push(sampler.stop());
-        }
-        end.warnings.extend(running.problems);
-        let report = running.shares.stop();
-        end.share_source = Some(report.source);
-        end.share_tick_ns = Some(report.tick_ns);
-        end.warnings.extend(report.problems);
-        if let Some(shares) = running.gpu_shares {
-            end.warnings.extend(shares.stop().problems);
-        }
-        // All senders are gone now, so the collector runs dry and returns.
-        match running.collector.join() {
-            Ok(problems) => end.warnings.extend(problems),
-            Err(_) => end.warnings.push("the collector of readings failed; readings are missing".to_owned()),
-        }
-        lock(&self.journal).append(&Record::End(Box::new(end)))?;
+    /// Ends the recording because its client or the daemon has to go: the trace is `cut`.
+    ///
+    /// # Errors
+    /// As [`Self::stop`].
+    pub fn cut(&self) -> Result<Summary> {
+        self.end(State::Cut)
+    }
 
-        let trace = build(&self.dir.join("journal"), &self.trace_dir())?;
-        Ok(Summary {
+    fn end(&self, state: State) -> Result<Summary> {
+        self.running.store(false, Ordering::Release);
+        let mut stage = lock(&self.stage);
+        if let Stage::Built(summary) = &*stage {
+            return Ok(summary.clone());
+        }
+        if let Stage::Running(running) = std::mem::replace(&mut *stage, Stage::Ended) {
+            self.close(running, state);
+        }
+        let trace = build(&self.dir.join(JOURNAL), &self.trace_dir())?;
+        let summary = Summary {
             end_ns: trace.metadata.end_ns.unwrap_or_default(),
             readings: trace.readings.len() as u64,
             events: trace.events.len() as u64,
-            warnings: trace.metadata.warnings.clone(),
-        })
+            warnings: trace.metadata.warnings,
+        };
+        *stage = Stage::Built(summary.clone());
+        Ok(summary)
+    }
+
+    /// Stops the samplers and ends the journal.
+    fn close(&self, running: Running, state: State) {
+        let now_ns = self.clock().now_ns();
+        let mut end = Metadata { end_ns: Some(now_ns), state, ..running.stop() };
+        let left_out = self.left_out.load(Ordering::Relaxed);
+        if left_out > 0 {
+            end.warnings
+                .push(format!("{left_out} of the program's messages were left out: there was no room for them"));
+        }
+        if let Some(journal) = &self.journal {
+            let mut journal = lock(journal);
+            if let Err(error) = journal.append(&Record::End(Box::new(end))) {
+                // Without its end a journal still gives a trace, which says that it was cut.
+                tracing::error!(recording = self.id, "{error}");
+            }
+            journal.close();
+        }
     }
 
     /// The finished trace's files, `trace.json` last.
     ///
     /// # Errors
-    /// Where the recording still runs or its directory cannot be read.
+    /// Where the recording still runs, or its trace cannot be built or read.
     pub fn files(&self) -> Result<Vec<PathBuf>> {
-        match &*lock(&self.stage) {
-            Stage::Running(_) => {
-                return Err(Error::Invalid(format!("recording {} still runs; stop it first", self.id)));
-            }
-            Stage::Stopped(Err(problem)) => return Err(Error::Invalid(problem.clone())),
-            Stage::Stopped(Ok(_)) => {}
+        if self.is_running() {
+            return Err(Error::Invalid(format!("recording {} still runs; stop it first", self.id)));
         }
+        self.end(State::Cut)?;
         let dir = self.trace_dir();
         let entries = std::fs::read_dir(&dir).map_err(Error::io("read", &dir))?;
         let mut files: Vec<_> =
@@ -246,75 +309,6 @@ impl Recording {
     fn trace_dir(&self) -> PathBuf {
         self.dir.join("trace")
     }
-}
-
-fn describe(id: &str, options: &Options, sources: &[Box<dyn Source>], clock: TraceClock, dir: &Path) -> Metadata {
-    let domains: Vec<_> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
-    let mut devices: Vec<_> = domains.iter().map(|domain| domain.device.clone()).collect();
-    devices.sort_unstable();
-    devices.dedup();
-    let mut software = options.software.clone();
-    software.insert("smaragdined".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
-    Metadata {
-        schema_version: SCHEMA_VERSION,
-        state: State::Recording,
-        recording: id.to_owned(),
-        name: options.name.clone(),
-        labels: options.labels.clone(),
-        start_ns: clock.now_ns(),
-        realtime_offset_ns: clock.realtime_offset_ns,
-        host: host::host(&options.roots.proc),
-        hardware: host::hardware(&options.roots.proc),
-        software,
-        devices,
-        domains,
-        options: BTreeMap::from([
-            ("period_ns".to_owned(), json!(options.period.as_nanos() as u64)),
-            ("keep_all".to_owned(), json!(options.keep_all)),
-            ("edge_lock".to_owned(), json!(options.edge_lock)),
-            ("application_pid".to_owned(), json!(options.application)),
-        ]),
-        socket: Some(options.socket.display().to_string()),
-        state_dir: Some(dir.display().to_string()),
-        ..Metadata::default()
-    }
-}
-
-fn start_samplers(
-    options: &Options,
-    sources: Vec<Box<dyn Source>>,
-    clock: TraceClock,
-    dir: &Path,
-    readings: &SyncSender<Vec<Reading>>,
-    shares: SyncSender<Vec<ShareSample>>,
-    collector: JoinHandle<Vec<String>>,
-) -> Result<Running> {
-    let period_ns = options.period.as_nanos() as i64;
-    let thread = || Error::io("start a thread for", dir);
-    let mut samplers = Vec::with_capacity(sources.len());
-    let (mut first_domain, mut gpus, mut problems) = (0, false, Vec::new());
-    for source in sources {
-        let source = if options.edge_lock { EdgeLock::around(source) } else { source };
-        gpus |= source.name() == "nvml";
-        problems.extend(source.problems());
-        let domains = source.domains().len() as u16;
-        let period_ns = period_ns.max(source.shortest_period_ns().unwrap_or(0));
-        samplers.push(Sampler::start(source, first_domain, period_ns, clock, readings.clone()).map_err(thread())?);
-        first_domain += domains;
-    }
-    let Options { roots, cuda, application, .. } = options;
-    let mut gpu_shares = None;
-    if gpus {
-        let library = roots.nvml_library.as_deref();
-        match GpuShareSampler::start(library, cuda, *application, &roots.proc, clock, shares.clone()) {
-            Ok(sampler) => gpu_shares = Some(sampler),
-            Err(unavailable) => problems.push(format!("the shares of GPUs are unknown: {unavailable}")),
-        }
-    }
-    let daemon = vec![std::process::id() as i32];
-    let shares = ShareSampler::start(&roots.proc, *application, daemon, shares::PERIOD_NS, clock, shares);
-    let shares = shares.map_err(thread())?;
-    Ok(Running { samplers, shares, gpu_shares, collector, problems })
 }
 
 /// A panic while the lock was held has been told by its own thread; the data stays usable.

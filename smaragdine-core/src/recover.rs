@@ -39,9 +39,9 @@ fn journal_of(from: &Path) -> Result<PathBuf> {
         serde_json::from_str(&text).map_err(|error| not_a_trace(&format!("its trace.json cannot be read: {error}")))?;
     let state_dir = metadata.state_dir.ok_or_else(|| not_a_trace("its trace.json names no journal: it is finished"))?;
     let journal = Path::new(&state_dir).join("journal");
-    if journal.is_file() {
-        Ok(journal)
-    } else {
-        Err(not_a_trace(&format!("its journal {} is gone", journal.display())))
+    match std::fs::metadata(&journal) {
+        Ok(_) => Ok(journal),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err(Error::NotYourJournal(journal)),
+        Err(_) => Err(not_a_trace(&format!("its journal {} is gone", journal.display()))),
     }
 }

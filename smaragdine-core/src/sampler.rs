@@ -25,6 +25,7 @@ use rustix::time::{
 use crate::clock::{TraceClock, boottime_ns, monotonic_ns};
 use crate::counter::{Counter, Interval};
 use crate::sampler::outbox::Outbox;
+pub(crate) use crate::sampler::outbox::merge_neighbours;
 use crate::sampler::sensors::Sensors;
 use crate::sampler::spread::Spread;
 use crate::sampler::suspension::Suspensions;

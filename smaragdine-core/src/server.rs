@@ -5,38 +5,92 @@ use std::future::Future;
 use std::io::Read;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::net::UnixListener;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
 
+use crate::connection::{Places, incoming};
 use crate::daemon::Daemon;
 use crate::wire::v1::accountant_server::AccountantServer;
 
-/// The largest request a client may send; profiles come in pieces far below it.
-const LARGEST_REQUEST: usize = 16 << 20;
+/// The largest request a client may send; profiles come in pieces far below it. Every stream of every connection may
+/// hold one in memory while it arrives.
+const LARGEST_REQUEST: usize = 4 << 20;
+const LARGEST_HEADERS: u32 = 16 << 10;
+/// Calls of one connection at once: a few for each of the recordings of a process.
+const MOST_STREAMS: u32 = 128;
+
+/// How often recordings that nobody fetched are looked at.
+const SWEEP: Duration = Duration::from_secs(3600);
+const POLL: Duration = Duration::from_millis(50);
+/// What open streams get once there is nothing more to wait for.
+const LAST_MOMENT: Duration = Duration::from_secs(2);
+
+/// Why the daemon leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Farewell {
+    /// SIGTERM or SIGINT: clients may be ending, too, and still have something to say.
+    Told,
+    /// The client that started this daemon is gone.
+    Alone,
+}
 
 /// Serves `daemon` on `listener` until `shutdown`, then ends every recording so that nothing measured is lost.
 ///
+/// Told to leave, it first gives clients `grace` to stop their recordings by themselves, and as long again to fetch
+/// what it had to end for them. Whatever is not fetched stays in the state directory.
+///
 /// # Errors
 /// Where the transport fails.
-pub async fn serve(daemon: Daemon, listener: UnixListener, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+pub async fn serve(
+    daemon: Daemon,
+    listener: UnixListener,
+    shutdown: impl Future<Output = Farewell>,
+    grace: Duration,
+) -> anyhow::Result<()> {
     let listener = tokio::net::UnixListener::from_std(listener).context("cannot use the socket")?;
+    let places = Places::default();
     let service = AccountantServer::new(daemon.clone()).max_decoding_message_size(LARGEST_REQUEST);
     let (finished, finishing) = tokio::sync::oneshot::channel::<()>();
-    let shutdown = async {
-        shutdown.await;
-        // Recordings end first: their answers may still be fetched by whoever is connected.
-        let _ = tokio::task::spawn_blocking(move || daemon.finish()).await;
-        let _ = finished.send(());
-    };
     let server = Server::builder()
+        .max_concurrent_streams(MOST_STREAMS)
+        .concurrency_limit_per_connection(MOST_STREAMS as usize)
+        .http2_max_header_list_size(LARGEST_HEADERS)
         .add_service(service)
-        .serve_with_incoming_shutdown(UnixListenerStream::new(listener), shutdown);
+        .serve_with_incoming_shutdown(incoming(listener, places.clone()), async {
+            take_leave(&daemon, &places, shutdown, grace).await;
+            let _ = finished.send(());
+        });
     tokio::select! {
         result = server => result.context("the server failed"),
-        // Open streams would hold a graceful server for ever; give them a moment.
-        () = async { let _ = finishing.await; tokio::time::sleep(std::time::Duration::from_secs(2)).await } => Ok(()),
+        // Open streams would hold a graceful server for ever.
+        () = async { let _ = finishing.await; tokio::time::sleep(LAST_MOMENT).await } => Ok(()),
+        () = sweep(daemon.clone()) => Ok(()),
+    }
+}
+
+async fn take_leave(daemon: &Daemon, places: &Places, shutdown: impl Future<Output = Farewell>, grace: Duration) {
+    let farewell = shutdown.await;
+    daemon.leave();
+    let wait_while = async |waits: &(dyn Fn() -> bool + Sync)| {
+        let until = Instant::now() + grace;
+        while farewell == Farewell::Told && places.count() > 0 && waits() && Instant::now() < until {
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    wait_while(&|| daemon.running(None) > 0).await;
+    let ending = daemon.clone();
+    let _ = tokio::task::spawn_blocking(move || ending.finish()).await;
+    // Recordings have ended: whoever is connected may still fetch them.
+    wait_while(&|| daemon.owes()).await;
+}
+
+async fn sweep(daemon: Daemon) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        let daemon = daemon.clone();
+        let _ = tokio::task::spawn_blocking(move || daemon.forget_old()).await;
     }
 }
 
@@ -44,7 +98,7 @@ pub async fn serve(daemon: Daemon, listener: UnixListener, shutdown: impl Future
 ///
 /// # Errors
 /// Where a signal handler cannot be installed.
-pub fn shutdown_signal(lifeline_fd: Option<i32>) -> anyhow::Result<impl Future<Output = ()>> {
+pub fn shutdown_signal(lifeline_fd: Option<i32>) -> anyhow::Result<impl Future<Output = Farewell>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -64,10 +118,12 @@ pub fn shutdown_signal(lifeline_fd: Option<i32>) -> anyhow::Result<impl Future<O
     };
     Ok(async move {
         let _keep = keep;
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!("SIGTERM: finishing"),
-            _ = interrupt.recv() => tracing::info!("SIGINT: finishing"),
-            _ = lifeline => tracing::info!("the client is gone: finishing"),
-        }
+        let (farewell, why) = tokio::select! {
+            _ = terminate.recv() => (Farewell::Told, "SIGTERM"),
+            _ = interrupt.recv() => (Farewell::Told, "SIGINT"),
+            _ = lifeline => (Farewell::Alone, "the client is gone"),
+        };
+        tracing::info!("{why}: finishing");
+        farewell
     })
 }

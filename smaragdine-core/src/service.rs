@@ -8,11 +8,12 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
-use tonic::transport::server::UdsConnectInfo;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::daemon::{Caller, Daemon, stop_with_caller};
+use crate::access::Caller;
+use crate::daemon::Daemon;
 use crate::error::Error;
+use crate::recording::end_with_caller;
 use crate::source::nvml::CudaEnvironment;
 use crate::source::{Roots, discover};
 use crate::trace::{Basis, Domain};
@@ -27,14 +28,14 @@ const PIECE: usize = 1 << 20;
 pub const MODELLED: &str = "no energy sensor was readable; power is modelled from CPU use, so shares follow time and \
                             watts per operation mean nothing; `smaragdine doctor` tells how to measure.";
 
-/// Who is at the other end of the socket, as the kernel says (`SO_PEERCRED`).
-fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
-    let credentials = request.extensions().get::<UdsConnectInfo>().and_then(|info| info.peer_cred);
-    let credentials = credentials.ok_or_else(|| Status::unauthenticated("the socket tells no peer credentials"))?;
-    let pid = credentials.pid().filter(|pid| *pid > 0);
-    let pid =
-        pid.ok_or_else(|| Status::unauthenticated("the caller lives in a pid namespace that this daemon cannot see"))?;
-    Ok(Caller { uid: credentials.uid(), pid })
+impl Daemon {
+    /// Who is at the other end of the socket, if they may use this daemon.
+    fn caller<T>(&self, request: &Request<T>) -> Result<Caller, Status> {
+        let caller = request.extensions().get::<Caller>();
+        let caller = caller.ok_or_else(|| Status::unauthenticated("the socket tells no peer credentials"))?;
+        self.settings().access.admit(caller)?;
+        Ok(caller.clone())
+    }
 }
 
 impl From<Error> for Status {
@@ -46,9 +47,13 @@ impl From<Error> for Status {
         match error {
             Error::NoSensor => Self::failed_precondition(message),
             Error::NoSuchRecording(_) => Self::not_found(message),
-            Error::NotYours(_) => Self::permission_denied(message),
+            Error::NotAdmitted { .. } => Self::permission_denied(message),
+            Error::TooMuch(_) | Error::NoRoom { .. } => Self::resource_exhausted(message),
+            Error::Leaving => Self::unavailable(message),
             Error::Invalid(_) | Error::Undecodable { .. } => Self::invalid_argument(message),
-            Error::Io { .. } | Error::NotATrace { .. } | Error::DamagedTrace { .. } => Self::internal(message),
+            Error::Io { .. } | Error::NotATrace { .. } | Error::NotYourJournal(_) | Error::DamagedTrace { .. } => {
+                Self::internal(message)
+            }
         }
     }
 }
@@ -57,24 +62,28 @@ type Outgoing<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl Accountant for Daemon {
-    async fn describe(&self, _: Request<v1::DescribeRequest>) -> Result<Response<v1::DescribeResponse>, Status> {
+    async fn describe(&self, request: Request<v1::DescribeRequest>) -> Result<Response<v1::DescribeResponse>, Status> {
+        let caller = self.caller(&request)?;
         let daemon = self.clone();
-        let sources = blocking(move || Ok(describe_sources(daemon.roots()))).await?;
+        // One at a time: each opens every sensor.
+        let sources = {
+            let _turn = self.describing().lock().await;
+            blocking(move || Ok(describe_sources(&daemon.settings().roots))).await?
+        };
         Ok(Response::new(v1::DescribeResponse {
             protocol_version: PROTOCOL_VERSION,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sources,
-            recordings: self.running(),
+            recordings: self.running((caller.uid != 0).then_some(caller.uid)) as u32,
             state_dir: self.state_dir().display().to_string(),
         }))
     }
 
     async fn start(&self, request: Request<v1::StartRequest>) -> Result<Response<v1::StartResponse>, Status> {
-        let caller = caller(&request)?;
-        let daemon = self.clone();
-        let request = request.into_inner();
-        let recording = blocking(move || daemon.start_recording(request, caller)).await?;
-        stop_with_caller(&recording, caller.pid);
+        let caller = self.caller(&request)?;
+        let (daemon, request, starting) = (self.clone(), request.into_inner(), caller.clone());
+        let recording = blocking(move || daemon.start_recording(request, &starting)).await?;
+        end_with_caller(&recording, caller);
         let metadata = &recording.metadata;
         let basis = recording.basis();
         Ok(Response::new(v1::StartResponse {
@@ -95,19 +104,26 @@ impl Accountant for Daemon {
         &self,
         request: Request<Streaming<v1::RecordRequest>>,
     ) -> Result<Response<Self::RecordStream>, Status> {
-        let caller = caller(&request)?;
+        let caller = self.caller(&request)?;
         let mut incoming = request.into_inner();
         let (sender, responses) = mpsc::channel(16);
         let daemon = self.clone();
         tokio::spawn(async move {
             let mut open = None;
             while let Some(request) = incoming.next().await {
-                // The client is gone or sent what cannot be decoded; what it sent before is kept.
-                let Ok(request) = request else { break };
-                let response = daemon.keep(request, caller, &mut open).map_err(Status::from);
-                let failed = response.is_err();
-                if sender.send(response).await.is_err() || failed {
-                    break;
+                let kept = request.and_then(|request| daemon.keep(request, &caller, &mut open).map_err(Status::from));
+                match kept {
+                    Ok((response, pause)) => {
+                        if sender.send(Ok(response)).await.is_err() {
+                            break;
+                        }
+                        tokio::time::sleep(pause).await;
+                    }
+                    // The client is gone or sent what cannot be; what it sent before is kept.
+                    Err(status) => {
+                        let _ = sender.send(Err(status)).await;
+                        break;
+                    }
                 }
             }
         });
@@ -115,7 +131,7 @@ impl Accountant for Daemon {
     }
 
     async fn stop(&self, request: Request<v1::StopRequest>) -> Result<Response<v1::StopResponse>, Status> {
-        let recording = self.find(&request.get_ref().recording, caller(&request)?)?;
+        let recording = self.find(&request.get_ref().recording, &self.caller(&request)?)?;
         let summary = blocking(move || recording.stop()).await?;
         Ok(Response::new(v1::StopResponse {
             end_ns: summary.end_ns,
@@ -128,10 +144,12 @@ impl Accountant for Daemon {
     type FetchStream = Outgoing<v1::FetchResponse>;
 
     async fn fetch(&self, request: Request<v1::FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
-        let recording = self.find(&request.get_ref().recording, caller(&request)?)?;
-        let release = request.get_ref().release;
+        let caller = self.caller(&request)?;
+        let v1::FetchRequest { recording, release } = request.into_inner();
+        let recording = if release { self.find(&recording, &caller) } else { self.find_to_read(&recording, &caller) }?;
         let (recording, files) = blocking(move || recording.files().map(|files| (recording, files))).await?;
-        let (sender, responses) = mpsc::channel(4);
+        // Whoever does not read holds no more than a piece on its way and one behind it.
+        let (sender, responses) = mpsc::channel(1);
         let daemon = self.clone();
         tokio::spawn(async move {
             for path in files {
@@ -140,18 +158,32 @@ impl Accountant for Daemon {
                     return;
                 }
             }
-            // Only what arrived whole may be forgotten here.
+            // Only what was sent whole may be forgotten here.
             if release && !sender.is_closed() {
-                daemon.release(&recording);
+                daemon.forget(&recording);
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(responses))))
     }
 
+    async fn release(&self, request: Request<v1::ReleaseRequest>) -> Result<Response<v1::ReleaseResponse>, Status> {
+        let recording = self.find(&request.get_ref().recording, &self.caller(&request)?)?;
+        if recording.is_running() {
+            return Err(Error::Invalid(format!("recording {} still runs; stop it first", recording.id)).into());
+        }
+        let daemon = self.clone();
+        blocking(move || {
+            daemon.forget(&recording);
+            Ok(())
+        })
+        .await?;
+        Ok(Response::new(v1::ReleaseResponse {}))
+    }
+
     type WatchStream = Outgoing<v1::WatchResponse>;
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        let recording = self.find(&request.get_ref().recording, caller(&request)?)?;
+        let recording = self.find_to_read(&request.get_ref().recording, &self.caller(&request)?)?;
         let live = tokio_stream::wrappers::WatchStream::new(recording.live());
         let live = live.map(|live| {
             Ok(v1::WatchResponse {

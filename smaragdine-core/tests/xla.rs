@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use composed::{
-    Plane, S32, calling, computation, decoded, dot, executed, executes, flops, fusion, id, instruction, parameter,
-    program, told,
+    Plane, S32, calling, computation, decoded, dot, executed, executes, flops, fusion, instruction, parameter, program,
+    told,
 };
 use smaragdine_core::wire::xla::{ConvolutionDimensionNumbers, HloInstructionProto, Window, WindowDimension};
 use smaragdine_core::xplane::{Profile, decode};

@@ -32,7 +32,7 @@ impl Register {
     /// # Errors
     /// Where the tree cannot be written.
     pub fn powercap(root: &Path) -> io::Result<Self> {
-        let layout = Layout { package: Waveform::Constant { watts: 0.0 }, dram: None, ..Layout::default() };
+        let layout = Layout { package: vec![Waveform::Constant { watts: 0.0 }], dram: Vec::new(), ..Layout::default() };
         let place = Tree::create(root, &layout)?.powercap_root();
         let file = OpenOptions::new().write(true).open(place.join("intel-rapl:0/energy_uj"))?;
         Ok(Self { device: "CPU:0", place, file, head: String::new(), unit_uj: 1, update_ns: 1e6 })

@@ -3,23 +3,57 @@
 from __future__ import annotations
 
 import argparse
-import json
-import tempfile
-import time
-from dataclasses import asdict
-from pathlib import Path
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from smaragdine.energy import MODELLED_NOTICE
-from smaragdine.errors import SmaragdineError
+from smaragdine.cli.table import columns, paint, printable, write_json
 
 if TYPE_CHECKING:
-    from smaragdine.client import Description, Source
+    from smaragdine.client import Description, Domain, Source
+    from smaragdine.doctor.finding import Finding
+    from smaragdine.doctor.surroundings import Surroundings
+    from smaragdine.doctor.trial import Rate, Trial
 
 _NOTHING_MEASURED = 3
 # Long enough for some hundred ticks of the default period.
 _TRIAL_S = 1.0
-_ADMINISTRATOR = ("administrator", "sudo", "CAP_")
+_HEADERS = ("you can", "ask your administrator for", "until then")
+_GAP = "   "
+_NARROWEST, _WIDEST = 72, 132
+
+
+@dataclass(frozen=True)
+class Examination:
+    """Everything that was found out; what is told of it follows from this alone."""
+
+    described: Description
+    # The service that a recording would use; None: a daemon of its own.
+    socket: str | None
+    remark: str | None
+    trial: Trial
+    surroundings: Surroundings
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The registers that a sensor measures and that gave readings."""
+        read = {rate.domain for rate in self.trial.rates if rate.readings}
+        return tuple(domain.name for domain in self.described.measured if domain.name in read)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        from smaragdine.doctor.finding import findings
+
+        return findings(self.described, self.remark, self.trial, self.surroundings)
+
+    @property
+    def message(self) -> str:
+        from smaragdine.doctor.message import message
+
+        return message(self.findings, self.surroundings)
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -27,112 +61,147 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "doctor",
         help="what can be measured here, and how well",
         description="Asks every energy sensor of this machine, and records for a second to see how well they can be "
-        "sampled. Ends with code 0 where something can be measured, 3 where power could only be modelled.",
+        "read. Ends with code 0 where something can be measured, 3 where power could only be modelled.",
     )
-    parser.add_argument("--json", action="store_true", help="for programs")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="for programs")
+    form.add_argument(
+        "--message", action="store_true", help="only the message to an administrator, with unit file and group rule"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    described, socket, remark = _describe()
-    trial, problem = _trial()
-    found: dict[str, Any] = {
-        "measurable": bool(described.measured),
-        "daemon": {"version": described.version, "socket": socket, "remark": remark},
-        "sources": [asdict(source) for source in described.sources],
-        "trial": trial,
-        "problem": problem,
-    }
+    examined = examine()
     if arguments.json:
-        print(json.dumps(found, indent=2))
+        write_json(_content(examined))
+    elif arguments.message:
+        print(examined.message or "There is nothing to ask an administrator for.", end="" if examined.message else "\n")
     else:
-        print("\n".join(_report(described, found)))
-    return 0 if described.measured else _NOTHING_MEASURED
+        width = shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
+        print("\n".join(report(examined, max(_NARROWEST, min(width, _WIDEST)))))
+    return 0 if examined.measured else _NOTHING_MEASURED
 
 
-def _describe() -> tuple[Description, str | None, str | None]:
-    """What the daemon that a recording would use can measure; its socket, None for a private one; a remark."""
+def examine() -> Examination:
+    """Asks the daemon that a recording would use, and records with it. Raises SmaragdineError where there is none."""
     from smaragdine.client import Client
     from smaragdine.daemon import reach
+    from smaragdine.doctor.surroundings import Surroundings
+    from smaragdine.doctor.trial import trial
 
     daemon = reach()
     client = Client(daemon.socket)
     try:
-        return client.describe(), None if daemon.private else str(daemon.socket), daemon.remark
+        described = client.describe()
+        tried = trial(client, _TRIAL_S)
     finally:
         client.close()
         daemon.close()
+    # Of a private daemon, a recording of one's own is no news.
+    described = replace(described, recordings=0 if daemon.private else described.recordings)
+    socket = None if daemon.private else str(daemon.socket)
+    return Examination(described, socket, daemon.remark, tried, Surroundings.here())
 
 
-def _trial() -> tuple[list[dict[str, Any]], str | None]:
-    """How each source was sampled over a second: its entries of `trace.json`; or why there was no trial."""
-    from smaragdine.recording import Recording
-
-    with tempfile.TemporaryDirectory(prefix="smaragdine-doctor-") as directory:
-        try:
-            recording = Recording.start(Path(directory) / "trial")
-        except SmaragdineError as error:
-            return [], error.message
-        time.sleep(_TRIAL_S)
-        path = recording.finish()
-        if path is None or recording.state != "complete":
-            return [], "the trial's trace did not arrive"
-        return list(json.loads((path / "trace.json").read_text()).get("sources") or []), None
-
-
-def _report(described: Description, found: dict[str, Any]) -> list[str]:
-    daemon = found["daemon"]["socket"] or "a private one, started for each recording"
-    lines = [f"smaragdined {described.version}: {daemon}"]
-    if found["daemon"]["remark"]:
-        lines.append(found["daemon"]["remark"])
-    for source in described.sources:
-        lines += ["", *_source(source)]
-    lines += ["", *_sampling(found)]
-    if not described.measured:
-        lines += ["", f"Until then: {MODELLED_NOTICE}"]
-    if asks := _asks(described):
-        lines += ["", "To send to an administrator:", "", *(f"  {line}" for line in asks)]
-    lines += ["", "Energy can be measured here." if described.measured else "Energy cannot be measured here."]
-    return lines
+def _content(examined: Examination) -> dict[str, Any]:
+    described, trial = examined.described, examined.trial
+    return {
+        "measurable": bool(examined.measured),
+        "measured": list(examined.measured),
+        "daemon": {"version": described.version, "socket": examined.socket, "remark": examined.remark},
+        "surroundings": asdict(examined.surroundings),
+        "sources": [asdict(source) for source in described.sources],
+        "trial": asdict(trial),
+        "findings": [
+            {"about": one.about, "can": one.can, "ask": one.ask, "until": one.until} for one in examined.findings
+        ],
+        "message": examined.message,
+    }
 
 
-def _source(source: Source) -> list[str]:
+def report(examined: Examination, width: int) -> list[str]:
+    """What a person is told, in lines of at most `width` columns where words allow."""
+    from smaragdine.doctor.message import UNIT
+
+    daemon = examined.socket or "a private one, started for each recording"
+    lines = [f"smaragdined {printable(examined.described.version)}: {printable(daemon)}"]
+    if examined.remark:
+        lines += textwrap.wrap(printable(examined.remark), width)
+    for source in examined.described.sources:
+        lines += ["", *_source(source, examined.trial, width)]
+    if share_source := examined.trial.share_source:
+        lines += ["", "shares", *_wrapped(share_source, width, "    ")]
+    if found := examined.findings:
+        lines += ["", *_columns(found, width)]
+    if examined.message:
+        holds = ", with unit file and group rule" if UNIT in examined.message else ""
+        lines += ["", *_wrapped(f"`smaragdine doctor --message` prints a message to send{holds}.", width, "")]
+    verdict = f"Energy can be measured here: {', '.join(examined.measured)}."
+    return [*lines, "", *textwrap.wrap(verdict if examined.measured else "Energy cannot be measured here.", width)]
+
+
+def _source(source: Source, trial: Trial, width: int) -> Iterator[str]:
     if not source.available:
-        lines = [f"✗ {source.name}: {source.problem or 'not available'}"]
-        return lines + ([f"    {source.hint}"] if source.hint else [])
-    lines = [f"✓ {source.name}"]
-    if source.problem:
-        lines.append(f"    beside it: {source.problem}")
+        yield from _wrapped(f"✗ {source.name}: {source.problem or 'not available'}", width, "    ", first="")
+        return
+    tried = next((tried for tried in trial.sources if tried.get("name") == source.name), None)
+    if tried is None:
+        yield f"✓ {source.name}: not used where something is measured" if _is_model(source) else f"✓ {source.name}"
+        return
+    yield from _wrapped(f"✓ {source.name}{_punctuality(tried)}", width, "    ", first="")
+    rates = {rate.domain: rate for rate in trial.rates}
+    name_width = max((columns(domain.name) for domain in source.domains), default=0)
     for domain in source.domains:
-        note = domain.basis if domain.counted else f"not counted: {domain.not_counted_because or 'held by another'}"
         inside = f" in {domain.parent}" if domain.parent else ""
-        lines.append(f"    {domain.name:<16} {domain.device:<8} {note}{inside}")
-    return lines
+        because = f"not counted: {domain.not_counted_because or 'held by another'}"
+        note = f"{domain.basis}{inside}" if domain.counted else because
+        name = printable(domain.name).ljust(name_width)
+        yield from _wrapped(f"{name}  {_rate(domain, rates.get(domain.name))}  {note}", width, "      ", first="    ")
 
 
-def _sampling(found: dict[str, Any]) -> list[str]:
-    if found["problem"]:
-        return [f"✗ a recording of {_TRIAL_S:g} s failed: {found['problem']}"]
-    lines = [f"Sampled for {_TRIAL_S:g} s:"]
-    for source in found["trial"]:
-        period = source.get("measured_period_ns") or source.get("period_ns") or 0
-        late, failed = source.get("lateness_p50_ns"), source.get("failed_reads") or 0
-        line = f"    {source.get('name'):<10} every {period / 1e6:.3g} ms"
-        line += f", {late / 1e3:.3g} µs late in the median" if late is not None else ""
-        line += f", {source.get('missed_ticks') or 0} of {source.get('ticks') or 0} ticks missed"
-        lines.append(line + (f", {failed} reads failed" if failed else ""))
-    return lines
+def _is_model(source: Source) -> bool:
+    return all(domain.basis != "measured" for domain in source.domains)
 
 
-def _asks(described: Description) -> list[str]:
-    """What only an administrator can change."""
-    asks = [
-        (source.problem, source.hint)
-        for source in described.sources
-        if not source.available and source.hint and any(word in source.hint for word in _ADMINISTRATOR)
-    ]
-    if not asks:
-        return []
-    lines = ["I want to measure the energy of my programs with smaragdine, which reads the sensors below; it cannot:"]
-    for problem, hint in asks:
-        lines += [f"- {problem}", f"  {hint}"]
-    return lines
+def _rate(domain: Domain, rate: Rate | None) -> str:
+    if rate is None or not rate.readings:
+        return f"{domain.device:<7} no reading"
+    step = f"steps ≤ {rate.step_uj} µJ" if rate.step_uj and domain.basis == "measured" else ""
+    return f"{domain.device:<7} {rate.power_w:7.1f} W  every {rate.period_ns / 1e6:.3g} ms  {step:<16}".rstrip()
+
+
+def _punctuality(tried: Mapping[str, Any]) -> str:
+    missed = int(tried.get("missed_ticks") or 0)
+    line = f": {missed} of {int(tried.get('ticks') or 0) + missed} ticks missed"
+    median, most = tried.get("lateness_p50_ns"), tried.get("lateness_p99_ns")
+    if median is not None and most is not None:
+        line += f"; late by {median / 1e3:.3g} µs in the median, {most / 1e3:.3g} µs at most in 99 of 100"
+    return line
+
+
+def _columns(found: Sequence[Finding], width: int) -> Iterator[str]:
+    """Three columns side by side; what each row is about stands above it."""
+    each = (width - 2 * len(_GAP)) // 3
+    yield paint(_GAP.join(header.ljust(each) for header in _HEADERS).rstrip(), "bold")
+    for finding in found:
+        yield "─" * width
+        yield from _wrapped(finding.about, width, "")
+        yield ""
+        cells = [textwrap.wrap(printable(text) or "–", each) for text in (finding.can, finding.ask, finding.until)]
+        for row in range(max(map(len, cells))):
+            padded = [(cell[row] if row < len(cell) else "").ljust(each) for cell in cells]
+            yield _GAP.join(padded).rstrip()
+    yield "─" * width
+
+
+def _wrapped(text: str, width: int, indent: str, first: str | None = None) -> list[str]:
+    start = indent if first is None else first
+    # Runs of spaces align columns; only breaks between lines are made here.
+    return textwrap.wrap(
+        printable(text),
+        width,
+        initial_indent=start,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -63,7 +63,9 @@ def _fetched(output: Path, metadata: dict[str, Any]) -> bool:
     client = Client(socket)
     try:
         client.describe()
-        Output(output, output, created=False).receive(client.fetch(str(metadata.get("recording"))))
+        recording = str(metadata.get("recording"))
+        Output(output, output, created=False).receive(client.fetch(recording))
+        client.release(recording)
     except SmaragdineError as error:
         if "still runs" in error.message:
             raise SmaragdineError(

@@ -200,6 +200,16 @@ class FetchResponse(_message.Message):
     last: bool
     def __init__(self, path: _Optional[str] = ..., data: _Optional[bytes] = ..., last: bool = ...) -> None: ...
 
+class ReleaseRequest(_message.Message):
+    __slots__ = ("recording",)
+    RECORDING_FIELD_NUMBER: _ClassVar[int]
+    recording: str
+    def __init__(self, recording: _Optional[str] = ...) -> None: ...
+
+class ReleaseResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class WatchRequest(_message.Message):
     __slots__ = ("recording",)
     RECORDING_FIELD_NUMBER: _ClassVar[int]

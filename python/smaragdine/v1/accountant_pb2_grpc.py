@@ -39,6 +39,11 @@ class AccountantStub(object):
                 request_serializer=smaragdine_dot_v1_dot_accountant__pb2.FetchRequest.SerializeToString,
                 response_deserializer=smaragdine_dot_v1_dot_accountant__pb2.FetchResponse.FromString,
                 )
+        self.Release = channel.unary_unary(
+                '/smaragdine.v1.Accountant/Release',
+                request_serializer=smaragdine_dot_v1_dot_accountant__pb2.ReleaseRequest.SerializeToString,
+                response_deserializer=smaragdine_dot_v1_dot_accountant__pb2.ReleaseResponse.FromString,
+                )
         self.Watch = channel.unary_stream(
                 '/smaragdine.v1.Accountant/Watch',
                 request_serializer=smaragdine_dot_v1_dot_accountant__pb2.WatchRequest.SerializeToString,
@@ -84,6 +89,13 @@ class AccountantServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Release(self, request, context):
+        """Forgets a stopped recording and deletes the daemon's copy: for clients that first make sure of theirs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Watch(self, request, context):
         """Streams the power of each domain while a recording runs.
         """
@@ -118,6 +130,11 @@ def add_AccountantServicer_to_server(servicer, server):
                     servicer.Fetch,
                     request_deserializer=smaragdine_dot_v1_dot_accountant__pb2.FetchRequest.FromString,
                     response_serializer=smaragdine_dot_v1_dot_accountant__pb2.FetchResponse.SerializeToString,
+            ),
+            'Release': grpc.unary_unary_rpc_method_handler(
+                    servicer.Release,
+                    request_deserializer=smaragdine_dot_v1_dot_accountant__pb2.ReleaseRequest.FromString,
+                    response_serializer=smaragdine_dot_v1_dot_accountant__pb2.ReleaseResponse.SerializeToString,
             ),
             'Watch': grpc.unary_stream_rpc_method_handler(
                     servicer.Watch,
@@ -216,6 +233,23 @@ class Accountant(object):
         return grpc.experimental.unary_stream(request, target, '/smaragdine.v1.Accountant/Fetch',
             smaragdine_dot_v1_dot_accountant__pb2.FetchRequest.SerializeToString,
             smaragdine_dot_v1_dot_accountant__pb2.FetchResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Release(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/smaragdine.v1.Accountant/Release',
+            smaragdine_dot_v1_dot_accountant__pb2.ReleaseRequest.SerializeToString,
+            smaragdine_dot_v1_dot_accountant__pb2.ReleaseResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

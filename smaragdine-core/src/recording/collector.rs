@@ -3,11 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::lock;
 use crate::journal::{Journal, Record};
+use crate::sampler::merge_neighbours;
+use crate::tables::merge_untouched;
 use crate::trace::{Reading, ShareSample};
+
+/// How often a full disk gets something.
+const FULL_PERIOD: Duration = Duration::from_secs(1);
+/// Readings, and shares, that wait at most: four domains for some hours at one a second.
+const MOST_HELD: usize = 1 << 16;
 
 /// Energy and power of each domain up to now, for whoever watches.
 #[derive(Debug, Clone, Default)]
@@ -44,28 +51,92 @@ pub(super) fn collect(
     domains: Vec<String>,
     live: &tokio::sync::watch::Sender<Live>,
 ) -> Vec<String> {
-    let mut problem = None;
-    let mut keep = |record: Record| {
-        if let Err(error) = lock(journal).append(&record) {
-            problem.get_or_insert_with(|| format!("the journal took no more, readings are missing: {error}"));
-        }
-    };
+    let mut keeper = Keeper { journal, readings: Vec::new(), shares: Vec::new(), kept: Instant::now(), problems: None };
     loop {
         let batch = readings.recv_timeout(Duration::from_millis(100));
-        for batch in shares.try_iter() {
-            keep(Record::Shares(batch));
-        }
+        keeper.shares.extend(shares.try_iter().flatten());
         match batch {
             Ok(batch) => {
                 live.send_modify(|live| live.add(&domains, &batch));
-                keep(Record::Readings(batch));
+                keeper.readings.extend(batch);
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
+        keeper.keep();
     }
-    for batch in shares {
-        keep(Record::Shares(batch));
+    keeper.shares.extend(shares.iter().flatten());
+    keeper.finish()
+}
+
+/// What waits for the journal: nothing for long, unless the disk is full.
+struct Keeper<'a> {
+    journal: &'a Mutex<Journal>,
+    readings: Vec<Reading>,
+    shares: Vec<ShareSample>,
+    /// When the journal last took something.
+    kept: Instant,
+    problems: Option<String>,
+}
+
+impl Keeper<'_> {
+    /// Writes what there is. While the disk is full, once a second what is merged to a second: energy belongs to
+    /// intervals, so only resolution is lost, and the room that the journal holds lasts for an hour.
+    fn keep(&mut self) {
+        if !lock(self.journal).is_full() {
+            self.write();
+        } else if self.kept.elapsed() >= FULL_PERIOD {
+            self.problems.get_or_insert_with(|| {
+                "the disk that holds the journal was full for a while: readings were merged to a second each".to_owned()
+            });
+            self.merge();
+            self.write();
+            self.kept = Instant::now();
+        }
     }
-    problem.into_iter().collect()
+
+    fn merge(&mut self) {
+        self.readings.sort_by_key(|reading| (reading.domain, reading.start_ns));
+        self.readings = merge_untouched(&self.readings, &[]);
+        // Not even the held room is left, for hours: resolution goes on falling, memory does not grow.
+        if self.readings.len() > MOST_HELD {
+            merge_neighbours(&mut self.readings);
+        }
+        self.readings.drain(..self.readings.len().saturating_sub(MOST_HELD));
+        self.shares.drain(..self.shares.len().saturating_sub(MOST_HELD));
+    }
+
+    /// What the journal does not take is kept for the next time.
+    fn write(&mut self) {
+        let mut journal = lock(self.journal);
+        let mut taken = |record: Record| match journal.append(&record) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                tracing::debug!("{error}");
+                Err(record)
+            }
+        };
+        if !self.readings.is_empty() {
+            match taken(Record::Readings(std::mem::take(&mut self.readings))) {
+                Ok(()) => self.kept = Instant::now(),
+                Err(Record::Readings(readings)) => self.readings = readings,
+                Err(_) => {}
+            }
+        }
+        if !self.shares.is_empty()
+            && let Err(Record::Shares(shares)) = taken(Record::Shares(std::mem::take(&mut self.shares)))
+        {
+            self.shares = shares;
+        }
+    }
+
+    fn finish(mut self) -> Vec<String> {
+        if lock(self.journal).is_full() {
+            self.merge();
+        }
+        self.write();
+        let lost = self.readings.len() + self.shares.len();
+        let lost = (lost > 0).then(|| format!("the disk took no more: the last {lost} readings and shares are lost"));
+        self.problems.into_iter().chain(lost).collect()
+    }
 }

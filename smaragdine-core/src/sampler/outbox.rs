@@ -79,7 +79,7 @@ impl Outbox {
 }
 
 /// Merges each two neighbouring readings of a domain into one. Energy is kept, so are flags; a hole is never bridged.
-fn merge_neighbours(readings: &mut Vec<Reading>) {
+pub(crate) fn merge_neighbours(readings: &mut Vec<Reading>) {
     let domains = readings.iter().map(|reading| usize::from(reading.domain) + 1).max().unwrap_or(0);
     // The single reading of each domain, by its place in `merged`, that still waits for its neighbour.
     let mut waiting: Vec<Option<usize>> = vec![None; domains];

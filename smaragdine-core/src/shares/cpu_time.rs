@@ -147,6 +147,10 @@ impl CpuTime {
         let pid = self.application;
         if application_ended {
             Some(format!("process {pid} ended; what it used since the last look is not known"))
+        } else if pid == 0 {
+            let problem =
+                "the application lives in a pid namespace that the daemon cannot see, so its share is unknown";
+            Some(problem.to_owned())
         } else if !self.application_seen {
             Some(format!("process {pid} is not visible to the daemon, so the application's share is unknown"))
         } else {

@@ -20,9 +20,6 @@ use crate::trace::{Basis, Domain, Flag, Flags};
 /// RAPL registers are updated about every millisecond.
 pub const UPDATE_NS: i64 = 1_000_000;
 
-/// RAPL registers are updated about every millisecond.
-pub const UPDATE_NS: i64 = 1_000_000;
-
 /// Nests at most: control type, package, domain.
 const DEEPEST: usize = 4;
 const MMIO: &str = "intel-rapl-mmio";

@@ -24,7 +24,8 @@ pub(crate) struct Tree {
 
 impl Tree {
     pub(crate) fn start(root: &Path, watts: f64, range_uj: u64) -> Self {
-        let layout = Layout { package: vec![Waveform::Constant { watts }], dram: vec![], range_uj, ..Layout::default() };
+        let layout =
+            Layout { package: vec![Waveform::Constant { watts }], dram: vec![], range_uj, ..Layout::default() };
         let tree = fake_powercap::Tree::create(root, &layout).unwrap();
         let root = tree.powercap_root();
         let stop = Arc::new(AtomicBool::new(false));
@@ -75,6 +76,7 @@ impl Daemon {
         command.arg("serve").arg("--socket").arg(socket).arg("--state-dir").arg(state_dir);
         command.arg("--powercap-root").arg(powercap_root).arg("--hwmon-root").arg("/nonexistent");
         command.arg("--nvml-library").arg("/nonexistent").env("RUST_LOG", "warn");
+        command.args(["--grace", "200ms"]);
         command.stdin(Stdio::null());
         command
     }

@@ -1,0 +1,76 @@
+//! What frameworks and clients send as bytes: XSpace, RunMetadata, GraphDef.
+
+use std::path::PathBuf;
+
+use smaragdine_core::graph::Graph;
+use smaragdine_core::names::Namer;
+use smaragdine_core::trace::Model;
+use smaragdine_core::xplane::Profile;
+use smaragdine_core::{step_stats, xplane};
+
+use crate::harness::{Random, fuzz};
+use crate::wire::{self, Message};
+
+/// Recordings of TensorFlow, thinned in several ways.
+fn corpus(files: &[&str]) -> Vec<Message> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/tensorflow");
+    let read = |file: &&str| {
+        let path = root.join(file);
+        let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        wire::parse(&bytes).unwrap_or_else(|| panic!("{} is no message", path.display()))
+    };
+    let whole: Vec<Message> = files.iter().map(read).collect();
+    let mut random = Random::seeded("corpus", 0);
+    let thinned = (0..16).flat_map(|_| whole.clone()).map(|message| {
+        let most = *random.pick(&[2, 4, 8, 16]);
+        wire::thin(message, most, &mut random)
+    });
+    thinned.collect()
+}
+
+fn mutated(corpus: &[Message], random: &mut Random) -> Vec<u8> {
+    let mut message = random.pick(corpus).clone();
+    wire::mutate(&mut message, random);
+    let mut bytes = wire::encode(&message);
+    if random.chance(6) {
+        crate::bytes::mutate(&mut bytes, random);
+    }
+    bytes
+}
+
+fn name_all(profile: &Profile, graphs: Vec<Graph>) {
+    let namer = Namer::new(Model::default(), graphs);
+    profile.names.iter().for_each(|raw| drop(namer.name(raw)));
+}
+
+#[test]
+fn no_xspace_makes_the_decoder_panic() {
+    let corpus = corpus(&["2.21/keras.xplane.pb", "2.21/xla.xplane.pb", "2.18/xla.xplane.pb"]);
+    fuzz("xspace", 25, |random| {
+        if let Ok(profile) = xplane::decode(&mutated(&corpus, random)) {
+            name_all(&profile, Vec::new());
+        }
+    });
+}
+
+#[test]
+fn no_run_metadata_makes_the_decoder_panic() {
+    let corpus = corpus(&["2.21/session.run_metadata.pb", "2.21/keras.run_metadata.pb"]);
+    fuzz("run metadata", 15, |random| {
+        let bytes = mutated(&corpus, random);
+        let graphs = Graph::decode_executed(&bytes).unwrap_or_default();
+        if let Ok(profile) = step_stats::decode(&bytes) {
+            name_all(&profile, graphs);
+        }
+    });
+}
+
+#[test]
+fn no_graph_makes_the_decoder_panic() {
+    let corpus = corpus(&["2.21/keras.graph.pb", "2.21/session.graph.pb"]);
+    fuzz("graph", 10, |random| {
+        if let Ok(graph) = Graph::decode(&mutated(&corpus, random)) {
+            name_all(&Profile::default(), vec![graph]);
+        }
+    });
+}
