@@ -1,5 +1,5 @@
 # Every target does its own set-up, in .venv; stamps keep repeated calls quick. `make` alone lists them.
-# Another interpreter: make PYTHON=python3.12 …
+# Another interpreter: make PYTHON=python3.12 …; further options of the experiments: make experiments OPTIONS=…
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -8,6 +8,8 @@ SHELL := /bin/sh
 .NOTPARALLEL:
 
 PYTHON ?= python3
+SCALE ?= smoke
+OPTIONS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
@@ -70,9 +72,8 @@ bench: toolchain ## Rust benchmarks
 	cargo bench --workspace
 
 .PHONY: experiments
-experiments: $(VENV)/.coverage ## every experiment at small scale, about ten minutes
-	$(BIN)/python experiments/overhead/run.py --minutes 0.25 --blocks 8 --block-seconds 1
-	$(BIN)/python experiments/coverage/run.py --fresh --models bert,unet --modes fit,xla,eager,graph
+experiments: $(VENV)/.dev ## the paper's evaluation, and its table: SCALE=smoke (minutes), small (an hour) or paper
+	$(BIN)/python experiments/run.py --scale $(SCALE) $(OPTIONS)
 
 .PHONY: coverage
 coverage: $(VENV)/.coverage ## how much operation time leads to the model's layers: all models × modes, about an hour

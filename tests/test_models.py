@@ -101,7 +101,6 @@ def test_training_lowers_the_loss(model: str) -> None:
 def test_keras_has_the_same_layers() -> None:
     pytest.importorskip("tensorflow")
     from experiments.models.keras_bert import arrays, build
-
     from smaragdine.graph import layer_paths
 
     model = build(SIZE)
