@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import plotly.graph_objects as go
 
@@ -12,9 +12,15 @@ _CELL = 62
 
 
 def matrix(
-    values: Sequence[Sequence[float | None]], names: Sequence[str], title: str, *, unit: str, modelled: bool, text: str
+    values: Sequence[Sequence[float | None]],
+    names: Sequence[str],
+    title: str,
+    *,
+    unit: str,
+    modelled: bool,
+    text: Callable[[float], str],
 ) -> go.Figure:
-    """Row by row; violet for negative, emerald for positive, deeper for more. `text` formats a number."""
+    """Row by row; violet for negative, emerald for positive, deeper for more. `text` writes a number."""
     most = max((abs(value) for row in values for value in row if value is not None), default=0.0) or 1.0
     figure = go.Figure(
         go.Heatmap(
@@ -26,7 +32,7 @@ def matrix(
     for i, row in enumerate(values):
         for k, value in enumerate(row):
             ink = theme.ink_on(theme.diverging(value / most)) if value is not None else theme.INK
-            told = "–" if value is None else format(value, text)
+            told = "–" if value is None else text(value)
             figure.add_annotation(x=k, y=i, text=told, showarrow=False, font={"size": 11, "color": ink})
     side = _CELL * len(names)
     axis = {"type": "category", "showgrid": False, "zeroline": False}

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-from typing import Any
 
+from experiments.overhead.run import Cell, measured
 from experiments.paper.bench import Bench, basis, run
 from experiments.paper.claim import MEASURED, Claim, Finding
 from experiments.paper.published import PUBLISHED
-from experiments.paper.recordings import ROOT
 from smaragdine import Runs
 from smaragdine.errors import SmaragdineError
 from smaragdine.quantity import percent
@@ -21,6 +19,7 @@ OWN, ADDED = ("operations", "application", "untraced"), ("profiling", "daemon")
 
 # An interval that also holds so much cost, in percent, does not show that there is none.
 WIDEST = 2.0
+BLOCK_S = 1.5
 
 TIME = Claim("Accounting costs no time beyond the margin of error", "§5.4.3", f"{_TIME[0]} ± {_TIME[1]} %", "time")
 ENERGY = Claim("Accounting costs no energy beyond 2 %", "§5.4.3", f"{_ENERGY[0]} ± {_ENERGY[1]} %")
@@ -52,20 +51,19 @@ def verdict_of(low: float, high: float) -> bool | None:
     return low <= 0 if low > 0 or high <= WIDEST else None
 
 
-def paired(bench: Bench) -> dict[str, Any]:
-    """The cell of BERT in a session, from the experiment that measures overhead; kept once it was measured."""
+def paired(bench: Bench) -> Cell:
+    """BERT in a session, as the experiment that measures overhead does it; kept once it was measured."""
     file = bench.folder / "cell.json"
     if not file.is_file():
-        minutes, pairs = bench.scale.block_pairs / 40, bench.scale.block_pairs
-        options = ["--models", "bert", "--how", "hook", "--minutes", str(minutes), "--blocks", str(pairs), "--json"]
-        command = [sys.executable, str(ROOT / "experiments" / "overhead" / "run.py"), *options]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-        if done.returncode:
-            raise SmaragdineError(f"experiments/overhead ended with exit code {done.returncode}")
+        pairs = bench.scale.block_pairs
+        try:
+            cell = measured("bert", "hook", minutes=pairs / 40, blocks=pairs, block_s=BLOCK_S)
+        except RuntimeError as error:
+            raise SmaragdineError(str(error)) from None
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(done.stdout)
-    cell: dict[str, Any] = json.loads(file.read_text())["cells"][0]
-    return cell
+        file.write_text(json.dumps(cell, indent=1) + "\n")
+    kept: Cell = json.loads(file.read_text())
+    return kept
 
 
 def added_share(runs: Runs, index: int) -> float:

@@ -151,7 +151,10 @@ def draw(scores: Mapping[str, Score]) -> go.Figure:
     figure.add_bar(
         x=list(scores),
         y=[one.contrast for one in scores.values()],
-        text=[f"×{one.contrast:.2f}<br>{percent(one.error)} misplaced" for one in scores.values()],
+        text=[
+            f"×{one.contrast:.2f}" + (f"<br>{percent(one.error)} misplaced" if policy != TRUTH else "")
+            for policy, one in scores.items()
+        ],
         textposition="outside",
         cliponaxis=False,
         marker={"color": [theme.PHASES["forward"] if policy == TRUTH else theme.MIXED for policy in scores]},
@@ -163,7 +166,7 @@ def draw(scores: Mapping[str, Score]) -> go.Figure:
         modelled=False,
         subtitle=_KNOWN,
         height=420,
-        margin={"l": 60, "b": 56, "t": 90},
+        margin={"l": 60, "b": 56, "t": 60},
         xaxis={"type": "category"},
         yaxis=theme.axis("times", rangemode="tozero"),
     )

@@ -121,7 +121,7 @@ def conduct(bench: Bench) -> list[Finding]:
 
 def draw(curve: Curve, runs: Runs, *, modelled: bool) -> go.Figure:
     figure = go.Figure()
-    marked = np.where(curve.first > curve.others, "first transformer", "others")
+    marked = np.where(curve.first > curve.others, "first transformer", "others").astype(object)
     marked[curve.first + curve.others < 0.05] = "no transformer, forward"
     colours = {
         "first transformer": theme.PHASES["backward"],

@@ -63,7 +63,7 @@ def conduct(bench: Bench) -> list[Finding]:
     pairs = [[correlation(one, other) for other in tables] for one in tables]
     names = [chr(ord("a") + index) for index in range(len(experiments))]
     bench.table("stability", ("", *names), [(name, *row) for name, row in zip(names, pairs, strict=True)])
-    heat_map = matrix(pairs, names, "Similarity of experiments", unit="r", modelled=False, text=".3f")
+    heat_map = matrix(pairs, names, "Similarity of experiments", unit="r", modelled=False, text="{:.3f}".format)
     bench.figure("stability", heat_map, picture=True)
 
     others = [value for i, row in enumerate(pairs) for value in row[:i]]

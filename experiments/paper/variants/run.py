@@ -74,8 +74,8 @@ def _show(
     bench: Bench, kind: str, unit: str, names: Sequence[str], matrices: Mapping[str, Matrix], modelled: bool
 ) -> None:
     for what, title, text in (
-        ("correlation", f"Similarity of {kind} between variants", ".3f"),
-        ("med", f"Mean error difference of {kind}: row less column", ".3g"),
+        ("correlation", f"Similarity of {kind} between variants", "{:.3f}".format),
+        ("med", f"Mean error difference of {kind}: row less column", joules if unit == "J" else watts),
     ):
         values = matrices[f"{kind}-{what}"]
         bench.table(f"{kind}-{what}", ("", *names), [(name, *row) for name, row in zip(names, values, strict=True)])
