@@ -1,16 +1,16 @@
-"""The table of claims in README.md, from what the experiments found: python -m experiments.table OUTPUT SCALE
+"""Writes the table of claims into README.md, from what the experiments found.
 
-results.json keeps what the table was made of. Nothing in it is written by hand.
+Nothing in it is written by hand; results.json keeps what it was made of.
 """
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import json
 import os
 import platform
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ def rendered(results: Results) -> str:
         )
         lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
     if results["pictures"]:
-        lines += ["", *(f"![{name}](images/{name}.png)" for name in results["pictures"])]
+        lines += ["", *(f"![{name.replace('-', ': ', 1)}](images/{name}.png)" for name in results["pictures"])]
     return "\n".join(lines)
 
 
@@ -100,9 +100,13 @@ def inserted(page: str, table: str) -> str:
     return f"{before}{BEGIN}\n\n{table}\n\n{END}{after}"
 
 
-def main(output: str, scale: str) -> None:
-    publish(Path(output), scale)
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m experiments.table")
+    parser.add_argument("output", type=Path, help="where the experiments wrote what they found")
+    parser.add_argument("scale", help="at which they ran")
+    options = parser.parse_args()
+    publish(options.output, options.scale)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()
