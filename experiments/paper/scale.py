@@ -63,7 +63,7 @@ SCALES = {
         Scale(
             "smoke",
             Size(layers=4, hidden=64, heads=2, sequence=32, vocabulary=1024, predictions=5, batch=4, embedding=16),
-            steps=10, runs=2, experiments=3, periods_ms=(6, 36), layers=(2, 3, 4), hidden=(32, 64),
+            steps=30, runs=2, experiments=3, periods_ms=(6, 36), layers=(2, 3, 4), hidden=(32, 64),
             epochs=8, epoch_steps=20, networks=("MobileNetV2", "ResNet50", "ResNet101", "ResNet152", "VGG16"),
             pixels=64, rounds=10, block_pairs=6, pictures=False,
         ),

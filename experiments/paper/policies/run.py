@@ -79,7 +79,7 @@ def conduct(bench: Bench) -> list[Finding]:
     bench.figure("known", draw(scores), picture=True)
     return [
         *_findings(scores, refused, misplaced(known["released"], known["recency"]), _lengths(trace)),
-        _of_a_waveform(told["deconvolved"], own),
+        _of_a_waveform(told["deconvolved"], own, solvable=not refused),
     ]
 
 
@@ -140,10 +140,13 @@ def _show(bench: Bench, name: str, tables: Mapping[str, Mapping[str, float]]) ->
     bench.table(name, ("rank of", *tables), [*rows, (f"rank correlation with {first}", *alike)])
 
 
-def _of_a_waveform(footprint: Footprint, own: str) -> Finding:
-    """Registers that follow a waveform of their own are the case; a sensor is not."""
+def _of_a_waveform(footprint: Footprint, own: str, *, solvable: bool) -> Finding:
+    """Registers that follow a waveform of their own are the case; a sensor is not.
+
+    Refusal says something only of events and readings that are enough to solve where power does follow operations.
+    """
     refused = footprint.coverage.refused
-    return REFUSED.found(_said(refused), own, bool(refused) if own == WAVEFORM else None)
+    return REFUSED.found(_said(refused), own, bool(refused) if own == WAVEFORM and solvable else None)
 
 
 def draw(scores: Mapping[str, Score]) -> go.Figure:
