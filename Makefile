@@ -1,5 +1,5 @@
 # Every target does its own set-up, in .venv; stamps keep repeated calls quick. `make` alone lists them.
-# Another interpreter: make PYTHON=python3.12 …
+# Another interpreter: make PYTHON=python3.12 …; further options of the experiments: make experiments OPTIONS=…
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -8,6 +8,8 @@ SHELL := /bin/sh
 .NOTPARALLEL:
 
 PYTHON ?= python3
+SCALE ?= smoke
+OPTIONS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
@@ -74,12 +76,8 @@ fuzz: toolchain ## a million inputs that nobody should send, about ten minutes; 
 	SMARAGDINE_FUZZ_INPUTS=1000000 cargo test --release --package smaragdine-core --test fuzz -- --nocapture
 
 .PHONY: experiments
-experiments: $(VENV)/.coverage ## every experiment at small scale, about a quarter of an hour
-	$(BIN)/python experiments/overhead/run.py --minutes 0.25 --blocks 8 --block-seconds 1
-	$(BIN)/python experiments/accuracy/run.py --small
-	$(BIN)/python experiments/accuracy/live.py
-	$(BIN)/python experiments/coverage/run.py --fresh --models bert,unet --modes fit,xla,eager,graph
-	$(BIN)/python experiments/register-accuracy/run.py --tools smaragdine
+experiments: $(VENV)/.dev ## the paper's evaluation, and its table: SCALE=smoke (minutes), small (an hour) or paper
+	$(BIN)/python experiments/run.py --scale $(SCALE) $(OPTIONS)
 
 .PHONY: accuracy
 accuracy: $(VENV)/.dev ## every policy against a truth known by construction: the whole table, about half an hour

@@ -234,7 +234,7 @@ def test_a_trace_is_like_itself_and_less_like_another(trace: Trace, tmp_path: Pa
 
 
 def test_ranks_tell_a_rising_series_whatever_its_shape() -> None:
-    from smaragdine.figures.correlation import pearson, spearman
+    from smaragdine.correlation import pearson, spearman
 
     x = np.arange(1, 30)
     assert spearman(x, np.exp(x)) == pytest.approx(1)

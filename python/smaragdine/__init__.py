@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from smaragdine import figures as figures
+    from smaragdine import similarity as similarity
     from smaragdine.edd import EDD as EDD
     from smaragdine.errors import SmaragdineError as SmaragdineError
     from smaragdine.footprint import Footprint as Footprint
@@ -41,7 +42,7 @@ _HOMES = {
     "Trace": "trace",
     "record": "recording",
 }
-_MODULES = ("figures", "keras", "tensorflow")
+_MODULES = ("figures", "keras", "similarity", "tensorflow")
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 

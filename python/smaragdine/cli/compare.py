@@ -33,8 +33,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     from smaragdine.cli.table import paint, write_csv, write_json
     from smaragdine.comparison import Comparison, Difference
-    from smaragdine.figures.similarity import alike
     from smaragdine.runs import Runs
+    from smaragdine.similarity import correlation
 
     runs = Runs.open(args.a, args.b)
     for trace in runs:
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         for one in comparison.differences[:top]
     ]
     notices = list(dict.fromkeys(trace.notice for trace in runs if trace.notice))
-    similarity = alike(a, b)
+    similarity = correlation(a, b)
     if args.output_format == "json":
         asked = {"by": args.by, "per": args.per, "policy": args.policy}
         write_json({"notice": next(iter(notices), None), **asked, "similarity": similarity, "rows": rows})

@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         if output_format == "html":
             figure.write_html(args.output, include_plotlyjs=True, config={"displaylogo": False})
         else:
-            _write_image(figure, args.output, output_format)
+            write_image(figure, args.output, output_format)
     except OSError as error:
         raise SmaragdineError(f"cannot write {args.output}: {error.strerror or error}", exit_code=2) from None
     print(args.output)
@@ -164,7 +164,8 @@ KINDS: dict[str, _Draw] = {
 }
 
 
-def _write_image(figure: go.Figure, output: Path, output_format: str) -> None:
+def write_image(figure: go.Figure, output: Path, output_format: str) -> None:
+    """`png`, `svg` or `pdf`. Raises SmaragdineError where there is no kaleido, or no browser for it."""
     hint = (
         "pip install 'smaragdine[figures]', and name a Chromium in BROWSER_PATH where none is found; or write HTML "
         "and save the picture from there"

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import sysconfig
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,12 +42,24 @@ class Corpus:
             raise FileNotFoundError(
                 f"no Python sources in {root}\nhint: use a Python whose standard library is installed as .py files"
             )
+        return cls.of(texts, vocabulary)
+
+    @classmethod
+    def of(cls, texts: Iterable[str], vocabulary: int) -> Corpus:
+        """Texts one after the other; the vocabulary holds their most frequent tokens."""
         words = _TOKEN.findall("\n".join(texts))
         # Equally frequent tokens in order of the text would differ with the limit; sort them.
         frequent = sorted(Counter(words).items(), key=lambda pair: (-pair[1], pair[0]))
-        names = [*_SPECIAL, *(word for word, _ in frequent)][:vocabulary]
-        index = {name: number for number, name in enumerate(names)}
-        return cls(names, np.fromiter((index.get(word, UNKNOWN) for word in words), np.int32, len(words)))
+        corpus = cls([*_SPECIAL, *(word for word, _ in frequent)][:vocabulary], np.empty(0, np.int32))
+        return replace(corpus, tokens=corpus._numbers(words))
+
+    def tokenize(self, text: str) -> Ints:
+        """Indices into the vocabulary."""
+        return self._numbers(_TOKEN.findall(text))
+
+    def _numbers(self, words: Sequence[str]) -> Ints:
+        index = {name: number for number, name in enumerate(self.vocabulary)}
+        return np.fromiter((index.get(word, UNKNOWN) for word in words), np.int32, len(words))
 
     def batch(self, number: int, *, batch: int, sequence: int, predictions: int, seed: int = 0) -> Batch:
         """The masked batch of this number: a function of its arguments alone."""
@@ -57,9 +69,13 @@ class Corpus:
                 f"the corpus has {len(self.tokens)} tokens, a sequence {sequence}\nhint: load more text, or shorten it"
             )
         starts = random.integers(0, len(self.tokens) - sequence, batch)
-        tokens = self.tokens[starts[:, None] + np.arange(sequence)]
+        return self.masked(self.tokens[starts[:, None] + np.arange(sequence)], predictions, random)
+
+    def masked(self, tokens: Ints, predictions: int, random: np.random.Generator) -> Batch:
+        """Sequences (batch, sequence) with so many positions of each masked."""
+        tokens = tokens.copy()
         # The first `predictions` of a random permutation, in order of position.
-        positions = np.sort(np.argsort(random.random((batch, sequence)), axis=1)[:, :predictions]).astype(np.int32)
+        positions = np.sort(np.argsort(random.random(tokens.shape), axis=1)[:, :predictions]).astype(np.int32)
         labels = np.take_along_axis(tokens, positions, axis=1)
         # As in BERT: 80 % are masked, 10 % replaced, 10 % kept.
         fate = random.random(labels.shape)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
+from smaragdine.correlation import spearman
 from smaragdine.errors import SmaragdineError
 from smaragdine.figures import theme
-from smaragdine.figures.correlation import spearman
 from smaragdine.figures.subject import Subject, numbers
 from smaragdine.footprint import Group
 from smaragdine.quantity import joules, number, percent, seconds, si

@@ -8,10 +8,9 @@ import plotly.graph_objects as go
 
 from smaragdine.errors import SmaragdineError
 from smaragdine.figures import theme
-from smaragdine.figures.correlation import pearson
 from smaragdine.figures.subject import Subject, numbers
-from smaragdine.footprint import Footprint
 from smaragdine.runs import Runs, RunsFootprint
+from smaragdine.similarity import correlation, stefs
 
 _CELL = 58
 _SIDE = {"type": "category", "constrain": "domain", "showgrid": False, "zeroline": False}
@@ -30,13 +29,10 @@ def similarity(
     own = subjects.footprints if isinstance(subjects, RunsFootprint) else [numbers(one) for one in subjects]
     if len(own) < 2:
         raise SmaragdineError("similarity compares at least two traces", "name further traces", exit_code=2)
+    tables = stefs(own, power=power)
     modelled = any(footprint.modelled for footprint in own)
-    if power and modelled:
-        raise SmaragdineError("power was modelled, so watts per operation mean nothing", "compare energy", exit_code=2)
-    summaries = RunsFootprint(tuple(one for footprint in own for one in footprint.footprints)).summary()
-    tables = [_values(footprint.folded(summaries), "modelled" if modelled else "measured", power) for footprint in own]
     labels = [f"{i + 1}. {theme.shorten(names[i], 24)}" if i < len(names) else str(i + 1) for i in range(len(own))]
-    values = [[_correlation(one, other, power) for other in tables] for one in tables]
+    values = [[correlation(one, other, power=power) for other in tables] for one in tables]
     lowest = min((value for row in values for value in row if value is not None), default=0.0)
     fill = theme.diverging if lowest < 0 else theme.plain
     figure = go.Figure(
@@ -70,21 +66,3 @@ def similarity(
         yaxis=_SIDE | {"autorange": "reversed", "scaleanchor": "x"},
         margin={"l": theme.room(labels), "b": 36, "t": 56},
     )
-
-
-def alike(one: Footprint, other: Footprint) -> float | None:
-    """Accounting similarity of two footprints: Pearson's r of their STEFs; None where they share no basis."""
-    summary = RunsFootprint((one, other)).summary()
-    basis = "modelled" if one.modelled or other.modelled else "measured"
-    a, b = (_values(footprint.folded(summary), basis, power=False) for footprint in (one, other))
-    return _correlation(a, b, power=False)
-
-
-def _values(footprint: Footprint | RunsFootprint, basis: str, power: bool) -> dict[str, float]:
-    groups = [group for group in footprint.by("op") if group.basis == basis]
-    return {group.name: (group.power_w or 0.0) if power else group.energy_j for group in groups}
-
-
-def _correlation(one: dict[str, float], other: dict[str, float], power: bool) -> float | None:
-    names = sorted(one.keys() & other.keys()) if power else sorted(one.keys() | other.keys())
-    return pearson([one.get(name, 0.0) for name in names], [other.get(name, 0.0) for name in names])

@@ -63,6 +63,17 @@ impl Layers {
                 if depth > 0 && without_number(segment).unwrap_or(segment) == "while" {
                     continue;
                 }
+                // A scope that holds no variable, between two that do: each call of a shared layer may open one.
+                let inner = segments[..segments.len() - 1].get(index + 1);
+                if depth > 0
+                    && !numbered
+                    && inner.is_some_and(|inner| child(&self.scopes[scope], inner, false).is_some())
+                {
+                    layer.push('/');
+                    layer.push_str(segment);
+                    depth = index + 1;
+                    continue;
+                }
                 break;
             };
             if depth > 0 {
@@ -108,6 +119,16 @@ mod tests {
         );
         assert_eq!(found(&layers, "bert/encoder/layer_1/MatMul_1"), Some(("bert/encoder/layer_1".into(), 3)));
         assert_eq!(found(&layers, "adam/Mul"), None);
+    }
+
+    #[test]
+    fn a_scope_without_variables_between_layers_is_a_layer_in_a_session() {
+        let layers = layers(&["bert/group_0/inner_group_0/dense"]);
+        assert_eq!(
+            found(&layers, "bert/group_0_2/layer_2/inner_group_0/dense/einsum/Einsum"),
+            Some(("bert/group_0/layer_2/inner_group_0/dense".into(), 5))
+        );
+        assert_eq!(found(&layers, "bert/group_0/layer_2/Mul"), Some(("bert/group_0".into(), 2)));
     }
 
     #[test]

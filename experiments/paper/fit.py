@@ -1,0 +1,55 @@
+"""Trains BERT in Keras, epoch by epoch on the same examples: python -m experiments.paper.fit SETTING OUTPUT EPOCHS"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+# TensorFlow reads this when it is imported.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+
+from experiments.models.batch import Texts
+from experiments.models.keras_bert import arrays, build
+from smaragdine.errors import SmaragdineError
+from smaragdine.keras import EnergyCallback
+
+from .setting import Setting
+
+# Quicker than the paper's pre-training, which goes on from where others' left off: this one begins with random weights.
+RATE = 1e-3
+
+
+class Progress(keras.callbacks.Callback):  # type: ignore[misc]
+    """A line an epoch."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        print(f"epoch {epoch + 1}: {(logs or {}).get('words_accuracy', 0.0):.1%} of words", file=sys.stderr, flush=True)
+
+
+def main(setting: str, output: str, epochs: str, *data: str) -> int:
+    what = Setting.parse(setting)
+    size = what.size
+    try:
+        texts = Texts.load(size, Path(data[0]) if data and data[0] else None)
+        # An epoch's examples, which every epoch shows again.
+        inputs, labels = arrays(texts.pairs(0, replace(size, batch=what.steps * size.batch)))
+        callback = EnergyCallback(output, name="bert", labels={"stage": what.stage, "registers": what.registers})
+        build(size, rate=RATE).fit(
+            inputs, labels, batch_size=size.batch, epochs=int(epochs), verbose=0, callbacks=[callback, Progress()]
+        )
+        callback.finish()
+    except SmaragdineError as error:
+        print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
+        return error.exit_code
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
