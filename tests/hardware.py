@@ -68,7 +68,7 @@ class Tree:
     def age_s(self) -> float:
         """Seconds since its waveforms began."""
         with self._truth.open() as rows:
-            return time.monotonic() - json.loads(rows.readline())["monotonic_ns"] * 1e-9
+            return time.monotonic() - float(json.loads(rows.readline())["monotonic_ns"]) * 1e-9
 
 
 @contextmanager
