@@ -34,7 +34,6 @@ def tell(kind: str, **what: object) -> None:
 class Accountant(rpc.AccountantServicer):
     def __init__(self, socket: str, state_dir: str) -> None:
         self.socket, self.state_dir = socket, state_dir
-        self.steps = 0
         self.stopped = threading.Event()
 
     def Describe(self, request, context):  # noqa: N802  the protocol's name
@@ -79,9 +78,11 @@ class Accountant(rpc.AccountantServicer):
                 if request.profile.last:
                     tell("profile", format=request.profile.format, size=profile)
                     profile = 0
+            elif payload == "steps":
+                for step in request.steps.steps:
+                    tell("step", **MessageToDict(step, preserving_proto_field_name=True))
             else:
                 tell(payload, **MessageToDict(getattr(request, payload), preserving_proto_field_name=True))
-            self.steps += payload == "step"
             yield pb.RecordResponse(acknowledged=request.sequence)
             if FAULT == "stop":
                 yield pb.RecordResponse(acknowledged=request.sequence, advice=pb.RecordResponse.ADVICE_STOP)

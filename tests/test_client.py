@@ -23,6 +23,7 @@ from smaragdine.messages import (
     ProfilingSpan,
     Stamped,
     Step,
+    StepBatch,
 )
 
 
@@ -50,7 +51,7 @@ def test_every_kind_of_message_arrives_and_is_acknowledged(client: Client, told:
     started = client.start(StartOptions(name="x"))
     messages: list[Message] = [
         Events([Event("a/b", 5, 9, device="GPU:0", lane=3, kind="copy", flops=2.0)], clock="monotonic"),
-        Step(4, 10, 20, epoch=1, traced=True, samples=8, metrics={"loss": 0.25}),
+        StepBatch([Step(4, 10, 20, epoch=1, traced=True, samples=8, metrics={"loss": 0.25}), Step(5, 20, 30)]),
         Profile(Format.RUN_METADATA, b"abc", last=True),
         ProfilingSpan(1, 2),
         Model("bert", ["encoder"], ["kernel"]),

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 import synthetic_trace
 from smaragdine import EDD, Footprint, Runs, SmaragdineError, Trace
-from test_footprint import footprints
+from smaragdine.edd import OpName
+from smaragdine.footprint import FootprintRow
+from test_footprint import NO_COVERAGE, footprints
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +110,20 @@ def test_a_diagram_of_all_passes_has_the_forward_flow(trace: Trace) -> None:
 def test_an_arrow_counts_the_edges_it_stands_for(trace: Trace) -> None:
     counts = {(a.source.name, a.target.name): a.count for a in trace.edd("forward").find("bert/encoder").arrows}
     assert counts["layer_0", "layer_1"] == 4  # query, key, value and the residual
+
+
+def test_arrows_pass_operations_without_energy() -> None:
+    """As those that the profiler hid: an arrow leads to what reads their result."""
+    qtns = ["net/a/MatMul", "net/a/Reshape", "net/b/Reshape", "net/b/MatMul", "net/c/MatMul"]
+    ops = [OpName(op, qtn, qtn.rpartition("/")[0], "forward") for op, qtn in enumerate(qtns)]
+    rows = [
+        FootprintRow(op.op, op.qtn, op.layer, "MatMul", "forward", "CPU:0", "measured", 1.0, None, None, 1.0, 1)
+        for op in ops
+        if op.qtn.endswith("MatMul")
+    ]
+    footprint = Footprint(tuple(rows), "equal", NO_COVERAGE)
+    edd = EDD.of(footprint, "forward", ops=ops, edges=[(0, 1), (1, 2), (2, 3), (1, 4), (4, 2)])
+    assert arrows(edd.find("net")) == {("a", "b"), ("a", "c"), ("c", "b")}
 
 
 def test_a_trace_without_a_graph_has_no_arrows() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,9 @@ class Callback(EnergyCallback):
             self.model.stop_training = True
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self._watch.after(partial(super().on_train_batch_end, batch, logs), batch, waited_for=False)
+        # Keras waits for it except where the backend is thread-safe, as TensorFlow was to it before 3.15.
+        waited_for = threading.current_thread() is threading.main_thread()
+        self._watch.after(partial(super().on_train_batch_end, batch, logs), batch, waited_for=waited_for)
 
     def on_train_end(self, logs: Any = None) -> None:
         self._watch.end(partial(super().on_train_end, logs))

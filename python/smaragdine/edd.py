@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
 from smaragdine.energy import MEASURED, MODELLED
@@ -238,21 +238,41 @@ class _Builder:
         # In a diagram of all passes the gradients would run against every forward arrow: once is enough.
         left_out = {op.op for op in ops if self.grouped and op.phase == "backward"}
         arrows: dict[EDD, dict[tuple[EDD, EDD], int]] = {}
-        for from_op, to_op in edges:
-            if from_op not in keys or to_op not in keys or to_op in left_out:
-                continue
-            level: EDD | None = self.root
+        drawn = {op for op, path in keys.items() if self._box(path) is not None}
+        for from_op, to_op in _between(drawn - left_out, drawn, edges):
+            level = self.root
             for source, target in zip(keys[from_op], keys[to_op], strict=False):
-                assert level is not None
                 inside = self.below[level]
                 if source != target:
-                    if source in inside and target in inside:
-                        ends = (inside[source], inside[target])
-                        lifted = arrows.setdefault(level, {})
-                        lifted[ends] = lifted.get(ends, 0) + 1
-                    break
-                if source not in inside:
+                    ends = (inside[source], inside[target])
+                    lifted = arrows.setdefault(level, {})
+                    lifted[ends] = lifted.get(ends, 0) + 1
                     break
                 level = inside[source]
         for box, lifted in arrows.items():
             box.arrows = [Arrow(source_box, target_box, count) for (source_box, target_box), count in lifted.items()]
+
+    def _box(self, path: Sequence[_Key]) -> EDD | None:
+        box: EDD | None = self.root
+        for key in path:
+            box = self.below[box].get(key) if box else None
+        return box
+
+
+def _between(targets: Set[int], sources: Set[int], edges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The edges from `sources` to `targets`; operations that are no source, for the profiler hid them, are passed."""
+    inputs: dict[int, list[int]] = {}
+    for from_op, to_op in edges:
+        inputs.setdefault(to_op, []).append(from_op)
+    for target in sorted(targets):
+        seen: set[int] = set()
+        waiting = list(inputs.get(target, ()))
+        while waiting:
+            op = waiting.pop()
+            if op in seen:
+                continue
+            seen.add(op)
+            if op in sources:
+                yield op, target
+            else:
+                waiting += inputs.get(op, ())

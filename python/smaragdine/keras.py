@@ -43,8 +43,9 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
     wrong with it fails the training.
     """
 
-    # Keras then calls `on_*_batch_end` from a thread of its own and does not wait for each step's metrics: a callback
-    # without this would slow down what it measures. Everything bound to a step's edge happens in `on_*_batch_begin`.
+    # Keras before 3.15 then calls `on_*_batch_end` from a thread of its own and does not wait for each step's metrics:
+    # a callback without this would slow down what it measures. What is bound to a step's edge happens on the training's
+    # own thread, there in `on_*_batch_begin`.
     async_safe = True
 
     def __init__(
@@ -195,9 +196,10 @@ class _Training:
 
     def step_ended(self, batch: int, logs: Mapping[str, Any] | None) -> None:
         """May come from any thread; only the training's own knows the step's edge."""
-        if threading.get_ident() == self._thread:
-            self._edge()
-        self._steps.logs(batch, logs)
+        if threading.get_ident() == self._thread and self._steps.running:
+            self._edge(logs or {})
+        else:
+            self._steps.logs(batch, logs)
 
     def pause(self) -> None:
         """No step runs now: an epoch ended, or validation begins."""
@@ -205,11 +207,11 @@ class _Training:
         if self._operations:
             self._operations.pause()
 
-    def _edge(self, *, late: bool = False) -> None:
+    def _edge(self, logs: Mapping[str, Any] | None = None, *, late: bool = False) -> None:
         if not self._steps.running:
             return
         compiled = self._operations.compiled(self._batches.size(self._samples)) if self._operations else 0
-        seconds = self._steps.end(compiled, late=late)
+        seconds = self._steps.end(compiled, logs=logs, late=late)
         if self._operations and seconds is not None:
             self._operations.step_ended(seconds, compiled)
 

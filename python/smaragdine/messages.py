@@ -77,6 +77,13 @@ class Step:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class StepBatch:
+    """StepBatch that leave together."""
+
+    steps: list[Step]
+
+
 class Format(Enum):
     """Of a profiler's output."""
 
@@ -122,7 +129,7 @@ class Note:
     text: str
 
 
-Message = Events | Step | Profile | ProfilingSpan | Model | Note
+Message = Events | StepBatch | Profile | ProfilingSpan | Model | Note
 
 
 @dataclass(frozen=True)

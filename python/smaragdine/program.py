@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -43,14 +44,15 @@ class Program:
     def functions(self) -> list[Any]:
         """The functions that run its steps, the outermost first. Quick: Keras compiles some as it goes."""
         roots = [getattr(model, step, None) for model in self._models for step in self._steps] + self._others
-        if len(roots) != len(self._roots) or any(a is not b for a, b in zip(roots, self._roots, strict=True)):
+        # `is`, for what a function compares as may take long.
+        if len(roots) != len(self._roots) or not all(map(operator.is_, roots, self._roots)):
             self._roots = roots
             self._functions = [function for root in roots for function in functions(root)]
         return self._functions
 
     def traces(self) -> int:
         """How many times its functions were traced up to now."""
-        return sum(traces(function) for function in self.functions())
+        return sum(map(traces, self.functions()))
 
     def uses_xla(self) -> bool:
         return any(compiles_by_xla(function) for function in self.functions())

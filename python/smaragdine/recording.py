@@ -85,6 +85,7 @@ class Recording:
         self._finishing = threading.RLock()
         self._state = "recording"
         self._before: list[Callable[[], object]] = []
+        self._guard = _Guard(self)
         self._loop = Loop(self, Windows())
         # How often `events` was called.
         self.told = 0
@@ -199,7 +200,7 @@ class Recording:
 
     def mark(self, step: Step) -> None:
         """Sends a step that ended."""
-        self._sender.offer(step)
+        self._sender.mark(step)
 
     def events(self, events: Sequence[Event], clock: Clock = "realtime") -> None:
         """Sends events of one clock: `time.time_ns()` is `realtime`, `time.monotonic_ns()` `monotonic`."""
@@ -234,14 +235,9 @@ class Recording:
         """Calls `action` when the recording finishes, whatever finishes it, while it can still send."""
         self._before.append(action)
 
-    @contextmanager
-    def guarded(self) -> Iterator[None]:
+    def guarded(self) -> AbstractContextManager[None]:
         """Around what we do within a training's step: what goes wrong there ends the recording, never the training."""
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001
-            _LOG.warning("recording ends here: %r", error)
-            self.finish()
+        return self._guard
 
     def finish(self) -> Path | None:
         """Ends the recording and writes its trace; what fails is told, never raised. Returns the trace directory.
@@ -300,3 +296,20 @@ class Recording:
             _LOG.warning("hint: `smaragdine recover %s` rebuilds it from what was measured", self.path)
         if self._daemon:
             self._daemon.close(keep_state=True, timeout_s=0.0 if isinstance(error, KeyboardInterrupt) else 10.0)
+
+
+class _Guard(AbstractContextManager[None]):
+    """Made once: it is entered twice in every step."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        _LOG.warning("recording ends here: %r", error)
+        self._recording.finish()
+        return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smaragdine.messages import Event, Events, Format, Model, Note, Profile, ProfilingSpan, Stamped, Step
+from smaragdine.messages import Event, Events, Format, Model, Note, Profile, ProfilingSpan, Stamped, Step, StepBatch
 from smaragdine.v1 import accountant_pb2 as pb
 from smaragdine.v1 import trace_pb2
 
@@ -32,19 +32,8 @@ class Requests:
         match stamped.message:
             case Events() as batch:
                 self._fill(request.events, batch)
-            case Step() as step:
-                request.step.CopyFrom(
-                    trace_pb2.Step(
-                        step=step.step,
-                        epoch=step.epoch,
-                        clock=trace_pb2.CLOCK_MONOTONIC,
-                        start_ns=step.start_ns,
-                        end_ns=step.end_ns,
-                        traced=step.traced,
-                        samples=step.samples,
-                        metrics=step.metrics,
-                    )
-                )
+            case StepBatch(steps):
+                request.steps.steps.extend(map(_step, steps))
             case Profile(format, data, last):
                 request.profile.CopyFrom(trace_pb2.Profile(format=_FORMATS[format], data=data, last=last))
             case ProfilingSpan(start_ns, end_ns):
@@ -75,6 +64,19 @@ class Requests:
                 end_ns=event.end_ns,
                 correlation=event.correlation,
             )
+
+
+def _step(step: Step) -> trace_pb2.Step:
+    return trace_pb2.Step(
+        step=step.step,
+        epoch=step.epoch,
+        clock=trace_pb2.CLOCK_MONOTONIC,
+        start_ns=step.start_ns,
+        end_ns=step.end_ns,
+        traced=step.traced,
+        samples=step.samples,
+        metrics=step.metrics,
+    )
 
 
 def _op(number: int, event: Event) -> trace_pb2.Op:

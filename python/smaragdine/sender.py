@@ -12,14 +12,16 @@ from collections.abc import Iterator
 
 from smaragdine.client import Client
 from smaragdine.errors import SmaragdineError
-from smaragdine.messages import ClockPair, Message, Note, Profile, Stamped
+from smaragdine.messages import ClockPair, Message, Note, Profile, Stamped, Step, StepBatch
 
 _LOG = logging.getLogger("smaragdine")
-# Steps of several minutes at a thousand steps a second, should the daemon stall that long.
+# StepBatch of several minutes at a thousand steps a second, should the daemon stall that long.
 MOST_MESSAGES = 100_000
 # Profiles wait where they are, in a background thread, once this much is under way.
 MOST_BYTES = 32 << 20
 _MOST_PROBLEMS = 5
+# In one message, of which each may have some metrics.
+_MOST_STEPS = 2_000
 # Small messages leave together: each awakening of this thread costs the training's interpreter more than the message.
 _GATHER_S = 0.5
 
@@ -32,11 +34,12 @@ class Sender:
     ) -> None:
         self._client = client
         self._recording = recording
-        self._most_messages = most_messages
         self._most_bytes = most_bytes
         self._changed = threading.Condition()
         self._queue: deque[Stamped] = deque()
         self._bytes = 0
+        # For so many more messages, or steps.
+        self._room = most_messages
         self._sequence = 0
         self._acknowledged = 0
         self._closed = False
@@ -67,10 +70,20 @@ class Sender:
         with self._changed:
             if not self.open:
                 return False
-            if len(self._queue) >= self._most_messages:
+            if self._room <= 0:
                 self.dropped += 1
                 return False
             self._append(message)
+            return True
+
+    def mark(self, step: Step) -> bool:
+        """Queues a step as `offer` does, with those that wait: a message for each would cost more than the step."""
+        with self._changed:
+            last = self._queue[-1].message if self._queue else None
+            if not (self._room and self.open and isinstance(last, StepBatch) and len(last.steps) < _MOST_STEPS):
+                return self.offer(StepBatch([step]))
+            last.steps.append(step)
+            self._room -= 1
             return True
 
     def put(self, message: Message) -> bool:
@@ -96,11 +109,12 @@ class Sender:
         return not self._thread.is_alive() and self.broken is None
 
     def _has_room(self) -> bool:
-        return self._bytes < self._most_bytes and len(self._queue) < self._most_messages
+        return self._bytes < self._most_bytes and self._room > 0
 
     def _append(self, message: Message) -> None:
         self._sequence += 1
         self._bytes += _size(message)
+        self._room -= 1
         self._queue.append(Stamped(self._sequence, ClockPair.now(), message))
         # Later small messages go with the first.
         if len(self._queue) == 1 or _size(message):
@@ -139,6 +153,7 @@ class Sender:
                 return None
             stamped = self._queue.popleft()
             self._bytes -= _size(stamped.message)
+            self._room += len(stamped.message.steps) if isinstance(stamped.message, StepBatch) else 1
             self._changed.notify_all()
             return stamped
 

@@ -59,10 +59,11 @@ class Steps:
         """Whether a step runs."""
         return self._running is not None
 
-    def end(self, compilations: int = 0, *, late: bool = False) -> float | None:
+    def end(self, compilations: int = 0, *, logs: Mapping[str, Any] | None = None, late: bool = False) -> float | None:
         """The step that runs, if any, ended just now, having compiled so many functions; returns its seconds.
 
-        Where this comes `late`, it ended when its metrics came.
+        `logs` is what was logged for it, where that is known already. Where this comes `late`, it ended when its
+        metrics came.
         """
         now = time.monotonic_ns()
         running, self._running = self._running, None
@@ -70,12 +71,17 @@ class Steps:
             return None
         if late and running.logged_ns is not None:
             now = running.logged_ns
-        with self._lock:
-            running.end_ns = now
-            running.compilations = compilations
-            self._waiting.append(running)
-            ready = self._ready()
-        self._send(ready)
+        running.end_ns = now
+        running.compilations = compilations
+        if logs is not None:
+            running.metrics = _numbers(logs)
+        if running.metrics is not None and not self._waiting:
+            self._send([running])
+        else:
+            with self._lock:
+                self._waiting.append(running)
+                ready = self._ready()
+            self._send(ready)
         return (now - running.start_ns) / 1e9
 
     def logs(self, batch: int, logs: Mapping[str, Any] | None) -> None:

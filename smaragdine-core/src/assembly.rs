@@ -155,6 +155,7 @@ impl Assembly {
                 self.events.add_batch(&mut self.trace, stream, batch, pair, &mut self.warnings);
             }
             Some(Payload::Step(step)) => self.add_step(step, pair),
+            Some(Payload::Steps(batch)) => batch.steps.into_iter().for_each(|step| self.add_step(step, pair)),
             Some(Payload::Profile(profile)) => self.add_profile(stream, profile, pair),
             Some(Payload::Profiling(span)) => self.add_profiling(span, pair),
             Some(Payload::Model(model)) => {

@@ -15,7 +15,7 @@ _sym_db = _symbol_database.Default()
 from smaragdine.v1 import trace_pb2 as smaragdine_dot_v1_dot_trace__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esmaragdine/v1/accountant.proto\x12\rsmaragdine.v1\x1a\x19smaragdine/v1/trace.proto\"\x11\n\x0f\x44\x65scribeRequest\"\x8c\x01\n\x10\x44\x65scribeResponse\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x0f\n\x07version\x18\x02 \x01(\t\x12&\n\x07sources\x18\x03 \x03(\x0b\x32\x15.smaragdine.v1.Source\x12\x12\n\nrecordings\x18\x04 \x01(\r\x12\x11\n\tstate_dir\x18\x05 \x01(\t\"p\n\x06Source\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tavailable\x18\x02 \x01(\x08\x12\x0f\n\x07problem\x18\x03 \x01(\t\x12\x0c\n\x04hint\x18\x04 \x01(\t\x12&\n\x07\x64omains\x18\x05 \x03(\x0b\x32\x15.smaragdine.v1.Domain\"\x95\x01\n\x06\x44omain\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\x12\x0e\n\x06parent\x18\x03 \x01(\t\x12\x0f\n\x07\x63ounted\x18\x04 \x01(\x08\x12\r\n\x05\x62\x61sis\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x10\n\x08range_uj\x18\x07 \x01(\x04\x12\x1b\n\x13not_counted_because\x18\x08 \x01(\t\"\xd1\x03\n\x0cStartRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tperiod_ns\x18\x02 \x01(\x04\x12\x37\n\x06labels\x18\x03 \x03(\x0b\x32\'.smaragdine.v1.StartRequest.LabelsEntry\x12\x18\n\x10require_measured\x18\x04 \x01(\x08\x12\x10\n\x08keep_all\x18\x05 \x01(\x08\x12\'\n\x05\x63lock\x18\x06 \x01(\x0b\x32\x18.smaragdine.v1.ClockPair\x12;\n\x08software\x18\x07 \x03(\x0b\x32).smaragdine.v1.StartRequest.SoftwareEntry\x12\x41\n\x0b\x65nvironment\x18\x08 \x03(\x0b\x32,.smaragdine.v1.StartRequest.EnvironmentEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a/\n\rSoftwareEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xbf\x01\n\rStartResponse\x12\x11\n\trecording\x18\x01 \x01(\t\x12\x10\n\x08start_ns\x18\x02 \x01(\x03\x12\x1a\n\x12realtime_offset_ns\x18\x03 \x01(\x03\x12&\n\x07\x64omains\x18\x04 \x03(\x0b\x32\x15.smaragdine.v1.Domain\x12\r\n\x05\x62\x61sis\x18\x05 \x01(\t\x12\x0f\n\x07warning\x18\x06 \x01(\t\x12\x11\n\tstate_dir\x18\x07 \x01(\t\x12\x12\n\ntrace_json\x18\x08 \x01(\t\"\xe4\x02\n\rRecordRequest\x12\x11\n\trecording\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\'\n\x05\x63lock\x18\x03 \x01(\x0b\x32\x18.smaragdine.v1.ClockPair\x12+\n\x06\x65vents\x18\x04 \x01(\x0b\x32\x19.smaragdine.v1.EventBatchH\x00\x12#\n\x04step\x18\x05 \x01(\x0b\x32\x13.smaragdine.v1.StepH\x00\x12)\n\x07profile\x18\x06 \x01(\x0b\x32\x16.smaragdine.v1.ProfileH\x00\x12\x31\n\tprofiling\x18\x07 \x01(\x0b\x32\x1c.smaragdine.v1.ProfilingSpanH\x00\x12%\n\x05model\x18\x08 \x01(\x0b\x32\x14.smaragdine.v1.ModelH\x00\x12#\n\x04note\x18\t \x01(\x0b\x32\x13.smaragdine.v1.NoteH\x00\x42\t\n\x07payload\"\xc2\x01\n\x0eRecordResponse\x12\x14\n\x0c\x61\x63knowledged\x18\x01 \x01(\x04\x12\x34\n\x06\x61\x64vice\x18\x02 \x01(\x0e\x32$.smaragdine.v1.RecordResponse.Advice\x12\x0f\n\x07problem\x18\x03 \x01(\t\"S\n\x06\x41\x64vice\x12\x13\n\x0f\x41\x44VICE_CONTINUE\x10\x00\x12\x10\n\x0c\x41\x44VICE_PAUSE\x10\x01\x12\x11\n\rADVICE_RESUME\x10\x02\x12\x0f\n\x0b\x41\x44VICE_STOP\x10\x03\" \n\x0bStopRequest\x12\x11\n\trecording\x18\x01 \x01(\t\"R\n\x0cStopResponse\x12\x0e\n\x06\x65nd_ns\x18\x01 \x01(\x03\x12\x10\n\x08readings\x18\x02 \x01(\x04\x12\x0e\n\x06\x65vents\x18\x03 \x01(\x04\x12\x10\n\x08warnings\x18\x04 \x03(\t\"2\n\x0c\x46\x65tchRequest\x12\x11\n\trecording\x18\x01 \x01(\t\x12\x0f\n\x07release\x18\x02 \x01(\x08\"9\n\rFetchResponse\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0c\n\x04last\x18\x03 \x01(\x08\"#\n\x0eReleaseRequest\x12\x11\n\trecording\x18\x01 \x01(\t\"\x11\n\x0fReleaseResponse\"!\n\x0cWatchRequest\x12\x11\n\trecording\x18\x01 \x01(\t\"\xf6\x01\n\rWatchResponse\x12\x0e\n\x06\x65nd_ns\x18\x01 \x01(\x03\x12\x39\n\x07power_w\x18\x02 \x03(\x0b\x32(.smaragdine.v1.WatchResponse.PowerWEntry\x12;\n\x08\x65nergy_j\x18\x03 \x03(\x0b\x32).smaragdine.v1.WatchResponse.EnergyJEntry\x1a-\n\x0bPowerWEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a.\n\x0c\x45nergyJEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x32\xff\x03\n\nAccountant\x12K\n\x08\x44\x65scribe\x12\x1e.smaragdine.v1.DescribeRequest\x1a\x1f.smaragdine.v1.DescribeResponse\x12\x42\n\x05Start\x12\x1b.smaragdine.v1.StartRequest\x1a\x1c.smaragdine.v1.StartResponse\x12I\n\x06Record\x12\x1c.smaragdine.v1.RecordRequest\x1a\x1d.smaragdine.v1.RecordResponse(\x01\x30\x01\x12?\n\x04Stop\x12\x1a.smaragdine.v1.StopRequest\x1a\x1b.smaragdine.v1.StopResponse\x12\x44\n\x05\x46\x65tch\x12\x1b.smaragdine.v1.FetchRequest\x1a\x1c.smaragdine.v1.FetchResponse0\x01\x12H\n\x07Release\x12\x1d.smaragdine.v1.ReleaseRequest\x1a\x1e.smaragdine.v1.ReleaseResponse\x12\x44\n\x05Watch\x12\x1b.smaragdine.v1.WatchRequest\x1a\x1c.smaragdine.v1.WatchResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esmaragdine/v1/accountant.proto\x12\rsmaragdine.v1\x1a\x19smaragdine/v1/trace.proto\"\x11\n\x0f\x44\x65scribeRequest\"\x8c\x01\n\x10\x44\x65scribeResponse\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x0f\n\x07version\x18\x02 \x01(\t\x12&\n\x07sources\x18\x03 \x03(\x0b\x32\x15.smaragdine.v1.Source\x12\x12\n\nrecordings\x18\x04 \x01(\r\x12\x11\n\tstate_dir\x18\x05 \x01(\t\"p\n\x06Source\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tavailable\x18\x02 \x01(\x08\x12\x0f\n\x07problem\x18\x03 \x01(\t\x12\x0c\n\x04hint\x18\x04 \x01(\t\x12&\n\x07\x64omains\x18\x05 \x03(\x0b\x32\x15.smaragdine.v1.Domain\"\x95\x01\n\x06\x44omain\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\x12\x0e\n\x06parent\x18\x03 \x01(\t\x12\x0f\n\x07\x63ounted\x18\x04 \x01(\x08\x12\r\n\x05\x62\x61sis\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x10\n\x08range_uj\x18\x07 \x01(\x04\x12\x1b\n\x13not_counted_because\x18\x08 \x01(\t\"\xd1\x03\n\x0cStartRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tperiod_ns\x18\x02 \x01(\x04\x12\x37\n\x06labels\x18\x03 \x03(\x0b\x32\'.smaragdine.v1.StartRequest.LabelsEntry\x12\x18\n\x10require_measured\x18\x04 \x01(\x08\x12\x10\n\x08keep_all\x18\x05 \x01(\x08\x12\'\n\x05\x63lock\x18\x06 \x01(\x0b\x32\x18.smaragdine.v1.ClockPair\x12;\n\x08software\x18\x07 \x03(\x0b\x32).smaragdine.v1.StartRequest.SoftwareEntry\x12\x41\n\x0b\x65nvironment\x18\x08 \x03(\x0b\x32,.smaragdine.v1.StartRequest.EnvironmentEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a/\n\rSoftwareEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xbf\x01\n\rStartResponse\x12\x11\n\trecording\x18\x01 \x01(\t\x12\x10\n\x08start_ns\x18\x02 \x01(\x03\x12\x1a\n\x12realtime_offset_ns\x18\x03 \x01(\x03\x12&\n\x07\x64omains\x18\x04 \x03(\x0b\x32\x15.smaragdine.v1.Domain\x12\r\n\x05\x62\x61sis\x18\x05 \x01(\t\x12\x0f\n\x07warning\x18\x06 \x01(\t\x12\x11\n\tstate_dir\x18\x07 \x01(\t\x12\x12\n\ntrace_json\x18\x08 \x01(\t\"\x8f\x03\n\rRecordRequest\x12\x11\n\trecording\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\'\n\x05\x63lock\x18\x03 \x01(\x0b\x32\x18.smaragdine.v1.ClockPair\x12+\n\x06\x65vents\x18\x04 \x01(\x0b\x32\x19.smaragdine.v1.EventBatchH\x00\x12#\n\x04step\x18\x05 \x01(\x0b\x32\x13.smaragdine.v1.StepH\x00\x12)\n\x07profile\x18\x06 \x01(\x0b\x32\x16.smaragdine.v1.ProfileH\x00\x12\x31\n\tprofiling\x18\x07 \x01(\x0b\x32\x1c.smaragdine.v1.ProfilingSpanH\x00\x12%\n\x05model\x18\x08 \x01(\x0b\x32\x14.smaragdine.v1.ModelH\x00\x12#\n\x04note\x18\t \x01(\x0b\x32\x13.smaragdine.v1.NoteH\x00\x12)\n\x05steps\x18\n \x01(\x0b\x32\x18.smaragdine.v1.StepBatchH\x00\x42\t\n\x07payload\"\xc2\x01\n\x0eRecordResponse\x12\x14\n\x0c\x61\x63knowledged\x18\x01 \x01(\x04\x12\x34\n\x06\x61\x64vice\x18\x02 \x01(\x0e\x32$.smaragdine.v1.RecordResponse.Advice\x12\x0f\n\x07problem\x18\x03 \x01(\t\"S\n\x06\x41\x64vice\x12\x13\n\x0f\x41\x44VICE_CONTINUE\x10\x00\x12\x10\n\x0c\x41\x44VICE_PAUSE\x10\x01\x12\x11\n\rADVICE_RESUME\x10\x02\x12\x0f\n\x0b\x41\x44VICE_STOP\x10\x03\" \n\x0bStopRequest\x12\x11\n\trecording\x18\x01 \x01(\t\"R\n\x0cStopResponse\x12\x0e\n\x06\x65nd_ns\x18\x01 \x01(\x03\x12\x10\n\x08readings\x18\x02 \x01(\x04\x12\x0e\n\x06\x65vents\x18\x03 \x01(\x04\x12\x10\n\x08warnings\x18\x04 \x03(\t\"2\n\x0c\x46\x65tchRequest\x12\x11\n\trecording\x18\x01 \x01(\t\x12\x0f\n\x07release\x18\x02 \x01(\x08\"9\n\rFetchResponse\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0c\n\x04last\x18\x03 \x01(\x08\"#\n\x0eReleaseRequest\x12\x11\n\trecording\x18\x01 \x01(\t\"\x11\n\x0fReleaseResponse\"!\n\x0cWatchRequest\x12\x11\n\trecording\x18\x01 \x01(\t\"\xf6\x01\n\rWatchResponse\x12\x0e\n\x06\x65nd_ns\x18\x01 \x01(\x03\x12\x39\n\x07power_w\x18\x02 \x03(\x0b\x32(.smaragdine.v1.WatchResponse.PowerWEntry\x12;\n\x08\x65nergy_j\x18\x03 \x03(\x0b\x32).smaragdine.v1.WatchResponse.EnergyJEntry\x1a-\n\x0bPowerWEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a.\n\x0c\x45nergyJEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x32\xff\x03\n\nAccountant\x12K\n\x08\x44\x65scribe\x12\x1e.smaragdine.v1.DescribeRequest\x1a\x1f.smaragdine.v1.DescribeResponse\x12\x42\n\x05Start\x12\x1b.smaragdine.v1.StartRequest\x1a\x1c.smaragdine.v1.StartResponse\x12I\n\x06Record\x12\x1c.smaragdine.v1.RecordRequest\x1a\x1d.smaragdine.v1.RecordResponse(\x01\x30\x01\x12?\n\x04Stop\x12\x1a.smaragdine.v1.StopRequest\x1a\x1b.smaragdine.v1.StopResponse\x12\x44\n\x05\x46\x65tch\x12\x1b.smaragdine.v1.FetchRequest\x1a\x1c.smaragdine.v1.FetchResponse0\x01\x12H\n\x07Release\x12\x1d.smaragdine.v1.ReleaseRequest\x1a\x1e.smaragdine.v1.ReleaseResponse\x12\x44\n\x05Watch\x12\x1b.smaragdine.v1.WatchRequest\x1a\x1c.smaragdine.v1.WatchResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,31 +51,31 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_STARTRESPONSE']._serialized_start=973
   _globals['_STARTRESPONSE']._serialized_end=1164
   _globals['_RECORDREQUEST']._serialized_start=1167
-  _globals['_RECORDREQUEST']._serialized_end=1523
-  _globals['_RECORDRESPONSE']._serialized_start=1526
-  _globals['_RECORDRESPONSE']._serialized_end=1720
-  _globals['_RECORDRESPONSE_ADVICE']._serialized_start=1637
-  _globals['_RECORDRESPONSE_ADVICE']._serialized_end=1720
-  _globals['_STOPREQUEST']._serialized_start=1722
-  _globals['_STOPREQUEST']._serialized_end=1754
-  _globals['_STOPRESPONSE']._serialized_start=1756
-  _globals['_STOPRESPONSE']._serialized_end=1838
-  _globals['_FETCHREQUEST']._serialized_start=1840
-  _globals['_FETCHREQUEST']._serialized_end=1890
-  _globals['_FETCHRESPONSE']._serialized_start=1892
-  _globals['_FETCHRESPONSE']._serialized_end=1949
-  _globals['_RELEASEREQUEST']._serialized_start=1951
-  _globals['_RELEASEREQUEST']._serialized_end=1986
-  _globals['_RELEASERESPONSE']._serialized_start=1988
-  _globals['_RELEASERESPONSE']._serialized_end=2005
-  _globals['_WATCHREQUEST']._serialized_start=2007
-  _globals['_WATCHREQUEST']._serialized_end=2040
-  _globals['_WATCHRESPONSE']._serialized_start=2043
-  _globals['_WATCHRESPONSE']._serialized_end=2289
-  _globals['_WATCHRESPONSE_POWERWENTRY']._serialized_start=2196
-  _globals['_WATCHRESPONSE_POWERWENTRY']._serialized_end=2241
-  _globals['_WATCHRESPONSE_ENERGYJENTRY']._serialized_start=2243
-  _globals['_WATCHRESPONSE_ENERGYJENTRY']._serialized_end=2289
-  _globals['_ACCOUNTANT']._serialized_start=2292
-  _globals['_ACCOUNTANT']._serialized_end=2803
+  _globals['_RECORDREQUEST']._serialized_end=1566
+  _globals['_RECORDRESPONSE']._serialized_start=1569
+  _globals['_RECORDRESPONSE']._serialized_end=1763
+  _globals['_RECORDRESPONSE_ADVICE']._serialized_start=1680
+  _globals['_RECORDRESPONSE_ADVICE']._serialized_end=1763
+  _globals['_STOPREQUEST']._serialized_start=1765
+  _globals['_STOPREQUEST']._serialized_end=1797
+  _globals['_STOPRESPONSE']._serialized_start=1799
+  _globals['_STOPRESPONSE']._serialized_end=1881
+  _globals['_FETCHREQUEST']._serialized_start=1883
+  _globals['_FETCHREQUEST']._serialized_end=1933
+  _globals['_FETCHRESPONSE']._serialized_start=1935
+  _globals['_FETCHRESPONSE']._serialized_end=1992
+  _globals['_RELEASEREQUEST']._serialized_start=1994
+  _globals['_RELEASEREQUEST']._serialized_end=2029
+  _globals['_RELEASERESPONSE']._serialized_start=2031
+  _globals['_RELEASERESPONSE']._serialized_end=2048
+  _globals['_WATCHREQUEST']._serialized_start=2050
+  _globals['_WATCHREQUEST']._serialized_end=2083
+  _globals['_WATCHRESPONSE']._serialized_start=2086
+  _globals['_WATCHRESPONSE']._serialized_end=2332
+  _globals['_WATCHRESPONSE_POWERWENTRY']._serialized_start=2239
+  _globals['_WATCHRESPONSE_POWERWENTRY']._serialized_end=2284
+  _globals['_WATCHRESPONSE_ENERGYJENTRY']._serialized_start=2286
+  _globals['_WATCHRESPONSE_ENERGYJENTRY']._serialized_end=2332
+  _globals['_ACCOUNTANT']._serialized_start=2335
+  _globals['_ACCOUNTANT']._serialized_end=2846
 # @@protoc_insertion_point(module_scope)

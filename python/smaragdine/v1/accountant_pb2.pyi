@@ -121,7 +121,7 @@ class StartResponse(_message.Message):
     def __init__(self, recording: _Optional[str] = ..., start_ns: _Optional[int] = ..., realtime_offset_ns: _Optional[int] = ..., domains: _Optional[_Iterable[_Union[Domain, _Mapping]]] = ..., basis: _Optional[str] = ..., warning: _Optional[str] = ..., state_dir: _Optional[str] = ..., trace_json: _Optional[str] = ...) -> None: ...
 
 class RecordRequest(_message.Message):
-    __slots__ = ("recording", "sequence", "clock", "events", "step", "profile", "profiling", "model", "note")
+    __slots__ = ("recording", "sequence", "clock", "events", "step", "profile", "profiling", "model", "note", "steps")
     RECORDING_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     CLOCK_FIELD_NUMBER: _ClassVar[int]
@@ -131,6 +131,7 @@ class RecordRequest(_message.Message):
     PROFILING_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
     recording: str
     sequence: int
     clock: _trace_pb2.ClockPair
@@ -140,7 +141,8 @@ class RecordRequest(_message.Message):
     profiling: _trace_pb2.ProfilingSpan
     model: _trace_pb2.Model
     note: _trace_pb2.Note
-    def __init__(self, recording: _Optional[str] = ..., sequence: _Optional[int] = ..., clock: _Optional[_Union[_trace_pb2.ClockPair, _Mapping]] = ..., events: _Optional[_Union[_trace_pb2.EventBatch, _Mapping]] = ..., step: _Optional[_Union[_trace_pb2.Step, _Mapping]] = ..., profile: _Optional[_Union[_trace_pb2.Profile, _Mapping]] = ..., profiling: _Optional[_Union[_trace_pb2.ProfilingSpan, _Mapping]] = ..., model: _Optional[_Union[_trace_pb2.Model, _Mapping]] = ..., note: _Optional[_Union[_trace_pb2.Note, _Mapping]] = ...) -> None: ...
+    steps: _trace_pb2.StepBatch
+    def __init__(self, recording: _Optional[str] = ..., sequence: _Optional[int] = ..., clock: _Optional[_Union[_trace_pb2.ClockPair, _Mapping]] = ..., events: _Optional[_Union[_trace_pb2.EventBatch, _Mapping]] = ..., step: _Optional[_Union[_trace_pb2.Step, _Mapping]] = ..., profile: _Optional[_Union[_trace_pb2.Profile, _Mapping]] = ..., profiling: _Optional[_Union[_trace_pb2.ProfilingSpan, _Mapping]] = ..., model: _Optional[_Union[_trace_pb2.Model, _Mapping]] = ..., note: _Optional[_Union[_trace_pb2.Note, _Mapping]] = ..., steps: _Optional[_Union[_trace_pb2.StepBatch, _Mapping]] = ...) -> None: ...
 
 class RecordResponse(_message.Message):
     __slots__ = ("acknowledged", "advice", "problem")

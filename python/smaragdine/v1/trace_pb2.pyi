@@ -117,6 +117,12 @@ class Step(_message.Message):
     metrics: _containers.ScalarMap[str, float]
     def __init__(self, step: _Optional[int] = ..., epoch: _Optional[int] = ..., clock: _Optional[_Union[Clock, str]] = ..., start_ns: _Optional[int] = ..., end_ns: _Optional[int] = ..., traced: bool = ..., samples: _Optional[int] = ..., metrics: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
+class StepBatch(_message.Message):
+    __slots__ = ("steps",)
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    steps: _containers.RepeatedCompositeFieldContainer[Step]
+    def __init__(self, steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ...) -> None: ...
+
 class ProfilingSpan(_message.Message):
     __slots__ = ("clock", "start_ns", "end_ns")
     CLOCK_FIELD_NUMBER: _ClassVar[int]

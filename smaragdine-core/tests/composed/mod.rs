@@ -9,7 +9,7 @@ use smaragdine_core::wire::tensorflow::profiler::{
     XEvent, XEventMetadata, XLine, XPlane, XSpace, XStat, XStatMetadata, x_event, x_stat,
 };
 use smaragdine_core::wire::xla::{
-    HloComputationProto, HloInstructionProto, HloModuleProto, HloProto, OpMetadata, ShapeProto,
+    DotDimensionNumbers, HloComputationProto, HloInstructionProto, HloModuleProto, HloProto, OpMetadata, ShapeProto,
 };
 use smaragdine_core::xplane::{Profile, RawEvent, RawOp, decode};
 
@@ -170,4 +170,33 @@ pub(crate) fn program(computations: Vec<HloComputationProto>) -> HloProto {
 /// An execution of an instruction of program 7.
 pub(crate) fn executes(instruction: &str) -> [(&str, Stat<'_>); 2] {
     [("hlo_op", Stat::Text(instruction)), ("program_id", Stat::Number(7))]
+}
+
+/// Executions of instructions of one program on one thread, each 1,000 ns long and 1,000 ns after the other.
+pub(crate) fn executed(computations: Vec<HloComputationProto>, instructions: &[&str]) -> Profile {
+    let mut host = Plane::new("/host:CPU").line("tf_Compute/1");
+    for (start_ns, instruction) in (0..).step_by(2_000).zip(instructions) {
+        host = host.event(instruction, start_ns, start_ns + 1_000, &executes(instruction));
+    }
+    decoded(vec![host, Plane::of_programs(&[(7, program(computations))])])
+}
+
+pub(crate) fn fusion(members: Vec<HloInstructionProto>) -> Vec<HloComputationProto> {
+    let entry = vec![calling(90, "fusion", "m/dense/Relu", &[4], &[], 1)];
+    vec![computation(1, members), computation(2, entry)]
+}
+
+pub(crate) fn dot(id: i64, op_name: &str, shape: &[i64], operands: &[i64]) -> HloInstructionProto {
+    let dot_dimension_numbers = Some(DotDimensionNumbers { lhs_contracting_dimensions: vec![1] });
+    HloInstructionProto { dot_dimension_numbers, ..instruction(id, "dot", op_name, shape, operands) }
+}
+
+/// A loop whose body is one addition.
+pub(crate) fn looped() -> Vec<HloComputationProto> {
+    let body = vec![instruction(1, "add", "m/while/body/Add", &[8], &[])];
+    vec![computation(1, body), computation(2, vec![calling(3, "while", "m/while", &[8], &[], 1)])]
+}
+
+pub(crate) fn id(name: &str, number: u64) -> (&str, Stat<'_>) {
+    (name, Stat::Number(number))
 }
