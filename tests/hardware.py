@@ -30,25 +30,34 @@ class Truth:
     def __init__(self, path: Path) -> None:
         # The writer may be in the middle of its last line.
         rows = [json.loads(line) for line in path.read_text().splitlines()[:-1]]
-        self._computed_ns = [row["monotonic_ns"] for row in rows]
+        self._due_ns = [row["monotonic_ns"] for row in rows]
         self._written_ns = [row["written_ns"] for row in rows]
         self._rows = rows
 
     def energy_j(self, zone: str, start_ns: int, end_ns: int) -> float:
         """What the register gained between two instants of CLOCK_MONOTONIC; it moves once a millisecond."""
-        return (self._held_uj(zone, end_ns) - self._held_uj(zone, start_ns)) * 1e-6
+        return (self._held_uj(zone, self._written_ns, end_ns) - self._held_uj(zone, self._written_ns, start_ns)) * 1e-6
 
     def held_j(self, zone: str, from_ns: int, to_ns: int) -> tuple[float, float]:
         """The least and the most that a read between two instants can have shown, without wraps and resets.
 
         A register moves at some instant between the two that its row tells; on a busy machine they lie apart.
         """
-        least_uj = self._held_uj(zone, from_ns)
-        most_uj = self._rows[bisect.bisect_right(self._computed_ns, to_ns) - 1]["energy_uj"][zone]
+        least_uj = self._held_uj(zone, self._written_ns, from_ns)
+        most_uj = self._held_uj(zone, self._due_ns, to_ns)
         return least_uj * 1e-6, most_uj * 1e-6
 
-    def _held_uj(self, zone: str, at_ns: int) -> float:
-        row = self._rows[bisect.bisect_right(self._written_ns, at_ns) - 1]
+    def bounds_j(self, zone: str, start_ns: tuple[int, int], end_ns: tuple[int, int]) -> tuple[float, float]:
+        """The least and the most that the register can have gained from some instant of `start_ns` to one of `end_ns`.
+
+        Between the moment when an update is due and the one after which it has surely been made, it may show either.
+        """
+        least = self._held_uj(zone, self._written_ns, end_ns[0]) - self._held_uj(zone, self._due_ns, start_ns[1])
+        most = self._held_uj(zone, self._due_ns, end_ns[1]) - self._held_uj(zone, self._written_ns, start_ns[0])
+        return least * 1e-6, most * 1e-6
+
+    def _held_uj(self, zone: str, since_ns: list[int], at_ns: int) -> float:
+        row = self._rows[max(0, bisect.bisect_right(since_ns, at_ns) - 1)]
         held: float = row["energy_uj"][zone]
         return held
 

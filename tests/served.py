@@ -18,6 +18,9 @@ import pytest
 from hardware import Tree, Truth
 from smaragdine.daemon import find_binary, refusal
 
+# How often a fake register moves.
+UPDATE_NS = 1_000_000
+
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user, or mounts file systems")
 
 
@@ -136,14 +139,21 @@ class Recorded:
         return int(holes)
 
     def energy_error(self, tree: Tree | Truth, domain: str = "package-0", zone: str = "intel-rapl:0") -> float:
-        """How far the readings of a domain are from what its register really gained over them, as a fraction."""
+        """How far the readings of a domain are from what its register gained over them, as a fraction.
+
+        The register is looked up within the uncertainty that the first and the last reading state of their edges.
+        """
         truth = tree.truth if isinstance(tree, Tree) else tree
-        ((start_ns, end_ns, energy_j),) = self.sql(
-            f"select min(start_ns), max(end_ns), sum(energy_j) from {{readings}} where domain = '{domain}'"
+        ((start_ns, before_ns, end_ns, after_ns, energy_j),) = self.sql(
+            f"""select min(start_ns), arg_min(coalesce(edge_uncertainty_ns, {UPDATE_NS}), start_ns),
+                       max(end_ns), arg_max(coalesce(edge_uncertainty_ns, {UPDATE_NS}), end_ns), sum(energy_j)
+                from {{readings}} where domain = '{domain}'"""
         )
-        offset_ns = self.metadata["realtime_offset_ns"]
-        true_j = truth.energy_j(zone, start_ns - offset_ns, end_ns - offset_ns)
-        return float(abs(energy_j / true_j - 1))
+        start_ns, end_ns = (ns - self.metadata["realtime_offset_ns"] for ns in (start_ns, end_ns))
+        least_j, most_j = truth.bounds_j(
+            zone, (start_ns - before_ns, start_ns + before_ns), (end_ns - after_ns, end_ns + after_ns)
+        )
+        return float(max(0.0, least_j - energy_j, energy_j - most_j) / least_j)
 
     def ledger_error(self) -> float:
         """How far the ledger is from the readings of counted domains, as a fraction."""

@@ -18,7 +18,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve recordings on a Unix socket until SIGTERM, SIGINT or the end of the lifeline.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Account a trace directory anew, from its files alone.
     Account(Account),
     /// Rebuild a trace from the journal of a recording that did not end.

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Serve(options) => serve_until_told(options),
+        Command::Serve(options) => serve_until_told(*options),
         Command::Account(options) => Ok(reaccount(&options.trace, options.policy, &options.xspace)?),
         Command::Recover(options) => Ok(recover(&options.from, &options.output)?),
     }

@@ -100,22 +100,29 @@ pub(crate) fn listen_for_panics() {
     });
 }
 
-/// Gives a target its inputs, one after the other.
-pub(crate) fn fuzz(target: &str, percent: u64, mut run: impl FnMut(&mut Random)) {
+/// Gives a target its inputs, one after the other. It says of each whether it was taken for good.
+pub(crate) fn fuzz(target: &str, percent: u64, mut run: impl FnMut(&mut Random) -> bool) {
     listen_for_panics();
     let range = inputs(percent);
     let (first, count) = (range.start, range.end - range.start);
-    let mut slowest = (Duration::ZERO, first);
+    let (mut slowest, mut taken) = ((Duration::ZERO, first), 0);
     for input in range {
         let start = Instant::now();
         EXPECTED.set(true);
         let outcome = catch_unwind(AssertUnwindSafe(|| run(&mut Random::seeded(target, input))));
         EXPECTED.set(false);
-        assert!(
-            outcome.is_ok(),
-            "{target} panics on input {input}: SMARAGDINE_FUZZ_FROM={input} SMARAGDINE_FUZZ_INPUTS=1"
-        );
+        let Ok(accepted) = outcome else {
+            panic!("{target} panics on input {input}: SMARAGDINE_FUZZ_FROM={input} SMARAGDINE_FUZZ_INPUTS=1");
+        };
+        taken += u64::from(accepted);
         slowest = slowest.max((start.elapsed(), input));
     }
-    println!("{target}: {count} inputs from {first}, the slowest {} took {:.1?}", slowest.1, slowest.0);
+    say(target, first, count, taken);
+    println!("{target}: the slowest, {}, took {:.1?}", slowest.1, slowest.0);
+}
+
+/// Says what was tried. Inputs of which all are good, or none, would try nothing beyond the first check.
+pub(crate) fn say(target: &str, first: u64, count: u64, taken: u64) {
+    println!("{target}: {count} inputs from {first}, {taken} of them taken for good");
+    assert!(count < 100 || (0 < taken && taken < count), "{target}: {taken} of {count} inputs are taken for good");
 }

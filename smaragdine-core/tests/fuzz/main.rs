@@ -4,6 +4,8 @@
 //! a function of its number: `make fuzz` tries a million of them, `cargo test` 20,000 of the same, and
 //! `SMARAGDINE_FUZZ_FROM=N SMARAGDINE_FUZZ_INPUTS=1` the one that failed again.
 
+#![allow(clippy::print_stdout, reason = "says how many inputs were tried")]
+
 mod bytes;
 mod files;
 mod harness;

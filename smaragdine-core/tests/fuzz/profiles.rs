@@ -47,9 +47,7 @@ fn name_all(profile: &Profile, graphs: Vec<Graph>) {
 fn no_xspace_makes_the_decoder_panic() {
     let corpus = corpus(&["2.21/keras.xplane.pb", "2.21/xla.xplane.pb", "2.18/xla.xplane.pb"]);
     fuzz("xspace", 25, |random| {
-        if let Ok(profile) = xplane::decode(&mutated(&corpus, random)) {
-            name_all(&profile, Vec::new());
-        }
+        xplane::decode(&mutated(&corpus, random)).map(|profile| name_all(&profile, Vec::new())).is_ok()
     });
 }
 
@@ -59,9 +57,7 @@ fn no_run_metadata_makes_the_decoder_panic() {
     fuzz("run metadata", 15, |random| {
         let bytes = mutated(&corpus, random);
         let graphs = Graph::decode_executed(&bytes).unwrap_or_default();
-        if let Ok(profile) = step_stats::decode(&bytes) {
-            name_all(&profile, graphs);
-        }
+        step_stats::decode(&bytes).map(|profile| name_all(&profile, graphs)).is_ok()
     });
 }
 
@@ -69,8 +65,6 @@ fn no_run_metadata_makes_the_decoder_panic() {
 fn no_graph_makes_the_decoder_panic() {
     let corpus = corpus(&["2.21/keras.graph.pb", "2.21/session.graph.pb"]);
     fuzz("graph", 10, |random| {
-        if let Ok(graph) = Graph::decode(&mutated(&corpus, random)) {
-            name_all(&Profile::default(), vec![graph]);
-        }
+        Graph::decode(&mutated(&corpus, random)).map(|graph| name_all(&Profile::default(), vec![graph])).is_ok()
     });
 }

@@ -18,7 +18,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
 use crate::files::requests;
-use crate::harness::{Random, inputs, listen_for_panics, stray_panics};
+use crate::harness::{Random, inputs, listen_for_panics, say, stray_panics};
 use crate::wire::{self, Value};
 
 /// Messages as bytes, whatever is in them.
@@ -194,7 +194,7 @@ async fn no_message_makes_a_call_panic() {
     client.start_anew().await;
     let requests = requests();
     let range = inputs(15);
-    let (first, count) = (range.start, range.end - range.start);
+    let (first, count, mut answered) = (range.start, range.end - range.start, 0);
     for input in range {
         let mut random = Random::seeded("rpc", input);
         let call = choose(&mut random);
@@ -212,6 +212,7 @@ async fn no_message_makes_a_call_panic() {
             })
             .collect();
         let answers = client.call(call, messages).await;
+        answered += u64::from(!answers.is_empty());
         let panics = stray_panics();
         assert!(
             panics.is_empty(),
@@ -229,5 +230,5 @@ async fn no_message_makes_a_call_panic() {
     }
     let _ = leave.send(());
     serving.await.unwrap().unwrap();
-    println!("rpc: {count} inputs from {first}");
+    say("rpc", first, count, answered);
 }

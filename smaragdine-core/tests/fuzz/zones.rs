@@ -77,7 +77,7 @@ fn read(source: &mut dyn Source) {
 #[test]
 fn no_powercap_tree_makes_the_reader_panic() {
     let dir = tempfile::tempdir().unwrap();
-    fuzz("zones", 12, |random| {
+    fuzz("zones", 14, |random| {
         let root = dir.path().join("powercap");
         fs::create_dir(&root).unwrap();
         let mut parents = vec![root.clone()];
@@ -91,10 +91,9 @@ fn no_powercap_tree_makes_the_reader_panic() {
                 parents.push(zone);
             }
         }
-        if let Ok(mut powercap) = Powercap::open(&root) {
-            read(&mut powercap);
-        }
+        let opened = Powercap::open(&root).map(|mut powercap| read(&mut powercap));
         fs::remove_dir_all(&root).unwrap();
+        opened.is_ok()
     });
 }
 
@@ -117,9 +116,8 @@ fn no_hardware_monitor_makes_the_reader_panic() {
                 random,
             );
         }
-        if let Ok(mut hwmon) = Hwmon::open(&root) {
-            read(&mut hwmon);
-        }
+        let opened = Hwmon::open(&root).map(|mut hwmon| read(&mut hwmon));
         fs::remove_dir_all(&root).unwrap();
+        opened.is_ok()
     });
 }
