@@ -24,7 +24,8 @@ pub(crate) struct Tree {
 
 impl Tree {
     pub(crate) fn start(root: &Path, watts: f64, range_uj: u64) -> Self {
-        let layout = Layout { package: vec![Waveform::Constant { watts }], dram: vec![], range_uj, ..Layout::default() };
+        let layout =
+            Layout { package: vec![Waveform::Constant { watts }], dram: vec![], range_uj, ..Layout::default() };
         let tree = fake_powercap::Tree::create(root, &layout).unwrap();
         let root = tree.powercap_root();
         let stop = Arc::new(AtomicBool::new(false));
