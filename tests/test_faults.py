@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from accounted import Account, Daemon, record, register_uj, serving
+import smaragdine
+from accounted import Account, Daemon, busy, record, register_uj, serving
 from hardware import Tree, built, powercap_tree
 from smaragdine import Trace
-from smaragdine.messages import ClockPair
 
 PACKAGE = "intel-rapl:0"
 HOUR_NS = 3_600_000_000_000
@@ -143,21 +143,36 @@ def test_a_register_that_a_driver_s_reload_resets_is_a_gap_as_long_as_the_reload
 
 @pytest.mark.parametrize("hours", [1, -1])
 def test_a_wall_clock_that_is_stepped_by_an_hour_moves_nothing(
-    recorded: Recorder, monkeypatch: pytest.MonkeyPatch, hours: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int
 ) -> None:
     """The client's stamps are all that the daemon sees of the wall clock once a recording runs."""
     real = time.time_ns
-    stepped_at_ns: list[int] = []
-
-    def step(daemon: Daemon, tree: Tree) -> None:
-        time.sleep(0.5)
-        monkeypatch.setattr(time, "time_ns", lambda: real() + hours * HOUR_NS)
-        stepped_at_ns.append(ClockPair.now().monotonic_ns)
-
-    package, _, _ = recorded(act=step)
+    began_ns: list[int] = []
+    with (
+        powercap_tree(tmp_path / "tree") as tree,
+        serving(tmp_path, monkeypatch, tree.root),
+        smaragdine.record(tmp_path / "out", require_measured=True) as recording,
+    ):
+        for step in (0, hours * HOUR_NS):
+            monkeypatch.setattr(time, "time_ns", lambda step=step: real() + step)
+            began_ns.append(time.monotonic_ns())
+            with recording.step():
+                start_ns = time.time_ns()
+                busy(0.5)
+                recording.events([smaragdine.Event("net/dense/MatMul", start_ns, time.time_ns())])
+            # Messages wait for each other; a pair of clocks goes with each.
+            time.sleep(1)
     monkeypatch.undo()
+    trace = Trace.open(tmp_path / "out")
+    package = Account(trace, "package-0")
+    package.hold(tree.truth, PACKAGE)
     assert not package.gaps
-    assert package.trace.metadata.raw["end_ns"] - package.trace.metadata.raw["start_ns"] < 60e9
+    (change,) = trace.metadata.raw["clock_changes"]
+    assert change["step_ns"] == pytest.approx(hours * HOUR_NS, abs=1e8)
+    for table in ("events", "steps"):
+        starts = trace.sql(f"select start_ns from {table} order by start_ns").fetchall()
+        placed = [start_ns - package.offset_ns for (start_ns,) in starts]
+        assert placed == pytest.approx(began_ns, abs=1e8), table
 
 
 def gpus(directory: Path, text: str) -> tuple[str, ...]:

@@ -102,9 +102,12 @@ fn excluded_processes_are_the_daemon_s_even_below_the_application() {
 }
 
 #[test]
-fn a_pid_that_is_nobody_s_is_unknown_with_a_reason() {
-    let (sampler, samples) = sample(0, vec![]);
-    let report = sampler.stop();
-    assert!(samples.try_iter().flatten().all(|sample| sample.app.is_none() && sample.idle.is_some()));
-    assert!(report.problems[0].contains("process 0 is not visible"), "{report:?}");
+fn a_process_that_cannot_be_seen_has_an_unknown_share_with_a_reason() {
+    // 0 is what the kernel says of a caller in a pid namespace beside the daemon's.
+    for (pid, reason) in [(0, "a pid namespace that the daemon cannot see"), (i32::MAX, "is not visible")] {
+        let (sampler, samples) = sample(pid, vec![]);
+        let report = sampler.stop();
+        assert!(samples.try_iter().flatten().all(|sample| sample.app.is_none() && sample.idle.is_some()));
+        assert!(report.problems[0].contains(reason), "{report:?}");
+    }
 }
