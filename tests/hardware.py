@@ -34,6 +34,11 @@ class Truth:
         self._written_ns = [row["written_ns"] for row in rows]
         self._rows = rows
 
+    @property
+    def until_ns(self) -> int:
+        """CLOCK_MONOTONIC up to which it is known; the writer is some way ahead of what it wrote down."""
+        return int(self._written_ns[-1])
+
     def energy_j(self, zone: str, start_ns: int, end_ns: int) -> float:
         """What the register gained between two instants of CLOCK_MONOTONIC; it moves once a millisecond."""
         return (self._held_uj(zone, self._written_ns, end_ns) - self._held_uj(zone, self._written_ns, start_ns)) * 1e-6
