@@ -126,6 +126,22 @@ def test_arrows_pass_operations_without_energy() -> None:
     assert arrows(edd.find("net")) == {("a", "b"), ("a", "c"), ("c", "b")}
 
 
+def test_arrows_of_one_pass_never_lead_through_another() -> None:
+    ops = [
+        OpName(op, qtn, "net", phase)
+        for op, (qtn, phase) in enumerate(
+            [("gradients/net/a", "backward"), ("net/b", "forward"), ("gradients/net/c", "backward")]
+        )
+    ]
+    rows = [
+        FootprintRow(op.op, op.qtn, op.layer, "Op", op.phase, "CPU:0", "measured", 1.0, None, None, 1.0, 1)
+        for op in ops
+    ]
+    footprint = Footprint(tuple(rows), "equal", NO_COVERAGE)
+    edd = EDD.of(footprint, "backward", ops=ops, edges=[(0, 1), (1, 2)])
+    assert [box for box in edd.walk() if box.arrows] == []
+
+
 def test_a_trace_without_a_graph_has_no_arrows() -> None:
     edd = edd_of(synthetic_trace.Program.bert(1))
     assert all(not box.arrows for box in edd.walk())

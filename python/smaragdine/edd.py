@@ -239,7 +239,7 @@ class _Builder:
         left_out = {op.op for op in ops if self.grouped and op.phase == "backward"}
         arrows: dict[EDD, dict[tuple[EDD, EDD], int]] = {}
         drawn = {op for op, path in keys.items() if self._box(path) is not None}
-        for from_op, to_op in _between(drawn - left_out, drawn, edges):
+        for from_op, to_op in _between(drawn - left_out, drawn, keys.keys() - drawn, edges):
             level = self.root
             for source, target in zip(keys[from_op], keys[to_op], strict=False):
                 inside = self.below[level]
@@ -259,8 +259,10 @@ class _Builder:
         return box
 
 
-def _between(targets: Set[int], sources: Set[int], edges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The edges from `sources` to `targets`; operations that are no source, for the profiler hid them, are passed."""
+def _between(
+    targets: Set[int], sources: Set[int], passed: Set[int], edges: Iterable[tuple[int, int]]
+) -> Iterator[tuple[int, int]]:
+    """The edges from `sources` to `targets`, also by way of operations that are `passed`: the profiler hid them."""
     inputs: dict[int, list[int]] = {}
     for from_op, to_op in edges:
         inputs.setdefault(to_op, []).append(from_op)
@@ -274,5 +276,5 @@ def _between(targets: Set[int], sources: Set[int], edges: Iterable[tuple[int, in
             seen.add(op)
             if op in sources:
                 yield op, target
-            else:
+            elif op in passed:
                 waiting += inputs.get(op, ())
