@@ -1,4 +1,4 @@
-"""What the tests share: a daemon that writes down what it was told."""
+"""What the tests share: a daemon that writes down what it was told, and a tree of registers that move."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from hardware import Tree, powercap_tree
 
 HERE = Path(__file__).parent
 
@@ -51,3 +54,10 @@ def told(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: 
     monkeypatch.setenv("FAKE_TOLD", str(tmp_path / "told.jsonl"))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(p for p in sys.path if p))
     return Told(tmp_path / "told.jsonl")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Iterator[Tree]:
+    """A package and its DRAM, as `hardware.powercap_tree` moves them by default."""
+    with powercap_tree(tmp_path / "tree") as tree:
+        yield tree

@@ -16,7 +16,12 @@ import duckdb
 import pytest
 
 from hardware import Tree
+from smaragdine.client import Client
 from smaragdine.daemon import find_binary, refusal
+from smaragdine.output import Output
+
+# What every fault may leave of error in the energy of a register (docs/reliability.md).
+MOST_ERROR = 0.001
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user, or mounts file systems")
 
@@ -161,3 +166,18 @@ class Recorded:
             " where domain in (select distinct domain from {ledger}))"
         )
         return float(abs(ledger_j / readings_j - 1))
+
+    def assert_whole(self, tree: Tree, *, state: str = "complete") -> None:
+        """The register's energy without a hole, and a ledger that closes."""
+        assert self.metadata["state"] == state
+        assert self.energy_error(tree) <= MOST_ERROR
+        assert self.holes_ns() == 0
+        assert self.ledger_error() <= 1e-9
+
+
+def fetched(client: Client, recording: str, to: Path) -> Recorded:
+    """Stops a recording and fetches its trace, as a program does at its end."""
+    client.stop(recording)
+    Output.claim(to).receive(client.fetch(recording))
+    client.release(recording)
+    return Recorded(to)

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from hardware import Tree, powercap_tree
+from hardware import Tree
 from served import Other, Recorded, RefusedError, needs_root, served, wait_until
 
 ALICE, BOB, EVE, WARD = 61_001, 61_002, 61_003, 61_004
 USERS, OBSERVERS = 62_001, 62_002
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Iterator[Tree]:
-    with powercap_tree(tmp_path / "tree") as tree:
-        yield tree
 
 
 @pytest.fixture

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from hardware import Tree, powercap_tree
+from hardware import Tree
 from served import Other, Recorded, needs_root, served, wait_until
 
 DAEMON_UID = 61_010
 # Times in /proc advance by ticks of this length.
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Iterator[Tree]:
-    with powercap_tree(tmp_path / "tree") as tree:
-        yield tree
 
 
 def fetched(client: Other, recording: str, to: Path) -> Recorded:
