@@ -18,6 +18,7 @@ from smaragdine.errors import SmaragdineError
 
 from .claim import MEASURED, MODELLED, Finding
 from .claim import WAVEFORM as KNOWN_WAVEFORM
+from .ending import failed
 from .recordings import has_sensor, recorded
 from .scale import SCALES, Scale
 from .setting import OWN, WAVEFORM, Setting
@@ -113,9 +114,7 @@ def run(description: str | None, experiment: str, conduct: Callable[[Bench], Seq
     try:
         bench.conclude(conduct(bench))
     except SmaragdineError as error:
-        hint = f"\nhint: {error.hint}" if error.hint else ""
-        print(f"error: {error.message}{hint}", file=sys.stderr)
-        return error.exit_code or 1
+        return failed(error)
     print(f"{experiment}: {time.monotonic() - began:.0f} s", file=sys.stderr)
     return 0
 

@@ -17,6 +17,7 @@ from experiments.models.keras_bert import arrays, build
 from smaragdine.errors import SmaragdineError
 from smaragdine.keras import EnergyCallback
 
+from .ending import failed
 from .setting import Setting
 
 # Quicker than the paper's pre-training, which goes on from where others' left off: this one begins with random weights.
@@ -42,12 +43,8 @@ def main(setting: str, output: str, epochs: str, *data: str) -> int:
             inputs, labels, batch_size=size.batch, epochs=int(epochs), verbose=0, callbacks=[callback, Progress()]
         )
         callback.finish()
-    except SmaragdineError as error:
-        print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
-        return error.exit_code
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    except (SmaragdineError, OSError, ValueError) as error:
+        return failed(error)
     return 0
 
 

@@ -20,6 +20,8 @@ import tensorflow as tf
 from smaragdine.errors import SmaragdineError
 from smaragdine.keras import EnergyCallback
 
+from .ending import failed
+
 v1: Any = tf.compat.v1
 
 # Two windows: time and energy are those of the predictions beside them, which no profiler slows.
@@ -50,8 +52,7 @@ def main(network: str, pixels: str, rounds: str, output: str) -> int:
         model.predict(images, batch_size=1, verbose=0, callbacks=[callback])
         callback.finish()
     except SmaragdineError as error:
-        print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
-        return error.exit_code
+        return failed(error)
     return 0
 
 

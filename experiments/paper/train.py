@@ -22,6 +22,7 @@ from experiments.models.session import build
 from smaragdine.errors import SmaragdineError
 from smaragdine.tensorflow import EnergyHook
 
+from .ending import failed
 from .recordings import complete
 from .setting import Setting
 
@@ -70,12 +71,8 @@ def main(setting: str, output: str, runs: str, *data: str) -> int:
             began = time.monotonic()
             train(what, texts, path)
             print(f"{folder.name} run {run}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-    except SmaragdineError as error:
-        print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
-        return error.exit_code
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    except (SmaragdineError, OSError, ValueError) as error:
+        return failed(error)
     return 0
 
 

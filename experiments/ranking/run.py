@@ -26,7 +26,7 @@ def main() -> int:
         try:
             first, second = map(energies, traces or demos(Path(directory)))
         except SmaragdineError as error:
-            print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
+            print(f"error: {error}", file=sys.stderr)
             return error.exit_code
     layers = sorted(first.keys() | second.keys())
     correlation = spearman([first.get(layer, 0.0) for layer in layers], [second.get(layer, 0.0) for layer in layers])

@@ -80,7 +80,7 @@ class Sender:
         """Queues a step as `offer` does, with those that wait: a message for each would cost more than the step."""
         with self._changed:
             last = self._queue[-1].message if self._queue else None
-            if not (self._room and self.open and isinstance(last, StepBatch) and len(last.steps) < _MOST_STEPS):
+            if not (self._room > 0 and self.open and isinstance(last, StepBatch) and len(last.steps) < _MOST_STEPS):
                 return self.offer(StepBatch([step]))
             last.steps.append(step)
             self._room -= 1

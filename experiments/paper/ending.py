@@ -1,0 +1,13 @@
+"""How an experiment's command ends where it fails."""
+
+from __future__ import annotations
+
+import sys
+
+from smaragdine.errors import SmaragdineError
+
+
+def failed(error: SmaragdineError | OSError | ValueError) -> int:
+    """Tells on standard error what failed; returns the exit code."""
+    print(f"error: {error}", file=sys.stderr)
+    return error.exit_code if isinstance(error, SmaragdineError) else 2
