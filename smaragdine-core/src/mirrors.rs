@@ -71,23 +71,12 @@ fn agreeing(one: &[Reading], other: &[Reading]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::{Basis, Flag, Flags};
+    use crate::trace::{Flag, Flags};
 
     const MS: i64 = 1_000_000;
 
     fn domain(name: &str) -> Domain {
-        Domain {
-            name: name.to_owned(),
-            device: "CPU:0".to_owned(),
-            parent: None,
-            counted: true,
-            not_counted_because: None,
-            basis: Basis::Measured,
-            source: "powercap".to_owned(),
-            static_w: None,
-            range_uj: None,
-            scope: "socket:0".to_owned(),
-        }
+        Domain::new(name, "CPU:0", "powercap", "socket:0")
     }
 
     /// Readings every 4 ms whose energies `energy_j` gives by their number; one domain is read 10 µs after the other.

@@ -8,7 +8,7 @@ use composed::{Plane, START_NS, Stat, calling, computation, decoded, executes, i
 use smaragdine_core::account::account;
 use smaragdine_core::assembly::add_xspaces;
 use smaragdine_core::names::{Model, Namer};
-use smaragdine_core::trace::{Basis, Domain, Entry, Flags, Kind, Metadata, Policy, Reading, Step, Trace};
+use smaragdine_core::trace::{Domain, Entry, Flags, Kind, Metadata, Policy, Reading, Step, Trace};
 use smaragdine_core::xplane::{Profile, decode};
 
 const KERNEL: &str = "void cutlass::Kernel<cutlass_80_simt_sgemm_128x64_8x5_nn>(Params)";
@@ -235,18 +235,7 @@ fn step() -> Vec<u8> {
 
 /// Ten milliseconds in readings of one: the package at 50 W, the GPU at 100 W, all of the application.
 fn trace() -> Trace {
-    let domain = |name: &str, device: &str, scope: &str| Domain {
-        name: name.into(),
-        device: device.into(),
-        parent: None,
-        counted: true,
-        not_counted_because: None,
-        basis: Basis::Measured,
-        source: "replay".into(),
-        static_w: None,
-        range_uj: None,
-        scope: scope.into(),
-    };
+    let domain = |name: &str, device: &str, scope: &str| Domain::new(name, device, "replay", scope);
     let reading = |domain: u16, number: i64, energy_j: f64| Reading {
         domain,
         start_ns: START_NS + number * MS,

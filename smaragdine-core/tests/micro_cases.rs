@@ -172,18 +172,7 @@ fn an_event_that_comes_late_receives_only_what_is_not_yet_given_away() {
 }
 
 fn domain(name: &str, device: &str, counted: bool, basis: Basis) -> Domain {
-    Domain {
-        name: name.into(),
-        device: device.into(),
-        parent: None,
-        counted,
-        not_counted_because: None,
-        basis,
-        source: "replay".into(),
-        static_w: None,
-        range_uj: None,
-        scope: "socket:0".into(),
-    }
+    Domain { counted, basis, ..Domain::new(name, device, "replay", "socket:0") }
 }
 
 fn reading(domain: u16, start_us: i64, end_us: i64, watts: f64, app_share: Option<f64>) -> Reading {

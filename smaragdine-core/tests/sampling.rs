@@ -14,23 +14,12 @@ use smaragdine_core::source::edge_lock::EdgeLock;
 use smaragdine_core::source::powercap::Powercap;
 use smaragdine_core::source::replay::Replay;
 use smaragdine_core::source::{Observation, Source, Value};
-use smaragdine_core::trace::{Basis, Domain, Flag, Flags, Reading, SourceReport};
+use smaragdine_core::trace::{Domain, Flag, Flags, Reading, SourceReport};
 
 const MS: i64 = 1_000_000;
 
 fn domain(name: &str) -> Domain {
-    Domain {
-        name: name.to_owned(),
-        device: "CPU:0".to_owned(),
-        parent: None,
-        counted: true,
-        not_counted_because: None,
-        basis: Basis::Measured,
-        source: "test".to_owned(),
-        static_w: None,
-        range_uj: None,
-        scope: "socket:0".to_owned(),
-    }
+    Domain::new(name, "CPU:0", "test", "socket:0")
 }
 
 /// A register that holds what its script says of each read.

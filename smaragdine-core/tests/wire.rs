@@ -4,7 +4,7 @@
 use smaragdine_core::account::account;
 use smaragdine_core::assembly::assemble;
 use smaragdine_core::journal::{Journal, Record};
-use smaragdine_core::trace::{Basis, Domain, Flags, Metadata, Policy, Reading, SCHEMA_VERSION, ShareSample, Trace};
+use smaragdine_core::trace::{Domain, Flags, Metadata, Policy, Reading, SCHEMA_VERSION, ShareSample, Trace};
 use smaragdine_core::wire::v1;
 use smaragdine_core::wire::v1::record_request::Payload;
 
@@ -13,18 +13,7 @@ const START_NS: i64 = 1_760_000_000_000_000_000;
 const US: i64 = 1_000;
 
 fn domain() -> Domain {
-    Domain {
-        name: "package-0".into(),
-        device: "CPU:0".into(),
-        parent: None,
-        counted: true,
-        not_counted_because: None,
-        basis: Basis::Measured,
-        source: "powercap".into(),
-        static_w: None,
-        range_uj: None,
-        scope: "socket:0".into(),
-    }
+    Domain::new("package-0", "CPU:0", "powercap", "socket:0")
 }
 
 /// One watt for two milliseconds, all of it the application's, and what a client sent in `batches`, each with the

@@ -2,7 +2,7 @@
 
 use smaragdine_core::counter::{Counter, Interval};
 use smaragdine_core::source::{Observation, Value};
-use smaragdine_core::trace::{Basis, Domain, Flag, Flags, Metadata, Reading, Trace};
+use smaragdine_core::trace::{Domain, Flag, Flags, Metadata, Reading, Trace};
 
 use crate::noise::Noise;
 use crate::training::Training;
@@ -178,18 +178,7 @@ fn metadata(sensor: Sensor) -> Metadata {
         if sensor.is_slow() { ("GPU:0", "gpu-0", "nvml") } else { ("CPU:0", "package-0", "powercap") };
     Metadata {
         devices: vec![device.into()],
-        domains: vec![Domain {
-            name: name.into(),
-            device: device.into(),
-            parent: None,
-            counted: true,
-            not_counted_because: None,
-            basis: Basis::Measured,
-            source: source.into(),
-            static_w: None,
-            range_uj: None,
-            scope: "socket:0".into(),
-        }],
+        domains: vec![Domain::new(name, device, source, "socket:0")],
         ..Metadata::default()
     }
 }

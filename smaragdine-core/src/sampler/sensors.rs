@@ -98,24 +98,13 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::{Basis, Flags};
+    use crate::trace::Flags;
 
     const MS: i64 = 1_000_000;
 
     /// A register that counts its updates, looked at every `period_ns`; each hundredth look finds it standing.
     fn update_ns(update_ns: i64, period_ns: i64) -> Option<i64> {
-        let domain = Domain {
-            name: "package-0".to_owned(),
-            device: "CPU:0".to_owned(),
-            parent: None,
-            counted: true,
-            not_counted_because: None,
-            basis: Basis::Measured,
-            source: "powercap".to_owned(),
-            static_w: None,
-            range_uj: None,
-            scope: "socket:0".to_owned(),
-        };
+        let domain = Domain::new("package-0", "CPU:0", "powercap", "socket:0");
         let mut sensors = Sensors::new(&[domain]);
         for look in 0..1_000 {
             let read_start_ns = look * period_ns;

@@ -156,7 +156,7 @@ fn updated(before: &Observation, after: &Observation) -> Option<Observation> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::{Basis, Flags};
+    use crate::trace::Flags;
 
     const UPDATE_NS: i64 = 1_000_000;
 
@@ -192,18 +192,7 @@ mod tests {
     }
 
     fn domain(name: &str) -> Domain {
-        Domain {
-            name: name.into(),
-            device: "CPU:0".into(),
-            parent: None,
-            counted: true,
-            not_counted_because: None,
-            basis: Basis::Measured,
-            source: "milliseconds".into(),
-            static_w: None,
-            range_uj: None,
-            scope: String::new(),
-        }
+        Domain::new(name, "CPU:0", "milliseconds", "")
     }
 
     #[test]

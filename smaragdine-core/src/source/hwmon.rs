@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use super::power::Integral;
 use super::{Observation, Source, Unavailable, Value};
 use crate::clock::monotonic_ns;
-use crate::trace::{Basis, Domain, Flags};
+use crate::trace::{Domain, Flags};
 
 /// Reads the energy and power meters below a hwmon root.
 #[derive(Debug)]
@@ -193,18 +193,10 @@ fn domain(chip: &str, label: &str) -> Domain {
         .chars()
         .map(|character| if character.is_ascii_alphanumeric() { character.to_ascii_lowercase() } else { '-' })
         .collect();
-    Domain {
-        name: format!("hwmon-{chip}-{slug}"),
-        device: module.map_or("CPU:0".to_owned(), |number| format!("MODULE:{number}")),
-        parent: None,
-        counted: because.is_none(),
-        not_counted_because: because.map(str::to_owned),
-        basis: Basis::Measured,
-        source: "hwmon".into(),
-        static_w: None,
-        range_uj: None,
-        scope: format!("socket:{}", socket.or(module).or(grace).unwrap_or(0)),
-    }
+    let device = module.map_or("CPU:0".to_owned(), |number| format!("MODULE:{number}"));
+    let scope = format!("socket:{}", socket.or(module).or(grace).unwrap_or(0));
+    let domain = Domain::new(&format!("hwmon-{chip}-{slug}"), &device, "hwmon", &scope);
+    Domain { counted: because.is_none(), not_counted_because: because.map(str::to_owned), ..domain }
 }
 
 /// The first line of a file, trimmed, unless it is empty.

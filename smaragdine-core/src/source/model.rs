@@ -165,16 +165,9 @@ impl Source for Model {
 
 fn domain(socket: u32, cpus: u32) -> Domain {
     Domain {
-        name: format!("package-{socket}"),
-        device: "CPU:0".to_owned(),
-        parent: None,
-        counted: true,
-        not_counted_because: None,
         basis: Basis::Modelled,
-        source: "model".to_owned(),
         static_w: Some(IDLE_W * f64::from(cpus)),
-        range_uj: None,
-        scope: format!("socket:{socket}"),
+        ..Domain::new(&format!("package-{socket}"), "CPU:0", "model", &format!("socket:{socket}"))
     }
 }
 

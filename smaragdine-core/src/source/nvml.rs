@@ -22,7 +22,7 @@ pub(crate) use meter::Handle;
 use meter::{Meter, Register};
 
 use super::{Observation, Source, Unavailable};
-use crate::trace::{Basis, Domain};
+use crate::trace::Domain;
 
 /// What the driver installs; the second name comes with its development files.
 const LIBRARIES: [&str; 2] = ["libnvidia-ml.so.1", "libnvidia-ml.so"];
@@ -144,18 +144,9 @@ impl Source for Nvml {
 }
 
 fn domain(name: &str, number: usize, parent: Option<String>, not_counted_because: Option<String>) -> Domain {
-    Domain {
-        name: name.to_owned(),
-        device: format!("GPU:{number}"),
-        parent,
-        counted: not_counted_because.is_none(),
-        not_counted_because,
-        basis: Basis::Measured,
-        source: "nvml".into(),
-        static_w: None,
-        range_uj: None,
-        scope: format!("gpu:{number}"),
-    }
+    let (device, scope) = (format!("GPU:{number}"), format!("gpu:{number}"));
+    let counted = not_counted_because.is_none();
+    Domain { parent, counted, not_counted_because, ..Domain::new(name, &device, "nvml", &scope) }
 }
 
 /// A GPU with its number in the trace.

@@ -34,3 +34,22 @@ pub struct Domain {
     /// Whose shares apply: `socket:0`, `gpu:0`.
     pub scope: String,
 }
+
+impl Domain {
+    /// A register that is measured and counted, and of which nothing else is known.
+    #[must_use]
+    pub fn new(name: &str, device: &str, source: &str, scope: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            device: device.to_owned(),
+            parent: None,
+            counted: true,
+            not_counted_because: None,
+            basis: Basis::Measured,
+            source: source.to_owned(),
+            static_w: None,
+            range_uj: None,
+            scope: scope.to_owned(),
+        }
+    }
+}

@@ -79,23 +79,11 @@ fn most_j(domain: &Domain, reading: &Reading, suspensions: &[Suspension]) -> f64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::Basis;
 
     const S: i64 = 1_000_000_000;
 
     fn domain(range_uj: Option<u64>) -> Domain {
-        Domain {
-            name: "package-0".to_owned(),
-            device: "CPU:0".to_owned(),
-            parent: None,
-            counted: true,
-            not_counted_because: None,
-            basis: Basis::Measured,
-            source: "powercap".to_owned(),
-            static_w: None,
-            range_uj,
-            scope: "socket:0".to_owned(),
-        }
+        Domain { range_uj, ..Domain::new("package-0", "CPU:0", "powercap", "socket:0") }
     }
 
     fn reading(start_s: i64, end_s: i64, energy_j: f64, flags: &[Flag]) -> Reading {

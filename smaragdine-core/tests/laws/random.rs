@@ -97,18 +97,7 @@ pub(crate) fn reading() -> impl Strategy<Value = Reading> {
 }
 
 pub(crate) fn domain(name: &str, device: &str, counted: bool, basis: Basis) -> Domain {
-    Domain {
-        name: name.into(),
-        device: device.into(),
-        parent: None,
-        counted,
-        not_counted_because: None,
-        basis,
-        source: "replay".into(),
-        static_w: None,
-        range_uj: None,
-        scope: "socket:0".into(),
-    }
+    Domain { counted, basis, ..Domain::new(name, device, "replay", "socket:0") }
 }
 
 /// A trace of which the application has all energy.

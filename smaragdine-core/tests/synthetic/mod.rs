@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use smaragdine_core::trace::{
-    Basis, Domain, Event, Flag, Flags, Kind, Metadata, Op, Phase, Reading, SCHEMA_VERSION, SourceReport, State, Step,
-    Trace,
+    Domain, Event, Flag, Flags, Kind, Metadata, Op, Phase, Reading, SCHEMA_VERSION, SourceReport, State, Step, Trace,
 };
 
 pub(crate) const START_NS: i64 = 1_760_000_000_000_000_000;
@@ -24,16 +23,8 @@ pub(crate) fn trace() -> Trace {
 
 fn metadata() -> Metadata {
     let domain = |name: &str, device: &str, source: &str, scope: &str| Domain {
-        name: name.into(),
-        device: device.into(),
-        parent: None,
-        counted: true,
-        not_counted_because: None,
-        basis: Basis::Measured,
-        source: source.into(),
-        static_w: None,
         range_uj: (source == "powercap").then_some(262_143_328_850),
-        scope: scope.into(),
+        ..Domain::new(name, device, source, scope)
     };
     let mut psys = domain("psys", "CPU:0", "powercap", "");
     psys.counted = false;
