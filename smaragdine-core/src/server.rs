@@ -20,6 +20,9 @@ const LARGEST_REQUEST: usize = 4 << 20;
 const LARGEST_HEADERS: u32 = 16 << 10;
 /// Calls of one connection at once: a few for each of the recordings of a process.
 const MOST_STREAMS: u32 = 128;
+/// What one stream sends ahead of being read. A connection has room for that of all: the room is shared, and one stream
+/// that is not read from would hold the others up.
+const SENT_AHEAD: u32 = 256 << 10;
 
 /// How often recordings that nobody fetched are looked at.
 const SWEEP: Duration = Duration::from_secs(3600);
@@ -57,6 +60,8 @@ pub async fn serve(
         .max_concurrent_streams(MOST_STREAMS)
         .concurrency_limit_per_connection(MOST_STREAMS as usize)
         .http2_max_header_list_size(LARGEST_HEADERS)
+        .initial_stream_window_size(SENT_AHEAD)
+        .initial_connection_window_size(MOST_STREAMS * SENT_AHEAD)
         .add_service(service)
         .serve_with_incoming_shutdown(incoming(listener, places.clone()), async {
             take_leave(&daemon, &places, shutdown, grace).await;
