@@ -16,8 +16,8 @@ from .size import Size
 Tensor = Any
 
 
-def build(size: Size, *, rate: float = 2e-5, seed: int = 0) -> Any:
-    """A compiled `keras.Model` with random weights.
+def build(size: Size, *, rate: Any = 2e-5, seed: int = 0) -> Any:
+    """A compiled `keras.Model` with random weights, trained at a `rate` or by a schedule of rates.
 
     Inputs: `tokens` int32 (batch, sequence), `positions` int32 (batch, predictions); outputs: logits of `words`
     (batch, predictions, vocabulary) and `follows` (batch, 2). Sequences have no padding.
