@@ -8,6 +8,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,28 @@ def test_another_profiler_is_left_alone_and_energy_measured(
     assert len(told.all("step")) == 200
     assert not any(step.get("traced") for step in told.all("step"))
     assert list((tmp_path / "theirs").rglob("*.xplane.pb"))
+
+
+def test_the_training_goes_on_while_a_profiler_is_stopped(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    further = threading.Event()
+    stop = tf.profiler.experimental.stop
+
+    def slow() -> None:
+        assert further.wait(30), "no step ran meanwhile"
+        stop()
+
+    monkeypatch.setattr(tf.profiler.experimental, "stop", slow)
+    runs_on = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: further.set() if batch > 5 else None
+    )
+    callback = EnergyCallback(tmp_path / "out", window=2, every=50)
+    model().fit(*data(), batch_size=10, verbose=0, callbacks=[callback, runs_on])
+    assert "lost" not in caplog.text
+    assert [int(step["step"]) for step in told.all("step") if step.get("traced")] == [2, 3]
+    assert [one["format"] for one in told.all("profile")].count(XSPACE) == 1
+    assert not [thread for thread in threading.enumerate() if thread.name == "smaragdine-stopper"]
 
 
 def test_a_profiler_that_others_stop_fails_nothing(

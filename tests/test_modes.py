@@ -87,6 +87,7 @@ def check(trace: Trace, expected: set[str], phases: set[str]) -> None:
     assert column(trace, f"select qtn {ran} and phase in ('forward', 'backward') and {stray}") == set()
     assert column(trace, f"select qtn {ran} and layer = 'unknown'") == set()
     assert column(trace, "select count(*) > 0 from edges") == {True}
+    assert column(trace, "select count(*) from events join steps using (step) where not traced") == {0}
 
 
 def compiling(trace: Trace) -> list[int]:

@@ -27,6 +27,12 @@ def test_own_cost_is_own_time_and_the_excess_of_traced_steps() -> None:
     assert cost.traced_share == 0.25
 
 
+def test_steps_during_which_a_profiler_is_stopped_are_part_of_its_cost() -> None:
+    steps, traced, stopping = [1.0, 1.5, 1.25, 1.0], [False, True, False, False], [False, False, True, False]
+    assert own_cost(steps, traced, [0.0] * 4, stopping).excess_s == 0.75
+    assert own_cost(steps, traced, [0.0] * 4, stopping).traced == 1
+
+
 def test_a_machine_that_slows_down_adds_no_excess() -> None:
     steps = [1.0] * 20 + [2.0] * 20
     traced = [number in (5, 35) for number in range(40)]

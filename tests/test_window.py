@@ -22,7 +22,8 @@ class Training:
     def run(self, steps: int) -> Training:
         for step in range(steps):
             if self.windows.wants_close():
-                self.windows.closed(self.stop_s)
+                self.windows.closed()
+                self.windows.stopped(self.stop_s)
                 self.windows.shipped(self.ship_s)
                 self.now += self.stop_s
             if self.windows.wants_open():
@@ -61,20 +62,43 @@ def test_a_cheap_profiler_traces_more() -> None:
 
 
 def test_no_window_opens_while_the_last_is_still_shipped() -> None:
-    training = Training(window=1)
-    training.run(4)
-    training.windows.closed(0.0) if training.windows.wants_close() else None
-    training.now += 1e6
-    windows = Windows(1, now=lambda: training.now)
+    now = 100.0
+    windows = Windows(1, now=lambda: now)
     for _ in range(WARM_UP_STEPS):
         windows.stepped(1.0)
     windows.opened(0.001)
     windows.stepped(1.0)
-    windows.closed(0.001)
-    training.now += 1e6
+    windows.closed()
+    windows.stopped(0.001)
+    now += 1e6
     assert not windows.wants_open()
     windows.shipped(0.001)
     assert windows.wants_open()
+
+
+def test_steps_during_which_a_profiler_is_stopped_say_nothing_of_how_long_steps_take() -> None:
+    now = 100.0
+    windows = Windows(1, now=lambda: now)
+
+    def window(traced_s: float) -> float:
+        before = windows.spent_s
+        windows.opened(0.0)
+        windows.stepped(traced_s)
+        windows.closed()
+        return windows.spent_s - before
+
+    for _ in range(4):
+        windows.stepped(1.0)
+    assert window(1.5) == pytest.approx(0.5)
+    windows.stopping()
+    for _ in range(40):
+        windows.stepped(9.0)
+    windows.stopped(0.1)
+    windows.stepped(9.0)
+    windows.shipped(0.0)
+    for _ in range(3):
+        windows.stepped(1.0)
+    assert window(1.5) == pytest.approx(0.5)
 
 
 def test_a_number_opens_a_window_every_so_many_steps() -> None:

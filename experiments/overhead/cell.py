@@ -59,7 +59,11 @@ def measure(model: str, how: str, minutes: float, pairs: int, block_s: float, di
     trace = Trace.open(train(SUBJECTS[model], directory / "own", meter))
     counted = trace.steps[WARM_UP : len(meter.own_s)]
     step_s = [step.duration_s for step in counted]
-    own = own_cost(step_s, [step.traced for step in counted], meter.own_s[WARM_UP : WARM_UP + len(counted)])
+    offset_ns = trace.metadata.raw["realtime_offset_ns"]
+    stops = [(start_ns + offset_ns, end_ns + offset_ns) for start_ns, end_ns in meter.stops_ns]
+    stopping = [any(step.start_ns < end and start < step.end_ns for start, end in stops) for step in counted]
+    own_s = meter.own_s[WARM_UP : WARM_UP + len(counted)]
+    own = own_cost(step_s, [step.traced for step in counted], own_s, stopping)
     cpu = meter.cpu_time()
 
     order = alternating(pairs)

@@ -40,9 +40,12 @@ class Meter:
 
     def __init__(self, minutes: float) -> None:
         self.own_s: list[float] = []
+        # When profilers were being stopped in the background: from, to, in `CLOCK_MONOTONIC`.
+        self.stops_ns: list[tuple[int, int]] = []
         self.over = False
         self._minutes = minutes
         self._began_s = self._ended_s = 0.0
+        self._stop_ns = 0
         self._fixed_cpu_s = 0.0
         # Appended to by any thread.
         self._cpu_s: list[float] = []
@@ -71,6 +74,15 @@ class Meter:
         self._cpu_s.append(time.thread_time() - cpu)
         if waited_for:
             self.own_s[-1] += time.perf_counter() - began
+
+    def stop_begins(self) -> None:
+        self._stop_ns = time.monotonic_ns()
+
+    def stop_ends(self) -> None:
+        """Call it on the thread that stopped the profiler; what the training's own does is measured anyway."""
+        if threading.current_thread() is not threading.main_thread():
+            self.stops_ns.append((self._stop_ns, time.monotonic_ns()))
+            self._cpu_s.append(time.thread_time())
 
     def end(self, work: Work) -> None:
         """The work after the last step."""

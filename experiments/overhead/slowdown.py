@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# A traced step is compared with the median of so many untraced ones around it: the machine's speed drifts.
+# A slower step is compared with the median of so many usual ones around it: the machine's speed drifts.
 NEIGHBOURS = 10
 RESAMPLES = 10_000
 
@@ -24,7 +24,7 @@ class OwnCost:
 
     @property
     def fraction(self) -> float:
-        """Own time on the training thread and excess of traced steps ÷ all step time."""
+        """Own time on the training thread and excess of slower steps ÷ all step time."""
         return (self.own_s + self.excess_s) / self.step_s
 
     @property
@@ -32,21 +32,25 @@ class OwnCost:
         return self.traced / self.steps
 
 
-def own_cost(step_s: Sequence[float], traced: Sequence[bool], own_s: Sequence[float]) -> OwnCost:
+def own_cost(
+    step_s: Sequence[float], traced: Sequence[bool], own_s: Sequence[float], stopping: Sequence[bool] | None = None
+) -> OwnCost:
     """Adds up what each step took, whether it was traced, and what the callback took before it, all in order of steps.
 
-    The excess of a traced step is its duration less the median of the nearest untraced steps; it may be negative.
-    Raises `ValueError` where lengths differ or no step is untraced.
+    `stopping`: whether a profiler was being stopped in the background while a step ran. The excess of such a step, and
+    of a traced one, is its duration less the median of the nearest other steps; it may be negative. Raises `ValueError`
+    where lengths differ or no other step is left.
     """
     steps, marks, own = np.asarray(step_s, float), np.asarray(traced, bool), np.asarray(own_s, float)
+    slower = marks if stopping is None else marks | np.asarray(stopping, bool)
     if not len(steps) == len(marks) == len(own):
         raise ValueError(f"{len(steps)} steps, {len(marks)} marks and {len(own)} own times do not belong together")
-    untraced = np.flatnonzero(~marks)
-    if not len(untraced):
+    usual = np.flatnonzero(~slower)
+    if not len(usual):
         raise ValueError("every step was traced, so there is nothing to compare with; run for longer")
     excess = 0.0
-    for number in np.flatnonzero(marks):
-        nearest = untraced[np.argsort(np.abs(untraced - number), kind="stable")[:NEIGHBOURS]]
+    for number in np.flatnonzero(slower):
+        nearest = usual[np.argsort(np.abs(usual - number), kind="stable")[:NEIGHBOURS]]
         excess += float(steps[number] - np.median(steps[nearest]))
     return OwnCost(len(steps), int(marks.sum()), float(steps.sum()), float(own.sum()), excess)
 

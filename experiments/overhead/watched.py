@@ -15,12 +15,24 @@ from .meter import Meter
 from .turns import Turns
 
 
-def count_turns(plan: Plan, watch: Meter | Turns) -> None:
-    """Lets windows open by their cost in training time that was on."""
+def watch_windows(plan: Plan, watch: Meter | Turns) -> None:
+    """Lets windows open by their cost in training time that was on, or tell when a profiler is being stopped."""
+    windows = plan.windows()
     if isinstance(watch, Turns):
-        windows = plan.windows()
         windows._now = watch.now
-        plan.windows = lambda: windows  # type: ignore[method-assign]
+    else:
+        stopping, stopped = windows.stopping, windows.stopped
+
+        def begins() -> None:
+            watch.stop_begins()
+            stopping()
+
+        def ends(seconds: float) -> None:
+            watch.stop_ends()
+            stopped(seconds)
+
+        windows.stopping, windows.stopped = begins, ends  # type: ignore[method-assign]
+    plan.windows = lambda: windows  # type: ignore[method-assign]
 
 
 class Callback(EnergyCallback):
@@ -29,7 +41,7 @@ class Callback(EnergyCallback):
     def __init__(self, output: Path, watch: Meter | Turns) -> None:
         super().__init__(output)
         self._watch = watch
-        count_turns(self._plan, watch)
+        watch_windows(self._plan, watch)
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._watch.start(partial(super().on_train_begin, logs))
@@ -53,7 +65,7 @@ class Hook(EnergyHook):
         super().__init__(output)
         self._watch = watch
         self._step = -1
-        count_turns(self._plan, watch)
+        watch_windows(self._plan, watch)
 
     def begin(self) -> None:
         self._watch.start(super().begin)

@@ -65,7 +65,7 @@ class Operations:
         self._steps += 1
         self._windows.stepped(seconds, compiled=compiled > 0)
         if self._windows.wants_close():
-            self._profiler.stop()
+            self._profiler.stop_soon()
         if self._steps == 1 and self._collection and not self._profiler.tracing:
             with self._paid():
                 self._collection.gather()

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -25,7 +26,7 @@ _ROOM = 512 << 20
 
 
 class Profiler:
-    """Traces windows of steps. `start` and `stop`, called between steps on the training thread, never raise."""
+    """Traces windows of steps. What is called between steps on the training thread never raises."""
 
     # Whose window is open in this process: TensorFlow has one profiler for all.
     _open: ClassVar[Profiler | None] = None
@@ -37,6 +38,7 @@ class Profiler:
         self._shipper = shipper
         self._scopes = scopes
         self._directory: Path | None = None
+        self._stopping: threading.Thread | None = None
         self._refused = False
 
     @property
@@ -45,9 +47,10 @@ class Profiler:
         return self._directory is not None
 
     def start(self) -> None:
-        """Opens a window."""
+        """Opens a window, once the last one's profiler is stopped."""
         import tensorflow as tf
 
+        self._wait()
         began = time.monotonic_ns()
         directory = None
         try:
@@ -67,24 +70,56 @@ class Profiler:
         self._recording.profiling(began, ended)
         self._windows.opened((ended - began) / 1e9)
 
-    def stop(self) -> None:
-        """Closes the open window, if any; its profile is shipped in the background."""
-        directory, self._directory = self._directory, None
+    def stop_soon(self) -> None:
+        """Closes the open window, if any, while the training goes on: stopping may take as long as many steps."""
+        directory = self._close()
         if directory is None:
             return
+        self._windows.stopping()
+        # Not the shipper, which may be busy, for events add up until the profiler is told.
+        self._stopping = threading.Thread(target=self._stop, args=(directory,), name="smaragdine-stopper")
+        try:
+            self._stopping.start()
+        except RuntimeError:  # no thread is to be had, or the interpreter ends
+            self._stopping = None
+            self._stop(directory)
+
+    def stop(self) -> None:
+        """Closes the open window, if any, and returns once no profiler runs."""
+        directory = self._close()
+        if directory is not None:
+            self._stop(directory)
+        self._wait()
+
+    def _close(self) -> Path | None:
+        directory, self._directory = self._directory, None
+        if directory is not None:
+            Profiler._open = None
+            if self._scopes:
+                self._scopes.close()
+            self._windows.closed()
+        return directory
+
+    def _wait(self) -> None:
+        stopping, self._stopping = self._stopping, None
+        if stopping:
+            stopping.join()
+
+    def _stop(self, directory: Path) -> None:
         import tensorflow as tf
 
-        began = time.monotonic_ns()
-        Profiler._open = None
-        if self._scopes:
-            self._scopes.close()
+        began, own_s, all_s = time.monotonic_ns(), time.thread_time(), time.process_time()
         try:
             tf.profiler.experimental.stop()
         except Exception as error:  # noqa: BLE001  nothing that a profiler does may end a training
             _LOG.warning("a profile was lost, another profiler may have stopped this one: %s", error)
-        ended = time.monotonic_ns()
-        self._recording.profiling(began, ended)
-        self._windows.closed((ended - began) / 1e9)
+        took_ns = time.monotonic_ns() - began
+        own_s, all_s = time.thread_time() - own_s, time.process_time() - all_s
+        # Of steps that run meanwhile the energy is the training's: the span is as long as the profiler's part of it.
+        waited_for = threading.current_thread() is not self._stopping
+        part = 1.0 if waited_for else min(own_s / max(all_s, 1e-9), 1.0)
+        self._recording.profiling(began, began + round(took_ns * part))
+        self._windows.stopped(took_ns / 1e9)
         self._shipper.submit(lambda: self._ship(directory), self._windows.shipped)
 
     def _ship(self, directory: Path) -> None:

@@ -166,7 +166,7 @@ class _Session:
     def _close_window(self) -> None:
         """Without a profiler to stop, a window costs its slower steps and what ships it."""
         metadata, self._metadata = self._metadata, []
-        self._windows.closed(0.0)
+        self._windows.closed()
         self._shipper.submit(lambda: self._ship(metadata), self._windows.shipped)
 
     def _ship(self, metadata: list[Any]) -> None:

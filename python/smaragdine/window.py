@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import statistics
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -30,7 +29,7 @@ Auto = Literal["auto"]
 
 
 class Windows:
-    """Decides at step boundaries; `now` gives seconds. `shipped` may be called from any thread."""
+    """Decides at step boundaries; `now` gives seconds. What ends in the background is told from any thread."""
 
     def __init__(
         self, window: int | Auto = "auto", every: int | Auto = "auto", *, now: Callable[[], float] = time.monotonic
@@ -57,11 +56,20 @@ class Windows:
         self._size = 0
         self._traced: list[float] = []
         self._untraced: deque[float] = deque(maxlen=_RECENT)
-        self._shipping = 0
-        # Re-entrant: SIGTERM may finish a recording between any two instructions of the training thread.
-        self._lock = threading.RLock()
-        # Seconds that all windows have cost up to now.
-        self.spent_s = 0.0
+        self._closed = 0
+        self._stopping = self._disturbed = False
+        # Other threads tell without a lock: SIGTERM may finish a recording, which waits for them, while the training
+        # thread is anywhere.
+        self._shipped = 0
+        self._costs: deque[float] = deque()
+        self._spent_s = 0.0
+
+    @property
+    def spent_s(self) -> float:
+        """Seconds that all windows have cost up to now."""
+        while self._costs:
+            self._spent_s += self._costs.popleft()
+        return self._spent_s
 
     @property
     def open(self) -> bool:
@@ -75,8 +83,7 @@ class Windows:
         if self._every != "auto":
             return True
         elapsed = self._now() - self._began if self._began is not None else 0.0
-        with self._lock:
-            return self._shipping == 0 and (not self._opened or self.spent_s < COST * elapsed)
+        return self._shipped == self._closed and (not self._opened or self.spent_s < COST * elapsed)
 
     def opened(self, seconds: float) -> None:
         """A profiler was started; it took so long."""
@@ -97,41 +104,46 @@ class Windows:
         self._steps += 1
         if self._began is None and self._steps >= WARM_UP_STEPS:
             self._began = self._now()
+        disturbed, self._disturbed = self._disturbed, self._stopping
         if self.open:
             self._left -= 1
         if compiled:
             return
         if self.open:
             self._traced.append(seconds)
-        elif self._steps >= WARM_UP_STEPS:
+        elif self._steps >= WARM_UP_STEPS and not disturbed:
             self._untraced.append(seconds)
 
     def wants_close(self) -> bool:
         """Whether the open window has had its steps."""
         return self.open and self._left <= 0
 
-    def closed(self, seconds: float) -> None:
-        """The profiler was stopped; it took so long. What it wrote is now to be shipped."""
-        excess = 0.0
+    def closed(self) -> None:
+        """The window has had its steps, or is cut short. What it shows is now to be shipped."""
         if self._traced and self._untraced:
             usual = statistics.median(self._untraced)
-            excess = max(0.0, sum(self._traced) - usual * len(self._traced))
-        self.spend(seconds + excess)
+            self.spend(max(0.0, sum(self._traced) - usual * len(self._traced)))
         self._traced.clear()
         self._size = self._left = 0
-        with self._lock:
-            self._shipping += 1
+        self._closed += 1
+
+    def stopping(self) -> None:
+        """The profiler is being stopped while further steps run: they are not as long as usual."""
+        self._stopping = self._disturbed = True
+
+    def stopped(self, seconds: float) -> None:
+        """The profiler was stopped; it took so long, whichever thread waited for it."""
+        self.spend(seconds)
+        self._stopping = False
 
     def shipped(self, seconds: float) -> None:
         """A window's profile is on its way; reading and sending it took so much CPU time."""
-        with self._lock:
-            self._shipping -= 1
-            self.spent_s += seconds
+        self.spend(seconds)
+        self._shipped += 1
 
     def spend(self, seconds: float) -> None:
         """Something that the breakdown into operations needs took so long."""
-        with self._lock:
-            self.spent_s += seconds
+        self._costs.append(seconds)
 
     def _auto_size(self) -> int:
         if not self._untraced:

@@ -10,7 +10,7 @@ pub(crate) fn find_steps(steps: &mut [Step], events: &mut [Event]) {
     events.sort_unstable_by_key(|event| (event.start_ns, event.end_ns, event.op));
     let mut with_events = vec![false; steps.len()];
     for event in events {
-        let middle = event.start_ns + (event.end_ns - event.start_ns) / 2;
+        let middle = middle_ns(event);
         let after = steps.partition_point(|step| step.start_ns <= middle);
         let Some(index) = after.checked_sub(1) else { continue };
         if middle < steps[index].end_ns {
@@ -21,6 +21,21 @@ pub(crate) fn find_steps(steps: &mut [Step], events: &mut [Event]) {
     for (step, with_events) in steps.iter_mut().zip(with_events) {
         step.traced &= with_events;
     }
+}
+
+/// Leaves out what a profiler saw of steps that it did not see whole: it is stopped while the next step begins.
+///
+/// Where no step at all is marked as traced, the client did not say which ones were.
+pub(crate) fn drop_partial(steps: &[Step], events: &mut Vec<Event>) {
+    let whole = windows(steps, &[]);
+    if whole.is_empty() {
+        return;
+    }
+    // Steps of two programs may overlap, and then an event's own is not known: any that is traced will do.
+    events.retain(|event| {
+        let after = whole.partition_point(|stretch| stretch.0 <= middle_ns(event));
+        event.step.is_none() || after.checked_sub(1).is_some_and(|index| middle_ns(event) < whole[index].1)
+    });
 }
 
 /// Marks the steps that another's profile with these events holds whole.
@@ -49,6 +64,10 @@ pub(crate) fn windows(steps: &[Step], events: &[Event]) -> Vec<(i64, i64)> {
     merged
 }
 
+fn middle_ns(event: &Event) -> i64 {
+    event.start_ns + (event.end_ns - event.start_ns) / 2
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +94,21 @@ mod tests {
         let mut steps = [step(1, 0, 100), step(2, 100, 200)];
         find_steps(&mut steps, &mut [event(10, 20)]);
         assert_eq!(steps.map(|step| step.traced), [true, false]);
+    }
+
+    #[test]
+    fn what_a_profiler_saw_of_a_step_that_is_not_traced_is_left_out() {
+        let mut steps = [step(1, 0, 100), step(2, 100, 200)];
+        steps[1].traced = false;
+        let mut events = [event(10, 20), event(90, 130), event(250, 260)];
+        find_steps(&mut steps, &mut events);
+        let mut whole = events.to_vec();
+        drop_partial(&steps, &mut whole);
+        assert_eq!(whole, [events[0], events[2]]);
+        steps[0].traced = false;
+        let mut unsaid = events.to_vec();
+        drop_partial(&steps, &mut unsaid);
+        assert_eq!(unsaid, events);
     }
 
     #[test]
