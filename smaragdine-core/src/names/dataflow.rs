@@ -2,7 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::Namer;
+use super::{Namer, find};
 use crate::graph::{Graph, NodeId};
 use crate::trace::Op;
 use crate::xplane::{RawOp, contains_others};
@@ -10,26 +10,27 @@ use crate::xplane::{RawOp, contains_others};
 impl Namer {
     /// Which operations feed which, as pairs of indexes into `ops`. Operations that `ops` lacks, because they never ran
     /// or were optimised away, are looked through. Sorted, without repetition.
+    ///
+    /// An operation's inputs are those in the first graph that knows it, and in all that were executed.
     #[must_use]
     pub fn edges(&self, ops: &[Op]) -> Vec<(u32, u32)> {
+        let first: Vec<Option<usize>> = ops.iter().map(|op| Some(self.node(&op.raw_name)?.0)).collect();
         let mut edges = Vec::new();
         for (index, graph) in self.graphs.iter().enumerate() {
-            let mut seen: FxHashMap<NodeId, u32> = FxHashMap::default();
+            let mut known: FxHashMap<NodeId, u32> = FxHashMap::default();
             for (op, number) in ops.iter().zip(0_u32..) {
-                if let Some((found, node)) = self.node(&op.raw_name)
-                    && found == index
-                {
-                    seen.entry(node).or_insert(number);
+                if let Some(node) = find(graph, &op.raw_name) {
+                    known.entry(node).or_insert(number);
                 }
             }
-            for (&node, &to) in &seen {
+            for (&node, &to) in known.iter().filter(|(_, to)| graph.executed || first[**to as usize] == Some(index)) {
                 let mut visited: FxHashSet<NodeId> = FxHashSet::default();
                 let mut waiting = graph.node(node).inputs.clone();
                 while let Some(input) = waiting.pop() {
                     if !visited.insert(input) {
                         continue;
                     }
-                    match seen.get(&input) {
+                    match known.get(&input) {
                         Some(&from) => edges.push((from, to)),
                         None => waiting.extend(&graph.node(input).inputs),
                     }
@@ -82,4 +83,49 @@ fn does_nothing(kind: &str) -> bool {
         "_SwitchN",
     ];
     KINDS.contains(&kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+    use crate::names::Model;
+    use crate::wire::tensorflow::{GraphDef, NodeDef};
+
+    fn graph(executed: bool, nodes: &[(&str, &[&str])]) -> Graph {
+        let node = |(name, inputs): &(&str, &[&str])| NodeDef {
+            name: (*name).into(),
+            op: "Mul".into(),
+            input: inputs.iter().map(|&input| input.into()).collect(),
+            ..NodeDef::default()
+        };
+        let def = GraphDef { node: nodes.iter().map(node).collect(), ..GraphDef::default() };
+        let mut graph = Graph::decode(&def.encode_to_vec()).unwrap();
+        graph.executed = executed;
+        graph
+    }
+
+    fn edges(graphs: Vec<Graph>, names: &[&str]) -> Vec<(String, String)> {
+        let namer = Namer::new(Model::default(), graphs);
+        let raw = |name: &&str| RawOp { raw_name: (*name).into(), kind: "Mul".into(), ..RawOp::default() };
+        let ops: Vec<Op> = names.iter().map(|name| namer.name(&raw(name))).collect();
+        let raw_name = |op: u32| ops[op as usize].raw_name.clone();
+        namer.edges(&ops).into_iter().map(|(from, to)| (raw_name(from), raw_name(to))).collect()
+    }
+
+    #[test]
+    fn what_another_graph_knows_is_not_looked_through() {
+        let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+        let plain: [(&str, &[&str]); 3] = [("m/a", &[]), ("m/b", &["m/a"]), ("m/c", &["m/b"])];
+        let more: [(&str, &[&str]); 5] =
+            [("m/a", &[]), ("m/x", &["m/a"]), ("m/b", &["m/x"]), ("m/y", &["m/b"]), ("m/c", &["m/y"])];
+        let names = ["m/a", "m/b", "m/c", "m/x", "m/y"];
+        let by_one_graph = [pair("m/a", "m/b"), pair("m/a", "m/x"), pair("m/b", "m/c"), pair("m/b", "m/y")];
+        assert_eq!(edges(vec![graph(true, &plain), graph(false, &more)], &names), by_one_graph);
+        let by_both = edges(vec![graph(true, &plain), graph(true, &more)], &names);
+        assert!(by_one_graph.iter().all(|edge| by_both.contains(edge)));
+        assert!(by_both.contains(&pair("m/x", "m/b")));
+        assert!(!by_both.contains(&pair("m/x", "m/y")));
+    }
 }
