@@ -86,7 +86,7 @@ def conduct(bench: Bench) -> list[Finding]:
     )  # fmt: skip
     for amount, unit in (("flops", "floating-point operations"), ("parameters", "parameters")):
         for cost, axis in (("energy_j", "joules"), ("time_s", "seconds")):
-            drawn = draw(networks, amount, cost, unit, axis, modelled=own == MODELLED)
+            drawn = draw(networks, amount, cost, unit, axis, modelled=own == MODELLED and cost == "energy_j")
             bench.figure(f"{axis}-{amount}", drawn, picture=cost == "time_s")
     return [finding for cost in CLAIMS for finding in _findings(networks, cost, own)]
 
@@ -143,12 +143,14 @@ def draw(networks: Sequence[Network], amount: str, cost: str, unit: str, axis: s
             x=[getattr(n, amount) for n in members], y=[getattr(n, cost) for n in members], name=family,
             text=[n.name for n in members], mode="lines+markers+text", textposition="top center",
             marker={"color": theme.DOMAINS[index % len(theme.DOMAINS)], "size": 9}, textfont={"size": 10},
+            cliponaxis=False,
         )  # fmt: skip
     told = _r(correlated(networks, amount, cost))
     return theme.dress(
         figure, f"{axis.capitalize()} of a prediction by {unit}: r = {told}", modelled=modelled, height=480,
         legend=theme.LEGEND, showlegend=False, margin={"l": 64, "b": 56, "t": 70},
-        xaxis=theme.axis(unit, rangemode="tozero"), yaxis=theme.axis(axis, rangemode="tozero"),
+        xaxis=theme.axis(unit, type="log", dtick=1, exponentformat="SI"),
+        yaxis=theme.axis(axis, type="log", dtick="D2", exponentformat="SI"),
     )  # fmt: skip
 
 
