@@ -30,6 +30,7 @@ STRONG, PERFECT = 0.7, 0.95
 # Fewer always lie on a line.
 FEWEST = 3
 WARM_UP = 2
+_TICKS = [digit * 10.0**power for power in range(-3, 4) for digit in (1, 2, 5)]
 
 
 def _claims(cost: str, about: str) -> tuple[Claim, Claim, Claim]:
@@ -150,7 +151,7 @@ def draw(networks: Sequence[Network], amount: str, cost: str, unit: str, axis: s
         figure, f"{axis.capitalize()} of a prediction by {unit}: r = {told}", modelled=modelled, height=480,
         legend=theme.LEGEND, showlegend=False, margin={"l": 64, "b": 56, "t": 70},
         xaxis=theme.axis(unit, type="log", dtick=1, exponentformat="SI"),
-        yaxis=theme.axis(axis, type="log", dtick="D2", exponentformat="SI"),
+        yaxis=theme.axis(axis, type="log", tickvals=_TICKS, ticktext=[f"{tick:g}" for tick in _TICKS]),
     )  # fmt: skip
 
 

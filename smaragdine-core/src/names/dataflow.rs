@@ -11,7 +11,8 @@ impl Namer {
     /// Which operations feed which, as pairs of indexes into `ops`. Operations that `ops` lacks, because they never ran
     /// or were optimised away, are looked through. Sorted, without repetition.
     ///
-    /// An operation's inputs are those in the first graph that knows it, and in all that were executed.
+    /// An operation's inputs are those in the first graph that knows it, and in all that were executed. Constants feed
+    /// nothing: TensorFlow merges equal ones, and one layer's then serves all others.
     #[must_use]
     pub fn edges(&self, ops: &[Op]) -> Vec<(u32, u32)> {
         let first: Vec<Option<usize>> = ops.iter().map(|op| Some(self.node(&op.raw_name)?.0)).collect();
@@ -31,6 +32,7 @@ impl Namer {
                         continue;
                     }
                     match known.get(&input) {
+                        Some(_) if graph.node(input).op == "Const" => {}
                         Some(&from) => edges.push((from, to)),
                         None => waiting.extend(&graph.node(input).inputs),
                     }
@@ -96,7 +98,7 @@ mod tests {
     fn graph(executed: bool, nodes: &[(&str, &[&str])]) -> Graph {
         let node = |(name, inputs): &(&str, &[&str])| NodeDef {
             name: (*name).into(),
-            op: "Mul".into(),
+            op: if name.ends_with("const") { "Const" } else { "Mul" }.into(),
             input: inputs.iter().map(|&input| input.into()).collect(),
             ..NodeDef::default()
         };
@@ -112,6 +114,14 @@ mod tests {
         let ops: Vec<Op> = names.iter().map(|name| namer.name(&raw(name))).collect();
         let raw_name = |op: u32| ops[op as usize].raw_name.clone();
         namer.edges(&ops).into_iter().map(|(from, to)| (raw_name(from), raw_name(to))).collect()
+    }
+
+    #[test]
+    fn a_constant_that_layers_share_feeds_none_of_them() {
+        let shared: [(&str, &[&str]); 3] =
+            [("m/b/const", &[]), ("m/a", &["m/b/const"]), ("m/b", &["m/a", "m/b/const"])];
+        let names = ["m/b/const", "m/a", "m/b"];
+        assert_eq!(edges(vec![graph(true, &shared)], &names), [("m/a".to_owned(), "m/b".to_owned())]);
     }
 
     #[test]
