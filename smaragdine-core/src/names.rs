@@ -254,6 +254,8 @@ fn is_instruction(raw: &RawOp) -> bool {
 fn by_type(kind: &str) -> Option<Place> {
     let layer = match kind {
         "_Arg" | "_Retval" | "_Send" | "_Recv" | "_HostSend" | "_HostRecv" | "NoOp" | "_XlaCompile" => RUNTIME,
+        // Packs what a step of Keras returns.
+        "OptionalFromValue" => RUNTIME,
         // Copies what Python holds into a tensor.
         "_EagerConst" => DATA,
         // `MakeIterator`, `IteratorGetNext`, `DeleteMultiDeviceIterator`
