@@ -23,6 +23,8 @@ _LOG = logging.getLogger("smaragdine")
 # A window's file is written once and read once: memory serves best.
 _MEMORY = Path("/dev/shm")  # noqa: S108  a directory of its own is made in it
 _ROOM = 512 << 20
+# A profile of a million events takes some seconds to stop.
+_PATIENCE_S = 20.0
 
 
 class Profiler:
@@ -103,7 +105,8 @@ class Profiler:
     def _wait(self) -> None:
         stopping, self._stopping = self._stopping, None
         if stopping:
-            stopping.join()
+            # Not for ever: a signal may have brought the training thread here out of what the other waits for.
+            stopping.join(_PATIENCE_S)
 
     def _stop(self, directory: Path) -> None:
         import tensorflow as tf
