@@ -11,7 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::json;
 
 use self::events::{Events, is_plausible, map};
-use self::steps::{drop_partial, find_steps, mark_traced, windows};
+use self::steps::{find_steps, mark_traced, windows};
 use self::warnings::Warnings;
 use crate::attribution::apply_shares;
 use crate::clock::{ClockPair, TraceClock};
@@ -81,7 +81,6 @@ pub fn add_xspaces(trace: &mut Trace, files: &[impl AsRef<Path>]) -> Result<()> 
     }
     trace.metadata.warnings.extend(warnings.into_lines());
     find_steps(&mut trace.steps, &mut trace.events);
-    drop_partial(&trace.steps, &mut trace.events);
     Ok(())
 }
 
@@ -249,7 +248,6 @@ impl Assembly {
         self.name_profiles();
         let Trace { metadata, readings, events, steps, edges, .. } = &mut self.trace;
         find_steps(steps, events);
-        drop_partial(steps, events);
         edges.sort_unstable();
         edges.dedup();
         readings.retain(|reading| usize::from(reading.domain) < metadata.domains.len());
