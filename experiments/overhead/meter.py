@@ -45,7 +45,6 @@ class Meter:
         self.over = False
         self._minutes = minutes
         self._began_s = self._ended_s = 0.0
-        self._stop_ns = 0
         self._fixed_cpu_s = 0.0
         # Appended to by any thread.
         self._cpu_s: list[float] = []
@@ -75,13 +74,11 @@ class Meter:
         if waited_for:
             self.own_s[-1] += time.perf_counter() - began
 
-    def stop_begins(self) -> None:
-        self._stop_ns = time.monotonic_ns()
-
-    def stop_ends(self) -> None:
-        """Call it on the thread that stopped the profiler; what the training's own does is measured anyway."""
+    def stopped(self, seconds: float) -> None:
+        """Call it on the thread that stopped a profiler in so long; what the training's own does is measured anyway."""
         if threading.current_thread() is not threading.main_thread():
-            self.stops_ns.append((self._stop_ns, time.monotonic_ns()))
+            now_ns = time.monotonic_ns()
+            self.stops_ns.append((now_ns - round(seconds * 1e9), now_ns))
             self._cpu_s.append(time.thread_time())
 
     def end(self, work: Work) -> None:

@@ -16,22 +16,18 @@ from .turns import Turns
 
 
 def watch_windows(plan: Plan, watch: Meter | Turns) -> None:
-    """Lets windows open by their cost in training time that was on, or tell when a profiler is being stopped."""
+    """Lets windows open by their cost in training time that was on, or tell when a profiler was stopped."""
     windows = plan.windows()
     if isinstance(watch, Turns):
         windows._now = watch.now
     else:
-        stopping, stopped = windows.stopping, windows.stopped
+        stopped = windows.stopped
 
-        def begins() -> None:
-            watch.stop_begins()
-            stopping()
-
-        def ends(seconds: float) -> None:
-            watch.stop_ends()
+        def told(seconds: float) -> None:
+            watch.stopped(seconds)
             stopped(seconds)
 
-        windows.stopping, windows.stopped = begins, ends  # type: ignore[method-assign]
+        windows.stopped = told  # type: ignore[method-assign]
     plan.windows = lambda: windows  # type: ignore[method-assign]
 
 

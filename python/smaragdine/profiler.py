@@ -79,12 +79,13 @@ class Profiler:
             return
         self._windows.stopping()
         # Not the shipper, which may be busy, for events add up until the profiler is told.
-        self._stopping = threading.Thread(target=self._stop, args=(directory,), name="smaragdine-stopper")
+        thread = threading.Thread(target=self._stop, args=(directory, True), name="smaragdine-stopper")
         try:
-            self._stopping.start()
+            thread.start()
         except RuntimeError:  # no thread is to be had, or the interpreter ends
-            self._stopping = None
             self._stop(directory)
+        else:
+            self._stopping = thread
 
     def stop(self) -> None:
         """Closes the open window, if any, and returns once no profiler runs."""
@@ -108,7 +109,8 @@ class Profiler:
             # Not for ever: a signal may have brought the training thread here out of what the other waits for.
             stopping.join(_PATIENCE_S)
 
-    def _stop(self, directory: Path) -> None:
+    def _stop(self, directory: Path, meanwhile: bool = False) -> None:
+        """`meanwhile`: the training goes on, on other threads."""
         import tensorflow as tf
 
         began, own_s, all_s = time.monotonic_ns(), time.thread_time(), time.process_time()
@@ -119,8 +121,7 @@ class Profiler:
         took_ns = time.monotonic_ns() - began
         own_s, all_s = time.thread_time() - own_s, time.process_time() - all_s
         # Of steps that run meanwhile the energy is the training's: the span is as long as the profiler's part of it.
-        waited_for = threading.current_thread() is not self._stopping
-        part = 1.0 if waited_for else min(own_s / max(all_s, 1e-9), 1.0)
+        part = min(own_s / max(all_s, 1e-9), 1.0) if meanwhile else 1.0
         self._recording.profiling(began, began + round(took_ns * part))
         self._windows.stopped(took_ns / 1e9)
         self._shipper.submit(lambda: self._ship(directory), self._windows.shipped)
