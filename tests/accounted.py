@@ -138,10 +138,10 @@ class Account:
         rows = self._rows
         assert all(one[1] == other[0] for one, other in pairwise(rows)), "readings leave a hole"
 
-        def drawn_j(stretch: Stretch) -> tuple[float, float]:
+        def drawn_uj(stretch: Stretch) -> tuple[int, int]:
             """The least and the most that the register can have gained from one read to the other."""
             first, last = (
-                truth.held_j(zone, read[0] - self.offset_ns, read[1] - self.offset_ns)
+                truth.held_uj(zone, read[0] - self.offset_ns, read[1] - self.offset_ns)
                 for read in (stretch.start_read, stretch.end_read)
             )
             return last[0] - first[1], last[1] - first[0]
@@ -151,16 +151,14 @@ class Account:
                 within = [
                     gap for gap in self.gaps if gap["start_ns"] >= stretch.start_ns and gap["end_ns"] <= stretch.end_ns
                 ]
-                least_j, most_j = drawn_j(stretch)
-                assert sum(gap["energy_low_j"] for gap in within) <= most_j, within
-                assert sum(gap["energy_high_j"] for gap in within) >= least_j, within
+                least_uj, most_uj = drawn_uj(stretch)
+                # Registers count whole microjoules; their sums in joules need not be what the joules' sums are.
+                assert sum(round(gap["energy_low_j"] * 1e6) for gap in within) <= most_uj, within
+                assert sum(round(gap["energy_high_j"] * 1e6) for gap in within) >= least_uj, within
         known = [stretch for stretch in self.stretches if not stretch.gap]
-        bounds_j = [drawn_j(stretch) for stretch in known]
-        energy_j, least_j, most_j = (
-            sum(s.energy_j for s in known),
-            sum(b[0] for b in bounds_j),
-            sum(b[1] for b in bounds_j),
-        )
+        bounds_uj = [drawn_uj(stretch) for stretch in known]
+        energy_j = sum(stretch.energy_j for stretch in known)
+        least_j, most_j = (sum(bounds) * 1e-6 for bounds in zip(*bounds_uj, strict=True))
         error = (energy_j - min(max(energy_j, least_j), most_j)) / energy_j
         print(f"{self.domain}: {100 * error:+.4f} % of {energy_j:.1f} J, gaps of {self.unknown_s:.3f} s")
         assert abs(error) <= TOLERANCE

@@ -43,14 +43,12 @@ class Truth:
         """What the register gained between two instants of CLOCK_MONOTONIC; it moves once a millisecond."""
         return (self._held_uj(zone, self._written_ns, end_ns) - self._held_uj(zone, self._written_ns, start_ns)) * 1e-6
 
-    def held_j(self, zone: str, from_ns: int, to_ns: int) -> tuple[float, float]:
+    def held_uj(self, zone: str, from_ns: int, to_ns: int) -> tuple[int, int]:
         """The least and the most that a read between two instants can have shown, without wraps and resets.
 
         A register moves at some instant between the two that its row tells; on a busy machine they lie apart.
         """
-        least_uj = self._held_uj(zone, self._written_ns, from_ns)
-        most_uj = self._held_uj(zone, self._due_ns, to_ns)
-        return least_uj * 1e-6, most_uj * 1e-6
+        return self._held_uj(zone, self._written_ns, from_ns), self._held_uj(zone, self._due_ns, to_ns)
 
     def bounds_j(self, zone: str, start_ns: tuple[int, int], end_ns: tuple[int, int]) -> tuple[float, float]:
         """The least and the most that the register can have gained from some instant of `start_ns` to one of `end_ns`.
@@ -61,9 +59,9 @@ class Truth:
         most = self._held_uj(zone, self._due_ns, end_ns[1]) - self._held_uj(zone, self._written_ns, start_ns[0])
         return least * 1e-6, most * 1e-6
 
-    def _held_uj(self, zone: str, since_ns: list[int], at_ns: int) -> float:
+    def _held_uj(self, zone: str, since_ns: list[int], at_ns: int) -> int:
         row = self._rows[max(0, bisect.bisect_right(since_ns, at_ns) - 1)]
-        held: float = row["energy_uj"][zone]
+        held: int = row["energy_uj"][zone]
         return held
 
 
