@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 import grpc
 
@@ -71,8 +73,7 @@ class Description:
         return tuple(d for s in self.sources if s.available for d in s.domains if d.basis == "measured")
 
 
-@dataclass(frozen=True)
-class Started:
+class Started(NamedTuple):
     """A recording that runs. Trace time is CLOCK_MONOTONIC + `realtime_offset_ns`."""
 
     recording: str
@@ -85,8 +86,7 @@ class Started:
     trace_json: str
 
 
-@dataclass(frozen=True)
-class Stopped:
+class Stopped(NamedTuple):
     """What a recording came to."""
 
     end_ns: int
@@ -95,8 +95,7 @@ class Stopped:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Acknowledgement:
+class Acknowledgement(NamedTuple):
     """Every message up to `acknowledged` is safe. `advice` is continue, pause, resume or stop."""
 
     acknowledged: int
@@ -104,8 +103,7 @@ class Acknowledgement:
     problem: str | None
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """A piece of one of a trace's files."""
 
     path: str
@@ -113,8 +111,7 @@ class Piece:
     last: bool
 
 
-@dataclass(frozen=True)
-class Live:
+class Live(NamedTuple):
     """A running recording at one moment of trace time: watts over the last moment, joules since it started."""
 
     end_ns: int
@@ -122,14 +119,13 @@ class Live:
     energy_j: Mapping[str, float]
 
 
-@dataclass(frozen=True)
-class StartOptions:
+class StartOptions(NamedTuple):
     """How to record. `period_ns` 0 leaves the sampling period to the daemon."""
 
     name: str = ""
     period_ns: int = 0
-    labels: Mapping[str, str] = field(default_factory=dict)
-    software: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = MappingProxyType({})
+    software: Mapping[str, str] = MappingProxyType({})
     require_measured: bool = False
     keep_all: bool = False
 

@@ -13,9 +13,8 @@ import tempfile
 import time
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from smaragdine.errors import SmaragdineError
 from smaragdine.local import network_file_system, temporary_directory
@@ -212,8 +211,7 @@ class PrivateDaemon:
         _remove(self.socket, None if keep_state else self.state_dir)
 
 
-@dataclass(frozen=True)
-class Reached:
+class Reached(NamedTuple):
     """A daemon that answers: `private` where it was started for this process."""
 
     socket: Path

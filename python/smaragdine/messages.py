@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal, NamedTuple
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 Clock = Literal["realtime", "monotonic"]
 Kind = Literal["compute", "copy", "wait"]
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class ClockPair(NamedTuple):
@@ -35,8 +36,7 @@ class ClockPair(NamedTuple):
         return cls(realtime, monotonic)
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """One execution of one operation on one lane (thread or stream); a lane's events do not nest.
 
     `qtn` is the operation's qualified name, `encoder/layer_0/MatMul`. `layer`, `type`, `phase` and `flops` describe
@@ -56,16 +56,14 @@ class Event:
     correlation: int = 0
 
 
-@dataclass(frozen=True)
-class Events:
+class Events(NamedTuple):
     """Events of one clock."""
 
     events: Sequence[Event]
     clock: Clock = "realtime"
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One training, evaluation or prediction step that ended; stamps are monotonic."""
 
     step: int
@@ -74,11 +72,10 @@ class Step:
     epoch: int = 0
     traced: bool = False
     samples: int = 0
-    metrics: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = _NONE
 
 
-@dataclass(frozen=True)
-class StepBatch:
+class StepBatch(NamedTuple):
     """StepBatch that leave together."""
 
     steps: list[Step]
@@ -92,8 +89,7 @@ class Format(Enum):
     GRAPH_DEF = "graph_def"
 
 
-@dataclass(frozen=True)
-class Profile:
+class Profile(NamedTuple):
     """A piece of a profiler's own output, unparsed; pieces of one profile follow each other."""
 
     format: Format
@@ -101,16 +97,14 @@ class Profile:
     last: bool
 
 
-@dataclass(frozen=True)
-class ProfilingSpan:
+class ProfilingSpan(NamedTuple):
     """A stretch in which a profiler was being started or stopped; stamps are monotonic."""
 
     start_ns: int
     end_ns: int
 
 
-@dataclass(frozen=True)
-class Model:
+class Model(NamedTuple):
     """What leads operations' names back to the user's own layers.
 
     `captures` holds what the model's functions call the variables that they capture, and each one's path.
@@ -119,11 +113,10 @@ class Model:
     name: str
     layer_paths: Sequence[str] = ()
     variables: Sequence[str] = ()
-    captures: Mapping[str, str] = field(default_factory=dict)
+    captures: Mapping[str, str] = _NONE
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(NamedTuple):
     """A remark, kept with the trace for people to read."""
 
     text: str
@@ -132,8 +125,7 @@ class Note:
 Message = Events | StepBatch | Profile | ProfilingSpan | Model | Note
 
 
-@dataclass(frozen=True)
-class Stamped:
+class Stamped(NamedTuple):
     """A message with its number and the clocks at the moment it was made."""
 
     sequence: int

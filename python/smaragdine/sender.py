@@ -52,8 +52,8 @@ class Sender:
         self.paused = False
         # Why the stream broke, where it did.
         self.broken: SmaragdineError | None = None
+        # Started with the first message: waiting for answers is what a recording without any would cost the program.
         self._thread = threading.Thread(target=self._run, name="smaragdine-sender", daemon=True)
-        self._thread.start()
 
     @property
     def acknowledged(self) -> int:
@@ -104,7 +104,7 @@ class Sender:
                 self._append(Note(told))
             self._closed = True
             self._changed.notify_all()
-        if threading.current_thread() is not self._thread:
+        if self._thread.ident is not None and threading.current_thread() is not self._thread:
             self._thread.join(timeout_s)
         return not self._thread.is_alive() and self.broken is None
 
@@ -119,6 +119,16 @@ class Sender:
         # Later small messages go with the first.
         if len(self._queue) == 1 or _size(message):
             self._changed.notify_all()
+        if self._thread.ident is None:
+            self._start()
+
+    def _start(self) -> None:
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            # An interpreter that exits starts no more threads.
+            self._ended = True
+            self.broken = SmaragdineError(f"cannot send to the daemon: {error}")
 
     def _run(self) -> None:
         try:

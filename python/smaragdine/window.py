@@ -7,7 +7,6 @@ what all windows have cost (starting, slower steps, stopping, shipping) has fall
 from __future__ import annotations
 
 import math
-import statistics
 import time
 from collections import deque
 from collections.abc import Callable
@@ -121,8 +120,7 @@ class Windows:
     def closed(self) -> None:
         """The window has had its steps, or is cut short. What it shows is now to be shipped."""
         if self._traced and self._untraced:
-            usual = statistics.median(self._untraced)
-            self.spend(max(0.0, sum(self._traced) - usual * len(self._traced)))
+            self.spend(max(0.0, sum(self._traced) - self._usual() * len(self._traced)))
         self._traced.clear()
         self._size = self._left = 0
         self._closed += 1
@@ -148,5 +146,12 @@ class Windows:
     def _auto_size(self) -> int:
         if not self._untraced:
             return _FEWEST
-        step = max(statistics.median(self._untraced), 1e-6)
+        step = max(self._usual(), 1e-6)
         return min(max(math.ceil(_WINDOW_S / step), _FEWEST), _MOST)
+
+    def _usual(self) -> float:
+        """Seconds of a step that nothing disturbs."""
+        # Loaded here: a recording without steps never needs it, and it takes 3 ms.
+        from statistics import median
+
+        return median(self._untraced)
