@@ -25,6 +25,7 @@ import grpc
 
 from smaragdine import Trace
 from smaragdine.daemon import find_binary
+from smaragdine.metadata import Sensor
 from smaragdine.v1 import accountant_pb2, trace_pb2
 from smaragdine.v1.accountant_pb2_grpc import AccountantStub
 
@@ -113,6 +114,7 @@ def report(case: Case, trace: Trace, truth_j: dict[str, float]) -> None:
     print(f"\n{case.title}: operations of {case.op_us / 1e3:g} ms, {duration_s:.0f} s")
     print(f"  {100 * (source.cpu_s or 0) / duration_s:.1f} % of a core spent reading")
     print(f"  both edges known of {100 * seen:.0f} % of the readings{told}")
+    print(f"  {behaviour(source.sensors[0])}")
     for policy in POLICIES:
         groups = {group.name: group for group in trace.footprint(policy).by("type")}
         scale = 1.0
@@ -126,6 +128,16 @@ def report(case: Case, trace: Trace, truth_j: dict[str, float]) -> None:
         if policy == "deconvolved":
             line += told_of((*trace.metadata.raw["coverage"]["deconvolution"].values(),)[0])
         print(line)
+
+
+def behaviour(sensor: Sensor) -> str:
+    """What the recording tells of the register, which is never late and counts everything."""
+
+    def ms(value: int | None) -> str:
+        return "unknown" if value is None else f"{value / 1e6:.2f} ms"
+
+    late = f"{ms(sensor.lag_ns)} ± {ms(sensor.lag_error_ns)}" if sensor.lag_ns is not None else "unknown"
+    return f"register updated every: {ms(sensor.update_ns)}; late by: {late}; looks at the last: {ms(sensor.window_ns)}"
 
 
 def told_of(solved: dict[str, Any]) -> str:

@@ -35,6 +35,18 @@ class Domain:
 
 
 @dataclass(frozen=True, slots=True)
+class Sensor:
+    """How one register behaved; None where the recording does not tell."""
+
+    domain: str
+    update_ns: int | None = None
+    read_ns: int | None = None
+    lag_ns: int | None = None
+    lag_error_ns: int | None = None
+    window_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """How well one source was sampled."""
 
@@ -47,6 +59,7 @@ class Source:
     lateness_p50_ns: int | None = None
     lateness_p99_ns: int | None = None
     cpu_s: float | None = None
+    sensors: tuple[Sensor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +128,10 @@ class Metadata:
             software=raw.get("software") or {},
             devices=tuple(raw.get("devices") or ()),
             domains=tuple(_known(Domain, domain) for domain in raw["domains"]),
-            sources=tuple(_known(Source, source) for source in raw.get("sources") or ()),
+            sources=tuple(
+                _known(Source, {**source, "sensors": tuple(_known(Sensor, one) for one in source.get("sensors") or ())})
+                for source in raw.get("sources") or ()
+            ),
             share_source=raw.get("share_source"),
             share_tick_ns=raw.get("share_tick_ns"),
             options=raw.get("options") or {},

@@ -5,6 +5,7 @@
 mod deconvolved;
 mod device;
 mod ledger;
+mod sensors;
 
 use serde_json::json;
 
@@ -45,6 +46,7 @@ pub fn account(trace: &mut Trace, policy: Policy) {
     let (mut rows, mut domain_rows, mut ledger_rows) = (Vec::new(), Vec::new(), Vec::new());
     let stretches = stretches(&trace.steps, &profiling);
     let (mut unmeasured, mut solved) = (serde_json::Map::new(), serde_json::Map::new());
+    let mut responses = Vec::new();
     for name in device_names(trace) {
         let device = Device::of(trace, &name, &traced, &profiling);
         let Accounted { aligned, ledgers, solutions } = Accounted::of(&device, policy, &trace.ops, &stretches);
@@ -52,6 +54,9 @@ pub fn account(trace: &mut Trace, policy: Policy) {
             if !readings.is_empty() {
                 ledger_rows.extend(ledger.rows(policy, &domain.name));
             }
+        }
+        if !trace.metadata.sources.is_empty() {
+            responses.extend(sensors::responses(&device, &trace.ops, &stretches));
         }
         for ((domain, _), solution) in device.domains.iter().zip(&solutions) {
             solved.insert(domain.name.clone(), told(solution));
@@ -79,6 +84,10 @@ pub fn account(trace: &mut Trace, policy: Policy) {
     }
     if policy == Policy::Deconvolved {
         trace.metadata.coverage.insert(DECONVOLUTION.into(), solved.into());
+    }
+    for sensor in trace.metadata.sources.iter_mut().flat_map(|source| &mut source.sensors) {
+        let response = responses.iter().find(|(domain, _)| *domain == sensor.domain);
+        sensors::enter(sensor, response.and_then(|(_, response)| *response));
     }
     fill_steps(trace);
 }

@@ -135,6 +135,12 @@ impl Counter {
         self.flags = self.flags.with(Flag::Suspended);
     }
 
+    /// How far the register's updates are apart, where they were seen to come at a steady pace.
+    #[must_use]
+    pub fn update_ns(&self) -> Option<i64> {
+        self.cadence.update_ns()
+    }
+
     /// The interval that stays open at the end because the last reads failed.
     pub fn end(&mut self, now_ns: i64) -> Option<Interval> {
         let since = self.failing_since.take()?;

@@ -7,6 +7,7 @@
 //! What comes out is an estimate, so it comes with an interval, and where the data cannot tell it is refused in words.
 
 mod classes;
+mod course;
 mod design;
 mod fit;
 mod intervals;
@@ -14,6 +15,7 @@ mod normal;
 mod phase;
 mod random;
 mod refusal;
+mod response;
 mod search;
 mod verdict;
 
@@ -22,6 +24,7 @@ use self::design::{Design, Window};
 use self::fit::Fit;
 use self::intervals::Spread;
 pub use self::refusal::Refusal;
+pub(crate) use self::response::{Response, response};
 use self::search::finest;
 use self::verdict::Drawn;
 use crate::attribution::split;
@@ -42,6 +45,8 @@ const GPU_CLOCK_NS: f64 = 50_000.0;
 /// One domain of a device with what the device did.
 pub struct Problem<'a> {
     pub domain: &'a Domain,
+    /// How far updates of its register are apart, where that is known.
+    pub update_ns: Option<i64>,
     pub ops: &'a [Op],
     /// In order of time.
     pub readings: &'a [Reading],
@@ -91,7 +96,8 @@ pub fn deconvolve(problem: &Problem) -> Result<Solution, Refusal> {
     if problem.steps.len() < LEAST_STEPS {
         return Err(Refusal::FewSteps(problem.steps.len()));
     }
-    let windows = windows(problem)?;
+    let late_ns = late_ns(problem);
+    let windows = windows(problem, late_ns)?;
     if phase::locked(&windows, problem.steps) {
         return Err(Refusal::StepLocked);
     }
@@ -114,7 +120,14 @@ pub fn deconvolve(problem: &Problem) -> Result<Solution, Refusal> {
     if scatter_ns > op_ns {
         return Err(Refusal::UnknownEdges { uncertainty_ns: scatter_ns, than: "operations", length_ns: op_ns });
     }
-    solution(&design, &fit, lag_range_ns)
+    let solution = solution(&design, &fit, lag_range_ns)?;
+    Ok(Solution { lag_ns: solution.lag_ns - late_ns, ..solution })
+}
+
+/// How late the register tells of power, where that is more than what the fit of a lag makes up for.
+fn late_ns(problem: &Problem) -> i64 {
+    let known = response(problem).filter(|response| response.lag_ns.abs() > 2.0 * response.lag_error_ns);
+    known.map_or(0, |response| response.lag_ns.round() as i64)
 }
 
 /// How long an operation lasts that runs at some instant, on average: brief ones weigh little.
@@ -136,17 +149,19 @@ pub(crate) fn unseen_ns(domain: &Domain, reading: &Reading) -> i64 {
     update_ns / 2
 }
 
-/// The readings that lie wholly in traced time and whose energy is known, as the design takes them.
-fn windows(problem: &Problem) -> Result<Vec<Window>, Refusal> {
+/// The readings that lie wholly in traced time and whose energy is known, as the design takes them; each tells of a
+/// time that is `late_ns` past.
+fn windows(problem: &Problem, late_ns: i64) -> Result<Vec<Window>, Refusal> {
     let mut windows: Vec<Window> = Vec::new();
     let (mut integrated, mut filtered) = (0, 0);
     for reading in problem.readings {
-        let stretch = problem.stretches.partition_point(|stretch| stretch.1 < reading.end_ns);
-        let traced = problem.stretches.get(stretch).is_some_and(|stretch| stretch.0 <= reading.start_ns);
-        let in_order = windows.last().is_none_or(|last| last.end_ns <= reading.start_ns);
+        let (from_ns, to_ns) = (reading.start_ns.saturating_sub(late_ns), reading.end_ns.saturating_sub(late_ns));
+        let stretch = problem.stretches.partition_point(|stretch| stretch.1 < to_ns);
+        let traced = problem.stretches.get(stretch).is_some_and(|stretch| stretch.0 <= from_ns);
+        let in_order = windows.last().is_none_or(|last| last.end_ns <= from_ns);
         if traced
             && in_order
-            && let Some(window) = window(problem.domain, reading)
+            && let Some(window) = window(problem.domain, reading, late_ns)
         {
             integrated += usize::from(reading.flags.has(Flag::Integrated));
             filtered += usize::from(reading.flags.has(Flag::Filtered));
@@ -171,7 +186,7 @@ fn windows(problem: &Problem) -> Result<Vec<Window>, Refusal> {
 }
 
 /// `None`: its energy is not known, or it cannot have been read on this earth.
-fn window(domain: &Domain, reading: &Reading) -> Option<Window> {
+fn window(domain: &Domain, reading: &Reading, late_ns: i64) -> Option<Window> {
     let length_ns = reading.end_ns.checked_sub(reading.start_ns)?;
     let uncertainty_ns = reading.edge_uncertainty_ns.unwrap_or_else(|| unseen_ns(domain, reading));
     let near = |at_ns: i64| at_ns.abs() < i64::MAX / 2;
@@ -185,10 +200,10 @@ fn window(domain: &Domain, reading: &Reading) -> Option<Window> {
     let parts = split(reading);
     parts.app?;
     let others = (parts.other + parts.daemon) / reading.energy_j;
-    let unseen_ns = unseen_ns(domain, reading);
+    let earlier_ns = unseen_ns(domain, reading) + late_ns;
     Some(Window {
-        start_ns: reading.start_ns - unseen_ns,
-        end_ns: reading.end_ns - unseen_ns,
+        start_ns: reading.start_ns - earlier_ns,
+        end_ns: reading.end_ns - earlier_ns,
         uncertainty_ns,
         seen: reading.edge_uncertainty_ns.is_some(),
         energy_j: reading.energy_j,

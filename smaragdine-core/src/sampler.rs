@@ -215,6 +215,9 @@ impl Sampling {
         self.report.lateness_p50_ns = self.lateness.quantile(0.5);
         self.report.lateness_p99_ns = self.lateness.quantile(0.99);
         self.report.sensors = self.sensors.report();
+        for (sensor, counter) in self.report.sensors.iter_mut().zip(&self.counters) {
+            sensor.update_ns = sensor.update_ns.or_else(|| counter.update_ns());
+        }
         self.report
     }
 

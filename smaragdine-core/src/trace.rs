@@ -57,13 +57,21 @@ pub struct SourceReport {
 }
 
 /// How one register behaved, as far as reading it showed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Sensor {
     pub domain: String,
     /// Median distance of its updates; unknown where it was never looked at often enough, or drew nothing.
     pub update_ns: Option<i64>,
     /// Median duration of a read.
     pub read_ns: Option<i64>,
+    /// How late it tells of power, beyond what its readings' edges say, found from traced operations; give or take so much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag_ns: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag_error_ns: Option<i64>,
+    /// The time of which an update tells the mean power: as long as updates are apart where it counts everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_ns: Option<i64>,
 }
 
 /// The machine was suspended; trace time stood still.

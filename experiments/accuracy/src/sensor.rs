@@ -2,7 +2,7 @@
 
 use smaragdine_core::counter::{Counter, Interval};
 use smaragdine_core::source::{Observation, Value};
-use smaragdine_core::trace::{Domain, Flag, Flags, Metadata, Reading, Trace};
+use smaragdine_core::trace::{self, Domain, Flag, Flags, Metadata, Reading, SourceReport, Trace};
 
 use crate::noise::Noise;
 use crate::training::Training;
@@ -20,16 +20,18 @@ pub struct Sensor {
     pub period_ns: f64,
     /// An update counts the mean power of this time before it; `None`: what was drawn since the last one.
     pub looks_ns: Option<f64>,
+    /// … and it tells of it this much later.
+    pub delay_ns: f64,
 }
 
 impl Sensor {
     /// RAPL, at the default period: its clock is not that of the reads, so their distance drifts.
     pub const READINGS_4_MS: Self =
-        Self { update_ns: 1.0007 * MS, jitter_ns: 2e4, period_ns: 4.0 * MS, looks_ns: None };
+        Self { update_ns: 1.0007 * MS, jitter_ns: 2e4, period_ns: 4.0 * MS, looks_ns: None, delay_ns: 0.0 };
     pub const REGISTER_1_MS: Self = Self { period_ns: MS, ..Self::READINGS_4_MS };
     /// GPUs, at the period at which NVML is read.
     pub const COUNTER_20_MS: Self =
-        Self { update_ns: 20.0006 * MS, jitter_ns: 2e4, period_ns: 9.7 * MS, looks_ns: None };
+        Self { update_ns: 20.0006 * MS, jitter_ns: 2e4, period_ns: 9.7 * MS, looks_ns: None, delay_ns: 0.0 };
     pub const COUNTER_100_MS: Self = Self { update_ns: 100.003 * MS, ..Self::COUNTER_20_MS };
     /// As an H100: what the last 25 ms drew, as if it had been drawn all along.
     pub const PART_TIME: Self = Self { looks_ns: Some(25.0 * MS), ..Self::COUNTER_100_MS };
@@ -52,6 +54,7 @@ impl Sensor {
 
     /// Joules that an update at `at_ns` adds to the one before.
     fn adds_j(self, training: &Training, before_ns: i64, at_ns: i64) -> f64 {
+        let (before_ns, at_ns) = (before_ns - self.delay_ns as i64, at_ns - self.delay_ns as i64);
         let energy_j = |from_ns: i64| training.power.energy_j(at_ns) - training.power.energy_j(from_ns);
         match self.looks_ns {
             None => energy_j(before_ns),
@@ -176,7 +179,10 @@ fn reading(interval: &Interval, flags: Flags) -> Reading {
 fn metadata(sensor: Sensor) -> Metadata {
     let (device, name, source) =
         if sensor.is_slow() { ("GPU:0", "gpu-0", "nvml") } else { ("CPU:0", "package-0", "powercap") };
+    let update_ns = Some(sensor.update_ns as i64);
+    let characteristics = trace::Sensor { domain: name.into(), update_ns, ..trace::Sensor::default() };
     Metadata {
+        sources: vec![SourceReport { name: source.into(), sensors: vec![characteristics], ..SourceReport::default() }],
         devices: vec![device.into()],
         domains: vec![Domain::new(name, device, source, "socket:0")],
         ..Metadata::default()

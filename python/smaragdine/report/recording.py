@@ -21,6 +21,7 @@ class Recording:
     totals: Table
     ledger: Table
     sources: Table
+    sensors: Table
     figures: dict[str, dict[str, Any]]
     """plotly figures as JSON values: `power`, `steps`, and `progress` where a metric was logged."""
     warnings: tuple[str, ...]
@@ -36,6 +37,7 @@ class Recording:
             totals=_totals(trace, policy),
             ledger=Table.of_ledger(trace.ledger(policy)),
             sources=_sources(trace),
+            sensors=_sensors(trace),
             figures={kind: theme.undressed(figure) for kind, figure in drawn.items()},
             warnings=trace.metadata.warnings,
         )
@@ -92,10 +94,12 @@ def _totals(trace: Trace, policy: str) -> Table:
     return Table(headers, tuple(rows), frozenset({3, 4}))
 
 
-def _sources(trace: Trace) -> Table:
-    def ns(value: int | None) -> str:
-        return seconds(None if value is None else value / 1e9)
+def _nanoseconds(value: int | None) -> str:
+    return seconds(None if value is None else value / 1e9)
 
+
+def _sources(trace: Trace) -> Table:
+    ns = _nanoseconds
     rows = tuple(
         (
             source.name,
@@ -114,3 +118,19 @@ def _sources(trace: Trace) -> Table:
     headers = ("source", "domains", "period", "measured", "ticks", "missed", "failed", "late (median)", "late (99 %)",
                "CPU time")  # fmt: skip
     return Table(headers, rows, frozenset(range(2, len(headers))))
+
+
+def _sensors(trace: Trace) -> Table:
+    sensors = [sensor for source in trace.metadata.sources for sensor in source.sensors]
+    rows = tuple(
+        (
+            sensor.domain,
+            _nanoseconds(sensor.update_ns),
+            _nanoseconds(sensor.read_ns),
+            "–" if sensor.lag_ns is None else f"{_nanoseconds(sensor.lag_ns)} ± {_nanoseconds(sensor.lag_error_ns)}",
+            _nanoseconds(sensor.window_ns),
+        )
+        for sensor in sensors
+    )
+    headers = ("register", "updated every", "a read takes", "late by", "looks at the last")
+    return Table(headers, rows, frozenset(range(1, len(headers))))

@@ -4,7 +4,7 @@
 //! event's energy is its power times ∫ k dt; what is drawn once while anything runs is divided as equal share divides.
 
 use super::device::{Aligned, Device, Piece, measured};
-use crate::deconvolution::{Problem, Refusal, Solution, deconvolve, unseen_ns};
+use crate::deconvolution::{Refusal, Solution, deconvolve, unseen_ns};
 use crate::trace::{Domain, Event, Kind, Op, Reading};
 
 /// Splits anew what `equal` has of the domains that can be solved; of the others it stays as it is. By domain, what was
@@ -15,10 +15,8 @@ pub(super) fn deconvolved(
     ops: &[Op],
     stretches: &[(i64, i64)],
 ) -> (Aligned, Vec<Result<Solution, Refusal>>) {
-    let solve = |(domain, readings): &(&Domain, &[Reading])| {
-        deconvolve(&Problem { domain, ops, readings, events: &device.events, steps: device.traced, stretches })
-    };
-    let solutions: Vec<_> = device.domains.iter().map(solve).collect();
+    let solve = |domain| deconvolve(&device.problem(domain, ops, stretches));
+    let solutions: Vec<_> = (0..device.domains.len()).map(solve).collect();
     let solved = |domain: usize| solutions[domain].as_ref().ok();
     let splits: Vec<Option<Split>> = (0..device.domains.len())
         .map(|domain| Some(Split::of(device, device.domains[domain], solved(domain)?)))

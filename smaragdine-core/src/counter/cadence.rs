@@ -108,6 +108,12 @@ impl Cadence {
         }
     }
 
+    /// How far updates are apart, where that is known well.
+    pub(super) fn update_ns(&self) -> Option<i64> {
+        let pace = self.pace().filter(|_| self.is_sure())?;
+        Some(((pace.least + pace.most) / 2.0) as i64)
+    }
+
     /// The pace is known well enough to tell the next update from the one after it.
     fn is_sure(&self) -> bool {
         self.known.len() >= SURE
@@ -207,6 +213,23 @@ mod tests {
             assert_eq!(cadence.learn(seen), seen);
             cadence.miss();
         }
+        assert_eq!(cadence.update_ns(), None);
+    }
+
+    #[test]
+    fn how_far_updates_are_apart_is_known_once_enough_were_seen() {
+        let mut cadence = Cadence::new();
+        let mut learn = |updates: std::ops::Range<i64>| {
+            for update in updates {
+                let read = update * 20_000_000 / 9_700_000;
+                cadence.learn(Bounds { from_ns: read * 9_700_000, to_ns: (read + 1) * 9_700_000 });
+            }
+            cadence.update_ns()
+        };
+        assert_eq!(learn(1..SURE as i64), None);
+        let known_ns = learn(SURE as i64..200).expect("two hundred updates");
+        // The first and the last of them are known to half the distance of reads.
+        assert!((known_ns - 20_000_000).abs() <= 9_700_000 / 198, "{known_ns}");
     }
 
     #[test]

@@ -272,7 +272,7 @@ impl Scratch {
 }
 
 /// The stretches in which any of `events`, in order of their start, draws energy.
-fn union(events: &[&Event]) -> Vec<(i64, i64)> {
+pub(super) fn union(events: &[&Event]) -> Vec<(i64, i64)> {
     let mut union: Vec<(i64, i64)> = Vec::new();
     for event in events.iter().filter(|event| event.kind != Kind::Wait && event.end_ns > event.start_ns) {
         match union.last_mut() {

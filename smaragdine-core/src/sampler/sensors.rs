@@ -21,6 +21,7 @@ struct Watched {
     overlooked: usize,
     /// What closer looks told before.
     settled_ns: Option<i64>,
+    settled: bool,
     reads: Spread,
 }
 
@@ -34,6 +35,7 @@ impl Sensors {
             updates: Spread::new(),
             overlooked: 0,
             settled_ns: None,
+            settled: false,
             reads: Spread::new(),
         };
         Self(domains.iter().map(watched).collect())
@@ -42,11 +44,11 @@ impl Sensors {
     pub(super) fn see(&mut self, observation: &Observation) {
         let Some(watched) = self.0.get_mut(usize::from(observation.domain)) else { return };
         watched.reads.add(observation.read_end_ns - observation.read_start_ns);
-        let Value::Counter { energy_uj } = observation.value else {
-            watched.energy_uj = None;
-            return;
-        };
-        watched.update(energy_uj, observation.read_start_ns);
+        match observation.value {
+            Value::Counter { energy_uj } => watched.update(energy_uj, observation.read_start_ns),
+            Value::Updated { .. } => watched.see_update(observation.read_end_ns),
+            Value::Interval { .. } | Value::Failed { .. } => watched.energy_uj = None,
+        }
     }
 
     pub(super) fn report(&mut self) -> Vec<Sensor> {
@@ -54,6 +56,7 @@ impl Sensors {
             domain: watched.domain.clone(),
             update_ns: watched.update_ns(),
             read_ns: watched.reads.quantile(0.5),
+            ..Sensor::default()
         };
         self.0.iter_mut().map(report).collect()
     }
@@ -63,6 +66,7 @@ impl Sensors {
     pub(super) fn settle(&mut self) {
         for watched in &mut self.0 {
             watched.settled_ns = watched.update_ns();
+            watched.settled = true;
             (watched.updates, watched.overlooked, watched.updated_ns) = (Spread::new(), 0, None);
         }
     }
@@ -73,6 +77,14 @@ impl Watched {
     fn update_ns(&mut self) -> Option<i64> {
         let tells = self.updates.len() >= LEAST_UPDATES.max(9 * self.overlooked);
         self.settled_ns.or_else(|| tells.then(|| self.updates.quantile(0.5)).flatten())
+    }
+
+    /// An update that a source itself waited for: the next one, as long as it is looked at closely.
+    fn see_update(&mut self, at_ns: i64) {
+        self.energy_uj = None;
+        if let Some(updated_ns) = self.updated_ns.replace(at_ns).filter(|_| !self.settled) {
+            self.updates.add(at_ns - updated_ns);
+        }
     }
 
     /// A distance of updates counts where looks were so close that none was overlooked.
@@ -124,6 +136,24 @@ mod tests {
         assert_eq!(update_ns(100 * MS, 10 * MS), Some(100 * MS));
         let seen_ns = update_ns(MS, 60_000).expect("some ten updates");
         assert!((seen_ns - MS).abs() < 100_000, "{seen_ns}");
+    }
+
+    #[test]
+    fn updates_that_a_source_waited_for_tell_their_distance_only_while_looks_are_close() {
+        let watched = |settled: bool| {
+            let mut sensors = Sensors::new(&[Domain::new("package-0", "CPU:0", "powercap", "socket:0")]);
+            if settled {
+                sensors.settle();
+            }
+            for update in 0..20 {
+                let read_end_ns = update * MS;
+                let value = Value::Updated { energy_uj: update.unsigned_abs() };
+                let read_start_ns = read_end_ns - 700;
+                sensors.see(&Observation { domain: 0, read_start_ns, read_end_ns, value, flags: Flags::NONE });
+            }
+            sensors.report().remove(0).update_ns
+        };
+        assert_eq!((watched(false), watched(true)), (Some(MS), None));
     }
 
     #[test]

@@ -136,6 +136,10 @@ impl Source for EdgeLock {
         self.source.problems()
     }
 
+    fn update_ns(&self) -> Option<i64> {
+        self.source.update_ns()
+    }
+
     fn shortest_period_ns(&self) -> Option<i64> {
         self.source.shortest_period_ns()
     }
