@@ -44,7 +44,7 @@ pub struct Utilisation {
 }
 
 #[repr(C)]
-pub struct FieldValue {
+pub(crate) struct FieldValue {
     pub(crate) field: c_uint,
     pub(crate) scope: c_uint,
     pub(crate) timestamp_us: c_longlong,
@@ -52,6 +52,13 @@ pub struct FieldValue {
     pub(crate) value_type: c_uint,
     pub(crate) result: Return,
     /// A union of up to 8 bytes; little-endian, so one write serves both types that are used.
+    pub(crate) value: c_ulonglong,
+}
+
+#[repr(C)]
+pub(crate) struct Sample {
+    pub(crate) timestamp_us: c_ulonglong,
+    /// As that of [`FieldValue`].
     pub(crate) value: c_ulonglong,
 }
 

@@ -21,6 +21,8 @@
 //! | `energy` | `no`: there is no energy counter | yes |
 //! | `energy_mj` | the counter stands at this value | follows `watts` |
 //! | `instant` | `no`: field 186 is not supported | yes |
+//! | `samples_ms` | how often the driver takes power into its buffer: the mean since the sample before | not supported |
+//! | `stamps` | what fields are stamped with: `call` the call, `update` the latest `refresh_ms`, whose values they then carry, `none` 0, `future` an hour ahead | call |
 //! | `memory_watts`, `module_watts` | waveform of field 186 in the scope of memory or module | not supported |
 //! | `lost` | `yes`: it fell off the bus | no |
 //! | `lost_after_s` | it falls off the bus so long after `nvmlInit` | never |
@@ -37,17 +39,18 @@
 
 mod abi;
 mod spec;
+mod stamped;
 #[path = "../../powercap/src/waveform.rs"]
 pub mod waveform;
 
-use std::ffi::{c_char, c_int, c_uint, c_ulonglong, c_void};
+use std::ffi::{c_char, c_uint, c_ulonglong, c_void};
 
 use abi::{
-    FieldValue, INVALID_ARGUMENT, PciInfo, ProcessInfo, ProcessUtilisation, Return, SUCCESS, Utilisation, fill, put,
-    put_all, put_text,
+    INVALID_ARGUMENT, PciInfo, ProcessInfo, ProcessUtilisation, Return, SUCCESS, Utilisation, fill, put, put_all,
+    put_text,
 };
 use spec::{Spec, now_s, realtime_us};
-use waveform::Waveform;
+use stamped::{energy, mean_mw, updated_s, watts};
 
 /// The number of the GPU plus one; the driver's are opaque, too.
 type Device = *mut c_void;
@@ -55,15 +58,6 @@ type Device = *mut c_void;
 const NOT_SUPPORTED: Return = 3;
 const NOT_FOUND: Return = 6;
 const GPU_IS_LOST: Return = 15;
-
-const FIELD_TOTAL_ENERGY: c_uint = 83;
-const FIELD_POWER_AVERAGE: c_uint = 185;
-const FIELD_POWER_INSTANT: c_uint = 186;
-const SCOPE_GPU: c_uint = 0;
-const SCOPE_MODULE: c_uint = 1;
-const SCOPE_MEMORY: c_uint = 2;
-const TYPE_UNSIGNED_INT: c_uint = 1;
-const TYPE_UNSIGNED_LONG_LONG: c_uint = 3;
 
 /// # Safety
 /// As all functions here: pointers are valid for what the driver's header says, or null.
@@ -205,7 +199,7 @@ pub unsafe extern "C" fn nvmlDeviceGetMigMode(device: Device, current: *mut c_ui
 /// See [`nvmlInit_v2`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceGetTotalEnergyConsumption(device: Device, energy_mj: *mut c_ulonglong) -> Return {
-    with(device, |spec| match energy(spec) {
+    with(device, |spec| match energy(spec, updated_s(spec)) {
         // SAFETY: as above.
         Some(energy) => unsafe { put(energy_mj, energy) },
         None => NOT_SUPPORTED,
@@ -217,40 +211,7 @@ pub unsafe extern "C" fn nvmlDeviceGetTotalEnergyConsumption(device: Device, ene
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceGetPowerUsage(device: Device, power_mw: *mut c_uint) -> Return {
     // SAFETY: as above.
-    with(device, |spec| unsafe { put(power_mw, mean_mw(spec.waveform("watts", "constant:50"), 1.0)) })
-}
-
-/// # Safety
-/// See [`nvmlInit_v2`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn nvmlDeviceGetFieldValues(device: Device, count: c_int, values: *mut FieldValue) -> Return {
-    with(device, |spec| {
-        let Ok(count) = usize::try_from(count) else { return INVALID_ARGUMENT };
-        if values.is_null() {
-            return INVALID_ARGUMENT;
-        }
-        // SAFETY: the caller gives `count` values.
-        for value in unsafe { std::slice::from_raw_parts_mut(values, count) } {
-            value.timestamp_us = realtime_us();
-            value.latency_us = 10;
-            let watts = || spec.waveform("watts", "constant:50");
-            let found = match (value.field, value.scope) {
-                (FIELD_TOTAL_ENERGY, _) => energy(spec).map(|energy| (TYPE_UNSIGNED_LONG_LONG, energy)),
-                (FIELD_POWER_AVERAGE, SCOPE_GPU) => Some((TYPE_UNSIGNED_INT, mean_mw(watts(), 1.0).into())),
-                (FIELD_POWER_INSTANT, SCOPE_GPU) if spec.is("instant", true) => {
-                    Some((TYPE_UNSIGNED_INT, mean_mw(watts(), 0.025).into()))
-                }
-                (FIELD_POWER_INSTANT, SCOPE_MEMORY | SCOPE_MODULE) => spec
-                    .find(if value.scope == SCOPE_MEMORY { "memory_watts" } else { "module_watts" })
-                    .and_then(|watts| watts.parse().ok())
-                    .map(|watts| (TYPE_UNSIGNED_INT, mean_mw(watts, 0.025).into())),
-                _ => None,
-            };
-            value.result = if found.is_some() { SUCCESS } else { NOT_SUPPORTED };
-            (value.value_type, value.value) = found.unwrap_or((TYPE_UNSIGNED_INT, 0));
-        }
-        SUCCESS
-    })
+    with(device, |spec| unsafe { put(power_mw, mean_mw(watts(spec), now_s(), 1.0)) })
 }
 
 /// # Safety
@@ -305,23 +266,6 @@ pub unsafe extern "C" fn nvmlDeviceGetProcessUtilization(
 pub unsafe extern "C" fn nvmlDeviceGetUtilizationRates(device: Device, utilisation: *mut Utilisation) -> Return {
     // SAFETY: as above.
     with(device, |spec| unsafe { put(utilisation, Utilisation { gpu: spec.number("busy", 0), memory: 0 }) })
-}
-
-/// Millijoules of the energy counter, where there is one.
-fn energy(spec: &Spec) -> Option<c_ulonglong> {
-    if !spec.is("energy", true) {
-        return None;
-    }
-    let refresh_s = f64::from(spec.number("refresh_ms", 20).max(1)) / 1000.0;
-    let moved_s = (now_s() / refresh_s).floor() * refresh_s;
-    let followed = || (spec.waveform("watts", "constant:50").energy_j(moved_s) * 1000.0) as c_ulonglong;
-    Some(spec.find("energy_mj").and_then(|fixed| fixed.parse().ok()).unwrap_or_else(followed))
-}
-
-/// Milliwatts on average over the last `window_s`.
-fn mean_mw(waveform: Waveform, window_s: f64) -> c_uint {
-    let now_s = now_s();
-    ((waveform.energy_j(now_s) - waveform.energy_j(now_s - window_s)) / window_s * 1000.0).round() as c_uint
 }
 
 /// Does something with a GPU's part of the specification, unless it is lost.

@@ -96,21 +96,37 @@ fn beside_the_library() -> Option<OsString> {
     Some(path)
 }
 
+const REALTIME: c_int = 0;
+const MONOTONIC: c_int = 1;
+
 /// Seconds of `CLOCK_MONOTONIC`, which std shows only as differences.
 pub(crate) fn now_s() -> f64 {
-    seconds(1)
+    nanoseconds(MONOTONIC) as f64 / 1e9
 }
 
 /// Microseconds of `CLOCK_REALTIME`.
 pub(crate) fn realtime_us() -> i64 {
-    (seconds(0) * 1e6) as i64
+    nanoseconds(REALTIME) / 1000
 }
 
-fn seconds(clock: c_int) -> f64 {
+/// Microseconds of `CLOCK_REALTIME` at a moment of `CLOCK_MONOTONIC`, the same ones at each call.
+pub(crate) fn stamp_us(monotonic_s: f64) -> i64 {
+    static OFFSET_NS: OnceLock<i64> = OnceLock::new();
+    let offset_ns = *OFFSET_NS.get_or_init(|| {
+        let brackets = (0..100).map(|_| {
+            let (before, realtime, after) = (nanoseconds(MONOTONIC), nanoseconds(REALTIME), nanoseconds(MONOTONIC));
+            (after - before, realtime - before - (after - before) / 2)
+        });
+        brackets.min().map_or(0, |(_, offset_ns)| offset_ns)
+    });
+    ((monotonic_s * 1e9).round() as i64 + offset_ns) / 1000
+}
+
+fn nanoseconds(clock: c_int) -> i64 {
     let mut now = Timespec { seconds: 0, nanoseconds: 0 };
     // SAFETY: `now` has the layout of `timespec` on 64-bit Linux; these clocks always exist.
     unsafe { clock_gettime(clock, &raw mut now) };
-    now.seconds as f64 + now.nanoseconds as f64 / 1e9
+    now.seconds * 1_000_000_000 + now.nanoseconds
 }
 
 #[repr(C)]
