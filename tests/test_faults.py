@@ -270,6 +270,30 @@ def test_power_that_could_not_be_read_is_a_gap_and_not_a_guess(recorded: Recorde
     assert sum(s.energy_j for s in known) == pytest.approx(GPU_W * sum(s.seconds for s in known), rel=1e-3)
 
 
+def test_power_that_the_driver_buffered_while_the_daemon_was_stalled_is_not_lost(
+    recorded: Recorder, tmp_path: Path
+) -> None:
+    # A GPU of Pascal; its samples are the means of 20 ms, on multiples of 20 ms.
+    low_w, high_w, period_s, sample_s = 50, 250, 0.3, 0.02
+    spec = "gpu.energy = no\ngpu.architecture = 4\ngpu.samples_ms = 20\n"
+    spec += f"gpu.watts = square:{low_w}:{high_w}:{period_s}\n"
+    package, _, _ = recorded(daemon=gpus(tmp_path, spec), act=stall(1.0))
+    gpu = Account(package.trace, "gpu-0")
+    assert {"integrated", "missed"} <= gpu.flags
+    assert not gpu.gaps
+    (stretch,) = gpu.stretches
+    assert stretch.seconds > 2
+
+    def drawn_j(until_ns: int) -> float:
+        periods, rest_s = divmod((until_ns - gpu.offset_ns) * 1e-9, period_s)
+        return low_w * (periods * period_s + rest_s) + (high_w - low_w) * (
+            periods * period_s / 2 + min(rest_s, period_s / 2)
+        )
+
+    true_j = drawn_j(stretch.end_ns) - drawn_j(stretch.start_ns)
+    assert abs(stretch.energy_j - true_j) <= 1e-3 * true_j + (high_w - low_w) * sample_s
+
+
 @pytest.mark.parametrize(
     ("spec", "problem"),
     [

@@ -87,6 +87,10 @@ pub struct Counter {
     covered: Option<Edge>,
     /// How long the machine slept since the last value was seen.
     slept_ns: i64,
+    /// The last value that had a stamp, and when that began.
+    stamped: Option<(u64, i64)>,
+    /// Stamps are of updates, which they are not where they move on while the value stands; `None`: not known yet.
+    stamps_updates: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -119,6 +123,8 @@ impl Counter {
             failing_since: None,
             covered: None,
             slept_ns: 0,
+            stamped: None,
+            stamps_updates: None,
         }
     }
 
@@ -173,6 +179,29 @@ impl Counter {
                 let seen = Edge { at_ns: midpoint(observation), uncertainty_ns: Some((end_ns - start_ns + 1) / 2) };
                 self.count(energy_uj, end_ns, seen)
             }
+            Value::Stamped { energy_uj, from_ns, to_ns } => {
+                let at_ns = from_ns + (to_ns - from_ns) / 2;
+                if let Some((stood_uj, since_ns)) = self.stamped.replace((energy_uj, from_ns))
+                    && stood_uj == energy_uj
+                {
+                    self.stamps_updates = Some(since_ns == from_ns);
+                }
+                let of_update = self.stamps_updates.unwrap_or(to_ns < observation.read_start_ns);
+                if !self.can_be_of(energy_uj, at_ns) {
+                    let at_ns = midpoint(observation);
+                    return self.count(energy_uj, at_ns, Edge { at_ns, uncertainty_ns: None });
+                }
+                let uncertainty_ns = of_update.then_some((to_ns - from_ns + 1) / 2);
+                self.count(energy_uj, if of_update { to_ns } else { at_ns }, Edge { at_ns, uncertainty_ns })
+            }
+        }
+    }
+
+    /// Whether the register can have taken this value at `at_ns`: another than the last was taken later than that.
+    fn can_be_of(&self, energy_uj: u64, at_ns: i64) -> bool {
+        match self.last {
+            Some(last) => energy_uj == last.energy_uj || last.since.at_ns < at_ns,
+            None => self.failing_since.is_none_or(|since| since.at_ns < at_ns),
         }
     }
 
@@ -189,6 +218,8 @@ impl Counter {
             self.flags = Flags::NONE;
             return Difference::First;
         };
+        // A stamp may be older than the read before.
+        let now_ns = now_ns.max(last.seen_ns);
         let unseen_ns = now_ns - last.seen_ns + slept_ns;
         let (kind, counted_uj) =
             self.compare(last, energy_uj, now_ns - last.since.at_ns + slept_ns, unseen_ns, slept_ns > 0);

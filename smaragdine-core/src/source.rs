@@ -33,6 +33,8 @@ pub enum Value {
     Counter { energy_uj: u64 },
     /// The same, of a counter that was seen to be updated to it between the start and the end of the read.
     Updated { energy_uj: u64 },
+    /// The same, of a counter whose driver tells between when it took the value.
+    Stamped { energy_uj: u64, from_ns: i64, to_ns: i64 },
     /// Energy over an interval that the source itself knows (integrated power, a model).
     Interval { start_ns: i64, end_ns: i64, energy_j: f64 },
     /// This register could not be read; the next success covers the interval.
@@ -48,7 +50,8 @@ pub trait Source: Send {
     fn domains(&self) -> &[Domain];
 
     /// Reads every register once, appending one observation each. A failure is an observation, too.
-    /// A source of [`Value::Interval`]s may add none on its first read, which fixes where its first interval starts.
+    /// A source of [`Value::Interval`]s adds as many as are new: none on its first read, which fixes where its first
+    /// interval starts.
     fn read(&mut self, out: &mut Vec<Observation>);
 
     /// What could not be opened beside what was, each in words.

@@ -59,6 +59,49 @@ fn an_interval_runs_between_the_middles_of_its_reads() {
     assert_eq!(difference, Difference::Counted(interval(2_000, 11_250, 1.0)));
 }
 
+/// A read of 2 µs from `ms` on, whose driver stamps the value.
+fn stamped(energy_uj: u64, ms: i64, from_ns: i64, to_ns: i64) -> Observation {
+    let read = at(ms * MS, Value::Stamped { energy_uj, from_ns, to_ns });
+    Observation { read_end_ns: ms * MS + 2_000, ..read }
+}
+
+#[test]
+fn a_stamp_older_than_the_read_is_the_moment_of_the_update() {
+    let mut counter = Counter::new(None, MAX_W);
+    let second = |ms| stamped(1_000_000, ms, 20 * MS - 10, 20 * MS + 3);
+    assert_eq!(counter.update(&stamped(0, 5, 0, 1_000)), Difference::First);
+    assert_eq!(counter.update(&stamped(0, 15, 0, 1_000)), Difference::NotRefreshed);
+    let known = Interval { edge_uncertainty_ns: Some(500), ..interval(500, 20 * MS - 4, 1.0) };
+    assert_eq!(counter.update(&second(25)), Difference::Counted(known));
+    assert_eq!(counter.update(&second(35)), Difference::NotRefreshed);
+    // Such a driver stamps an update during the read no otherwise.
+    let during = stamped(2_000_000, 40, 40 * MS + 500, 40 * MS + 900);
+    let known = Interval { edge_uncertainty_ns: Some(200), ..interval(20 * MS - 4, 40 * MS + 700, 1.0) };
+    assert_eq!(counter.update(&during), Difference::Counted(known));
+}
+
+#[test]
+fn a_stamp_of_the_read_tells_when_the_register_was_looked_at_and_no_more() {
+    let mut counter = Counter::new(None, MAX_W);
+    let look = |energy_uj, ms| stamped(energy_uj, ms, ms * MS + 1_000, ms * MS + 2_000);
+    counter.update(&look(0, 0));
+    assert_eq!(counter.update(&look(1_000_000, 4)), Difference::Counted(interval(1_500, 4 * MS + 1_500, 1.0)));
+    assert_eq!(counter.update(&look(1_000_000, 8)), Difference::NotRefreshed);
+    let enclosed = interval(4 * MS + 1_500, 10 * MS + 1_500, 1.0);
+    assert_eq!(counter.update(&look(2_000_000, 12)), Difference::Counted(enclosed));
+}
+
+#[test]
+fn a_stamp_that_moves_on_while_the_value_stands_is_of_no_update() {
+    let mut counter = Counter::new(None, MAX_W);
+    // The driver looks a millisecond before it answers.
+    let look = |energy_uj, ms| stamped(energy_uj, ms, (ms - 1) * MS, (ms - 1) * MS + 2_000);
+    counter.update(&look(0, 2));
+    assert_eq!(counter.update(&look(0, 4)), Difference::NotRefreshed);
+    let enclosed = Interval { edge_uncertainty_ns: Some(MS), ..interval(MS + 1_000, 4 * MS + 1_000, 1.0) };
+    assert_eq!(counter.update(&look(1_000_000, 6)), Difference::Counted(enclosed));
+}
+
 #[test]
 fn a_plausible_fall_is_a_wrap() {
     let mut counter = Counter::new(Some(RANGE_UJ), MAX_W);
@@ -202,9 +245,12 @@ struct Tick {
     resets: bool,
 }
 
+fn load() -> impl Strategy<Value = f64> {
+    prop_oneof![1 => Just(0.0), 4 => 0.0..0.2, 1 => 0.0..1.0]
+}
+
 fn ticks() -> impl Strategy<Value = Vec<Tick>> {
-    let load = prop_oneof![1 => Just(0.0), 4 => 0.0..0.2, 1 => 0.0..1.0];
-    let tick = (100_000..60 * MS, load, prop::bool::weighted(0.1), prop::bool::weighted(0.05))
+    let tick = (100_000..60 * MS, load(), prop::bool::weighted(0.1), prop::bool::weighted(0.05))
         .prop_map(|(after_ns, load, fails, resets)| Tick { after_ns, load, fails, resets });
     prop::collection::vec(tick, 1..200)
 }
@@ -298,6 +344,33 @@ proptest! {
             let Some(interval) = difference.interval() else { continue };
             prop_assert_eq!(interval.flags.has(Flag::Failed), failed);
             failed = false;
+        }
+    }
+
+    /// Whatever a driver stamps its values with, intervals follow each other and hold all that was drawn.
+    #[test]
+    fn no_stamp_moves_energy_out_of_its_interval(
+        reads in prop::collection::vec((MS..60 * MS, load(), prop::option::of(-MS..900 * MS), 0..MS), 2..100)
+    ) {
+        let mut counter = Counter::new(None, MAX_W);
+        let (mut now_ns, mut register_uj, mut counted_uj, mut end_ns) = (0, 0, 0, None);
+        let mut first_uj = None;
+        for (after_ns, load, older_ns, width_ns) in reads {
+            now_ns += after_ns;
+            register_uj += (load * MAX_W * after_ns as f64 * 1e-3) as u64;
+            let value = match older_ns.map(|older_ns| now_ns - older_ns) {
+                Some(to_ns) => Value::Stamped { energy_uj: register_uj, from_ns: to_ns - width_ns, to_ns },
+                None => Value::Counter { energy_uj: register_uj },
+            };
+            let difference = counter.update(&Observation { read_end_ns: now_ns + MS, ..at(now_ns, value) });
+            first_uj.get_or_insert(register_uj);
+            let Some(interval) = difference.interval() else { continue };
+            prop_assert!(matches!(difference, Difference::Counted(_)), "{:?}", difference);
+            prop_assert!(end_ns.is_none_or(|end_ns| end_ns == interval.start_ns));
+            prop_assert!(interval.end_ns > interval.start_ns, "{:?}", interval);
+            end_ns = Some(interval.end_ns);
+            counted_uj += energy_uj(&interval);
+            prop_assert_eq!(first_uj.unwrap_or(0) + counted_uj, register_uj);
         }
     }
 }

@@ -45,7 +45,9 @@ impl Sensors {
         let Some(watched) = self.0.get_mut(usize::from(observation.domain)) else { return };
         watched.reads.add(observation.read_end_ns - observation.read_start_ns);
         match observation.value {
-            Value::Counter { energy_uj } => watched.update(energy_uj, observation.read_start_ns),
+            Value::Counter { energy_uj } | Value::Stamped { energy_uj, .. } => {
+                watched.update(energy_uj, observation.read_start_ns);
+            }
             Value::Updated { .. } => watched.see_update(observation.read_end_ns),
             Value::Interval { .. } | Value::Failed { .. } => watched.energy_uj = None,
         }

@@ -1,14 +1,18 @@
 //! NVIDIA GPUs, by the driver's library (law 8: one authority per GPU).
 //!
 //! A GPU's energy counter is read where there is one, and it alone: 1 mJ steps, refreshed every 20–100 ms. Where there
-//! is none, instant power is integrated, and its readings are flagged. The power that `nvidia-smi` shows is never
-//! used on Ampere or newer: it is the mean of a whole second.
+//! is none, power is integrated, and its readings are flagged: the driver's [samples], or instant power. The power that
+//! `nvidia-smi` shows is never used on Ampere or newer: it is the mean of a whole second. When the driver took a value
+//! its [stamp] tells, where it can be right.
 //!
 //! Domain `gpu-N` is device `GPU:N`, where `N` is the application's own number (see [`visible_devices`]). GPUs that the
 //! application does not see are numbered on behind those that it does, read all the same, and not counted.
 
+mod field;
 mod gpu;
 mod meter;
+mod samples;
+mod stamp;
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -20,8 +24,10 @@ use nvml_wrapper_sys::bindings::{NVML_POWER_SCOPE_MEMORY, NVML_POWER_SCOPE_MODUL
 pub use gpu::{CudaEnvironment, Gpu, visible_devices};
 pub(crate) use meter::Handle;
 use meter::{Meter, Register};
+use stamp::WallClock;
 
 use super::{Observation, Source, Unavailable};
+use crate::clock::ClockPair;
 use crate::trace::Domain;
 
 /// What the driver installs; the second name comes with its development files.
@@ -39,6 +45,8 @@ pub struct Nvml {
     domains: Vec<Domain>,
     gpus: Vec<Gpu>,
     problems: Vec<String>,
+    /// At the last read.
+    wall: WallClock,
     library: Library,
 }
 
@@ -58,13 +66,13 @@ impl Nvml {
     /// As [`Self::open`].
     pub fn open_for(library: Option<&Path>, environment: &CudaEnvironment) -> Result<Self, Unavailable> {
         let (library, places) = enumerate(library, environment)?;
-        let mut nvml =
-            Self { meters: Vec::new(), domains: Vec::new(), gpus: Vec::new(), problems: places.problems, library };
+        let (problems, wall) = (places.problems, WallClock::now());
+        let mut nvml = Self { meters: Vec::new(), domains: Vec::new(), gpus: Vec::new(), problems, wall, library };
         for Place { gpu, number, visible } in places.gpus {
             let name = format!("gpu-{number}");
             match nvml.library.device_by_index(gpu.index).and_then(|device| {
-                let register = Register::of(&device, &nvml.library)?;
-                let of_scope = |scope| Register::of_scope(scope, &device, &nvml.library);
+                let register = Register::of(&device)?;
+                let of_scope = |scope| Register::of_scope(scope, &device);
                 let [memory, module] = [NVML_POWER_SCOPE_MEMORY, NVML_POWER_SCOPE_MODULE].map(of_scope);
                 let meter = |register, name: &str| Meter::new(&device, register, name);
                 let (child, whole) = (format!("{name}-memory"), format!("module-{number}"));
@@ -133,8 +141,9 @@ impl Source for Nvml {
     }
 
     fn read(&mut self, out: &mut Vec<Observation>) {
+        self.wall = self.wall.next(ClockPair::now().offset_ns());
         for (domain, meter) in (0..).zip(&mut self.meters) {
-            out.extend(meter.read(&self.library).map(|observation| Observation { domain, ..observation }));
+            meter.read(&self.library, self.wall, domain, out);
         }
     }
 

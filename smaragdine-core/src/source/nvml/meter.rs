@@ -1,34 +1,38 @@
 //! One register of one GPU.
 
-use std::mem::zeroed;
-
 use nvml_wrapper::enums::device::DeviceArchitecture;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml as Library};
-use nvml_wrapper_sys::bindings::{
-    NVML_POWER_SCOPE_GPU, nvmlDevice_t, nvmlFieldValue_t, nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT,
-};
+use nvml_wrapper_sys::bindings::{NVML_POWER_SCOPE_GPU, nvmlDevice_t};
 
+use super::field::{Field, POWER_INSTANT, TOTAL_ENERGY};
+use super::samples::{self, Buffer, Sample};
+use super::stamp::{Span, Stamp, Stamps, WallClock};
 use crate::clock::monotonic_ns;
 use crate::source::power::Integral;
 use crate::source::{Observation, Value};
 use crate::trace::Flags;
 
-/// `NVML_FI_DEV_POWER_INSTANT`, milliwatts. Drivers know it from 530 on.
-const FIELD_POWER_INSTANT: u32 = 186;
+/// Fields and functions tell of one counter if they differ by no more than a GPU draws within a second.
+const SAME_COUNTER_MJ: u64 = 2_000_000;
 
 /// What is read of a GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Register {
+pub(super) enum Register {
     /// Energy since the driver was loaded (Volta and newer): the authority.
     Energy,
+    /// The same counter, by the field that stamps it.
+    StampedEnergy,
     /// Where there is no energy, it is integrated from power.
     Power(Power),
 }
 
 /// Power at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Power {
+pub(super) enum Power {
+    /// The driver's buffer, on Turing and older only, as [`Self::Usage`]: from Ampere on it may hold means of a second,
+    /// too.
+    Samples,
     /// Field 186, of the whole GPU, of its memory, or of its module.
     Instant { scope: u32 },
     /// `nvmlDeviceGetPowerUsage`, on Turing and older only: from Ampere on it is the mean of a whole second.
@@ -37,58 +41,55 @@ pub(crate) enum Power {
 
 impl Register {
     /// The best register of a GPU that works.
-    pub(crate) fn of(device: &Device<'_>, library: &Library) -> Result<Self, NvmlError> {
+    pub(super) fn of(device: &Device<'_>) -> Result<Self, NvmlError> {
         let unsupported = match device.total_energy_consumption() {
-            Ok(_) => return Ok(Self::Energy),
+            Ok(energy_mj) => {
+                let field = Field::read(TOTAL_ENERGY, 0, device);
+                let stamped = field.is_ok_and(|field| field.value.abs_diff(energy_mj) <= SAME_COUNTER_MJ);
+                return Ok(if stamped { Self::StampedEnergy } else { Self::Energy });
+            }
             Err(error) => error,
         };
-        let instant = Power::Instant { scope: NVML_POWER_SCOPE_GPU };
-        if instant.read_w(device, library).is_ok() {
-            return Ok(Self::Power(instant));
-        }
         use DeviceArchitecture::{Kepler, Maxwell, Pascal, Turing, Volta};
-        match device.architecture() {
-            Ok(Kepler | Maxwell | Pascal | Volta | Turing) if device.power_usage().is_ok() => {
-                Ok(Self::Power(Power::Usage))
+        let tells_power_now = matches!(device.architecture(), Ok(Kepler | Maxwell | Pascal | Volta | Turing));
+        let instant = Self::of_scope(NVML_POWER_SCOPE_GPU, device);
+        match instant {
+            _ if tells_power_now && Buffer::works(device) => Ok(Self::Power(Power::Samples)),
+            Some(instant) => Ok(instant),
+            None if tells_power_now && device.power_usage().is_ok() => Ok(Self::Power(Power::Usage)),
+            None => Err(unsupported),
+        }
+    }
+
+    /// The power of the GPU, of a part of it, or of the module that holds it and its CPU, where the driver tells it.
+    pub(super) fn of_scope(scope: u32, device: &Device<'_>) -> Option<Self> {
+        Field::read(POWER_INSTANT, scope, device).is_ok().then_some(Self::Power(Power::Instant { scope }))
+    }
+
+    fn read(self, device: &Device<'_>, buffer: &Buffer) -> Result<Read, NvmlError> {
+        Ok(match self {
+            Self::Energy => Read::Energy { energy_mj: device.total_energy_consumption()?, stamp: None },
+            Self::StampedEnergy => {
+                let Field { value, stamp } = Field::read(TOTAL_ENERGY, 0, device)?;
+                Read::Energy { energy_mj: value, stamp: Some(stamp) }
             }
-            _ => Err(unsupported),
-        }
-    }
-
-    /// The power of a part of the GPU, or of the module that holds it and its CPU, where the driver tells it.
-    pub(crate) fn of_scope(scope: u32, device: &Device<'_>, library: &Library) -> Option<Self> {
-        let power = Power::Instant { scope };
-        power.read_w(device, library).is_ok().then_some(Self::Power(power))
-    }
-}
-
-impl Power {
-    fn read_w(self, device: &Device<'_>, library: &Library) -> Result<f64, NvmlError> {
-        match self {
-            // SAFETY: the handle belongs to this library.
-            Self::Instant { scope } => unsafe { instant_power_w(library, device.handle(), scope) },
-            Self::Usage => Ok(f64::from(device.power_usage()?) / 1000.0),
-        }
+            Self::Power(Power::Samples) => Read::Samples(buffer.fetch(device)?),
+            Self::Power(Power::Instant { scope }) => {
+                let Field { value, stamp } = Field::read(POWER_INSTANT, scope, device)?;
+                Read::Power { power_w: value as f64 / 1000.0, stamp: Some(stamp) }
+            }
+            Self::Power(Power::Usage) => {
+                Read::Power { power_w: f64::from(device.power_usage()?) / 1000.0, stamp: None }
+            }
+        })
     }
 }
 
-/// A raw call: the wrapper's own allocates twice and knows no scopes.
-///
-/// # Safety
-/// `device` is a handle of `library`.
-unsafe fn instant_power_w(library: &Library, device: nvmlDevice_t, scope: u32) -> Result<f64, NvmlError> {
-    let Ok(call) = library.lib().nvmlDeviceGetFieldValues.as_ref() else { return Err(NvmlError::FunctionNotFound) };
-    // SAFETY: a plain C structure, for which zeros are a value.
-    let mut value: nvmlFieldValue_t = unsafe { zeroed() };
-    (value.fieldId, value.scopeId) = (FIELD_POWER_INSTANT, scope);
-    // SAFETY: one value is announced and one is given; the caller vouches for the handle.
-    nvml_wrapper::error::nvml_try(unsafe { call(device, 1, &raw mut value) })?;
-    nvml_wrapper::error::nvml_try(value.nvmlReturn)?;
-    if value.valueType != nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT {
-        return Err(NvmlError::UnexpectedVariant(value.valueType));
-    }
-    // SAFETY: the type says which member of the union is set.
-    Ok(f64::from(unsafe { value.value.uiVal }) / 1000.0)
+/// What one call brought.
+enum Read {
+    Energy { energy_mj: u64, stamp: Option<Stamp> },
+    Power { power_w: f64, stamp: Option<Stamp> },
+    Samples(Vec<Sample>),
 }
 
 /// A register with what its last read left.
@@ -98,6 +99,8 @@ pub(crate) struct Meter {
     register: Register,
     /// `gpu-0`, for messages.
     name: String,
+    stamps: Stamps,
+    buffer: Buffer,
     power: Integral,
 }
 
@@ -121,38 +124,58 @@ impl Handle {
 }
 
 impl Meter {
-    pub(crate) fn new(device: &Device<'_>, register: Register, name: &str) -> Self {
-        Self { device: Handle::of(device), register, name: name.to_owned(), power: Integral::default() }
+    pub(super) fn new(device: &Device<'_>, register: Register, name: &str) -> Self {
+        let power = match register {
+            Register::Power(Power::Samples) => Integral::with_gaps_beyond(samples::LONGEST_NS),
+            _ => Integral::default(),
+        };
+        let (stamps, buffer) = (Stamps::default(), Buffer::default());
+        Self { device: Handle::of(device), register, name: name.to_owned(), stamps, buffer, power }
     }
 
-    pub(crate) fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Reads once. The first read of a power has no interval yet, so there is nothing to observe.
-    pub(crate) fn read(&mut self, library: &Library) -> Option<Observation> {
+    /// Reads once. The first read of a power has no interval yet, so there is nothing to observe; what the driver
+    /// sampled since the last read may be several observations.
+    pub(super) fn read(&mut self, library: &Library, wall: WallClock, domain: u16, out: &mut Vec<Observation>) {
         let device = self.device.device(library);
         let read_start_ns = monotonic_ns();
-        let read = match self.register {
-            Register::Energy => device.total_energy_consumption().map(Read::EnergyMj),
-            Register::Power(power) => power.read_w(&device, library).map(Read::PowerW),
-        };
+        let read = self.register.read(&device, &self.buffer);
         let read_end_ns = monotonic_ns();
-        let (value, flags) = match read {
-            Ok(Read::EnergyMj(energy_mj)) => {
-                (Value::Counter { energy_uj: energy_mj.saturating_mul(1000) }, Flags::NONE)
+        let call = Span { from_ns: read_start_ns, to_ns: read_end_ns };
+        let mut observe = |(value, flags)| out.push(Observation { domain, read_start_ns, read_end_ns, value, flags });
+        let mut place = |stamp: Option<Stamp>| stamp.and_then(|stamp| self.stamps.place(stamp, call, wall));
+        let failed = |problem: String| Value::Failed { problem: format!("cannot read {}: {problem}", self.name) };
+        match read {
+            Ok(Read::Energy { energy_mj, stamp }) => {
+                let energy_uj = energy_mj.saturating_mul(1000);
+                let value = match place(stamp) {
+                    Some(Span { from_ns, to_ns }) => Value::Stamped { energy_uj, from_ns, to_ns },
+                    None => Value::Counter { energy_uj },
+                };
+                observe((value, Flags::NONE));
             }
-            Ok(Read::PowerW(power_w)) => self.power.add(read_start_ns + (read_end_ns - read_start_ns) / 2, power_w)?,
+            Ok(Read::Power { power_w, stamp }) => {
+                let at_ns = place(stamp).unwrap_or(call).middle_ns();
+                self.power.add(at_ns, power_w).into_iter().for_each(observe);
+            }
+            Ok(Read::Samples(samples)) => {
+                for (at_ns, power_w) in self.buffer.unseen(samples, call, wall) {
+                    self.power.add(at_ns, power_w).into_iter().for_each(&mut observe);
+                }
+                if self.buffer.stands(call, wall) {
+                    observe((failed("the driver samples its power no longer".to_owned()), Flags::NONE));
+                }
+            }
             Err(error) => {
-                self.power.fail();
-                (Value::Failed { problem: format!("cannot read {}: {error}", self.name) }, Flags::NONE)
+                // Samples that the buffer still holds are read later.
+                if self.register != Register::Power(Power::Samples) {
+                    self.power.fail();
+                }
+                observe((failed(error.to_string()), Flags::NONE));
             }
-        };
-        Some(Observation { domain: 0, read_start_ns, read_end_ns, value, flags })
+        }
     }
-}
-
-enum Read {
-    EnergyMj(u64),
-    PowerW(f64),
 }
