@@ -214,10 +214,7 @@ impl Sampling {
         self.report.measured_period_ns = self.distances.quantile(0.5);
         self.report.lateness_p50_ns = self.lateness.quantile(0.5);
         self.report.lateness_p99_ns = self.lateness.quantile(0.99);
-        self.report.sensors = self.sensors.report();
-        for (sensor, counter) in self.report.sensors.iter_mut().zip(&self.counters) {
-            sensor.update_ns = sensor.update_ns.or_else(|| counter.update_ns());
-        }
+        self.report.sensors = self.sensors.report(self.counters.iter().map(Counter::update_ns));
         self.report
     }
 

@@ -13,10 +13,10 @@ pub(super) struct Sensors(Vec<Watched>);
 struct Watched {
     domain: String,
     energy_uj: Option<u64>,
-    /// When it was last looked at, and when it was last seen to change between two looks close to each other.
-    seen_ns: i64,
+    /// When it was last seen to have changed, and whether it was seen to stand since.
     updated_ns: Option<i64>,
-    /// Distances of updates between which it was looked at, and how many had no look between.
+    stood: bool,
+    /// Distances of updates between which it stood, and how many were seen without that.
     updates: Spread,
     overlooked: usize,
     /// What closer looks told before.
@@ -30,8 +30,8 @@ impl Sensors {
         let watched = |domain: &Domain| Watched {
             domain: domain.name.clone(),
             energy_uj: None,
-            seen_ns: 0,
             updated_ns: None,
+            stood: false,
             updates: Spread::new(),
             overlooked: 0,
             settled_ns: None,
@@ -45,22 +45,22 @@ impl Sensors {
         let Some(watched) = self.0.get_mut(usize::from(observation.domain)) else { return };
         watched.reads.add(observation.read_end_ns - observation.read_start_ns);
         match observation.value {
-            Value::Counter { energy_uj } | Value::Stamped { energy_uj, .. } => {
-                watched.update(energy_uj, observation.read_start_ns);
-            }
+            Value::Counter { energy_uj } => watched.update(energy_uj, observation.read_start_ns),
+            Value::Stamped { energy_uj, to_ns, .. } => watched.update(energy_uj, to_ns),
             Value::Updated { .. } => watched.see_update(observation.read_end_ns),
             Value::Interval { .. } | Value::Failed { .. } => watched.energy_uj = None,
         }
     }
 
-    pub(super) fn report(&mut self) -> Vec<Sensor> {
-        let report = |watched: &mut Watched| Sensor {
+    /// `paces_ns`: how far updates are apart by domain, as far as the bounds of each have told.
+    pub(super) fn report(&mut self, paces_ns: impl Iterator<Item = Option<i64>>) -> Vec<Sensor> {
+        let report = |(watched, pace_ns): (&mut Watched, Option<i64>)| Sensor {
             domain: watched.domain.clone(),
-            update_ns: watched.update_ns(),
+            update_ns: watched.settled_ns.or(pace_ns).or_else(|| watched.update_ns()),
             read_ns: watched.reads.quantile(0.5),
             ..Sensor::default()
         };
-        self.0.iter_mut().map(report).collect()
+        self.0.iter_mut().zip(paces_ns).map(report).collect()
     }
 
     /// Forgets distances of updates unless they tell how often registers are updated: what is seen from now on is
@@ -78,7 +78,7 @@ impl Watched {
     /// Unknown where most updates were overlooked: those that were not are the late ones.
     fn update_ns(&mut self) -> Option<i64> {
         let tells = self.updates.len() >= LEAST_UPDATES.max(9 * self.overlooked);
-        self.settled_ns.or_else(|| tells.then(|| self.updates.quantile(0.5)).flatten())
+        tells.then(|| self.updates.quantile(0.5)).flatten()
     }
 
     /// An update that a source itself waited for: the next one, as long as it is looked at closely.
@@ -89,20 +89,19 @@ impl Watched {
         }
     }
 
-    /// A distance of updates counts where looks were so close that none was overlooked.
+    /// A distance of updates counts where the register was seen to stand between them, so that none was overlooked.
     fn update(&mut self, energy_uj: u64, now_ns: i64) {
-        let looked_ns = std::mem::replace(&mut self.seen_ns, now_ns);
         let Some(before_uj) = self.energy_uj.replace(energy_uj) else {
-            self.updated_ns = None;
+            (self.updated_ns, self.stood) = (None, false);
             return;
         };
         if before_uj == energy_uj {
+            self.stood = true;
             return;
         }
-        let apart_ns = now_ns - looked_ns;
-        let distance_ns = self.updated_ns.replace(now_ns).map(|updated_ns| now_ns - updated_ns);
-        match distance_ns {
-            Some(distance_ns) if distance_ns >= 2 * apart_ns => self.updates.add(distance_ns),
+        let stood = std::mem::take(&mut self.stood);
+        match self.updated_ns.replace(now_ns) {
+            Some(updated_ns) if stood => self.updates.add(now_ns - updated_ns),
             Some(_) => self.overlooked += 1,
             None => {}
         }
@@ -128,7 +127,7 @@ mod tests {
             let read_end_ns = read_start_ns + 700;
             sensors.see(&Observation { domain: 0, read_start_ns, read_end_ns, value, flags: Flags::NONE });
         }
-        let sensor = sensors.report().remove(0);
+        let sensor = sensors.report([None].into_iter()).remove(0);
         assert_eq!(sensor.read_ns, Some(700));
         sensor.update_ns
     }
@@ -153,7 +152,7 @@ mod tests {
                 let read_start_ns = read_end_ns - 700;
                 sensors.see(&Observation { domain: 0, read_start_ns, read_end_ns, value, flags: Flags::NONE });
             }
-            sensors.report().remove(0).update_ns
+            sensors.report([None].into_iter()).remove(0).update_ns
         };
         assert_eq!((watched(false), watched(true)), (Some(MS), None));
     }
