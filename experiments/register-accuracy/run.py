@@ -35,8 +35,8 @@ from smaragdine import Trace
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-TOOLS = ("nothing", "smaragdine", "pyjoules", "zeus", "codecarbon", "perun", "carbontracker")
-OURS = ("nothing", "smaragdine")
+TOOLS = ("nothing", "smaragdine", "smaragdine-1s", "pyjoules", "zeus", "codecarbon", "perun", "carbontracker")
+OURS = ("nothing", "smaragdine", "smaragdine-1s")
 # How old the tree is when a window begins: every tool has set up by then.
 AGE_S = 12.0
 # That of a Xeon's registers.

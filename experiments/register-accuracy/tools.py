@@ -25,13 +25,18 @@ DRAM_W = 10.0
 Tool = Callable[[Callable[[], None]], Told]
 
 
-def smaragdine(inside: Callable[[], None]) -> Told:
-    """Through its daemon, at its default period of 4 ms. The trace is opened by who compares, as it would be later."""
+def smaragdine(inside: Callable[[], None], period: str = "4ms") -> Told:
+    """Through its daemon, at its default period. The trace is opened by who compares, as it would be later."""
     from smaragdine import record
 
-    with record(TRACE, require_measured=True):
+    with record(TRACE, period=period, require_measured=True):
         inside()
     return Told(None, None, PACKAGE_W)
+
+
+def smaragdine_1s(inside: Callable[[], None]) -> Told:
+    """As often as CodeCarbon, carbontracker and perun: enough for energy, where operations are not asked for."""
+    return smaragdine(inside, "1s")
 
 
 def zeus(inside: Callable[[], None]) -> Told:
@@ -123,6 +128,7 @@ def nothing(inside: Callable[[], None]) -> Told:
 TOOLS: dict[str, Tool] = {
     "nothing": nothing,
     "smaragdine": smaragdine,
+    "smaragdine-1s": smaragdine_1s,
     "zeus": zeus,
     "codecarbon": codecarbon,
     "carbontracker": carbontracker,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import platform
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -111,7 +111,7 @@ class Recording:
                 name=name or claimed.asked.absolute().name,
                 period_ns=period_ns,
                 labels={str(key): str(value) for key, value in (labels or {}).items()},
-                software={"python": platform.python_version(), **(software or {})},
+                software={"python": sys.version.split()[0], **(software or {})},
                 require_measured=require_measured,
             )
             recording = cls._begin(claimed, options)

@@ -62,7 +62,9 @@ impl Running {
             }
         }
         let daemon = vec![host::own_pid(&roots.proc)];
-        let shares = ShareSampler::start(&roots.proc, application, daemon, shares::PERIOD_NS, clock, shares);
+        // Between two readings nobody asks for a share.
+        let shares_ns = period_ns.max(shares::PERIOD_NS);
+        let shares = ShareSampler::start(&roots.proc, application, daemon, shares_ns, clock, shares);
         let shares = shares.map_err(thread())?;
         Ok(Self { samplers, shares, gpu_shares, collector, problems })
     }
