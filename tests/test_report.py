@@ -160,3 +160,21 @@ def test_boxes_and_slices_have_watts_where_power_was_measured(content: report.Co
     modelled = report.Content.of(Runs.open(synthetic_trace.write(tmp_path / "m", basis="modelled"))).views[0]
     assert modelled.by_power is None
     assert not any("power" in box for level in modelled.levels.values() for box in level["boxes"])
+
+
+def test_how_late_each_register_is_stands_beside_how_it_was_read(tmp_path: Path) -> None:
+    trace = synthetic_trace.write(tmp_path / "late")
+    metadata = json.loads((trace / "trace.json").read_text())
+    known = {"domain": "package-0", "update_ns": 1_000_000, "lag_ns": 412_000, "lag_error_ns": 90_000, "new": 1}
+    metadata["sources"][0]["sensors"] = [known, {"domain": "dram-0", "read_ns": 700}]
+    (trace / "trace.json").write_text(json.dumps(metadata))
+    (recording,) = report.Content.of(Runs.open(trace)).recordings
+    assert recording.sensors.rows == (
+        ("package-0", "1.00 ms", "–", "412 µs ± 90.0 µs", "–"),
+        ("dram-0", "–", "700 ns", "–", "–"),
+    )
+
+
+def test_a_trace_that_tells_nothing_of_its_registers_has_no_table_of_them(content: report.Content) -> None:
+    assert content.recordings[0].sensors.rows == ()
+    assert "looks at the last" not in report.render(content)

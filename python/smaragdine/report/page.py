@@ -78,7 +78,9 @@ def render(content: Content) -> str:
             lambda i, r: f'<div class="grid">{"".join(_figure(f"{k}-{i}") for k in r.figures if k != "power")}</div>',
         ),
         facts=_each(content.recordings, lambda _, recording: _facts(recording)),
-        sources=_each(content.recordings, lambda _, recording: _table(recording.sources) + _table(recording.sensors)),
+        sources=_each(
+            content.recordings, lambda _, r: _table(r.sources) + (_table(r.sensors) if r.sensors.rows else "")
+        ),
         methods="".join(f"<p>{_text(paragraph)}</p>" for paragraph in content.methods),
         citation=_text(CITATION),
         payload=_json(payload),

@@ -59,7 +59,8 @@ def _facts(trace: Trace) -> tuple[tuple[str, str], ...]:
         facts.append(("state", "cut: rebuilt from the journal of a recording that did not end"))
     hidden = len(metadata.hidden_operations)
     if hidden:
-        facts.append(("hidden", f"{hidden} operations of the graph that the profiler did not show"))
+        operations = "one operation" if hidden == 1 else f"{hidden} operations"
+        facts.append(("hidden", f"{operations} of the graph that the profiler did not show"))
     return tuple((name, value) for name, value in facts if value)
 
 
@@ -99,18 +100,17 @@ def _nanoseconds(value: int | None) -> str:
 
 
 def _sources(trace: Trace) -> Table:
-    ns = _nanoseconds
     rows = tuple(
         (
             source.name,
             ", ".join(domain.name for domain in trace.metadata.domains if domain.source == source.name),
-            ns(source.period_ns),
-            ns(source.measured_period_ns),
+            _nanoseconds(source.period_ns),
+            _nanoseconds(source.measured_period_ns),
             number(source.ticks),
             number(source.missed_ticks),
             number(source.failed_reads),
-            ns(source.lateness_p50_ns),
-            ns(source.lateness_p99_ns),
+            _nanoseconds(source.lateness_p50_ns),
+            _nanoseconds(source.lateness_p99_ns),
             seconds(source.cpu_s),
         )
         for source in trace.metadata.sources
