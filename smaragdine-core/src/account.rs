@@ -55,7 +55,7 @@ pub fn account(trace: &mut Trace, policy: Policy) {
                 ledger_rows.extend(ledger.rows(policy, &domain.name));
             }
         }
-        if !trace.metadata.sources.is_empty() {
+        if trace.metadata.sources.iter().any(|source| !source.sensors.is_empty()) {
             responses.extend(sensors::responses(&device, &trace.ops, &stretches));
         }
         for ((domain, _), solution) in device.domains.iter().zip(&solutions) {

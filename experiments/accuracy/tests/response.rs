@@ -102,3 +102,32 @@ fn a_register_that_does_not_follow_the_operations_tells_nothing() {
         assert_eq!(trace.metadata.sources[0].sensors[0].lag_ns, None, "{seed}");
     }
 }
+
+#[test]
+fn whatever_a_trace_holds_it_is_characterised_or_not_and_nothing_breaks() {
+    let (_, whole) = recorded(0.5 * MS, Sensor::COUNTER_20_MS, Edges::Within(25e3), 1);
+    let mut noise = Noise::new(1);
+    let nanoseconds = [i64::MIN, i64::MIN / 2, -1, 0, 1, i64::MAX / 2, i64::MAX];
+    let joules = [f64::NAN, f64::INFINITY, -1.0, 0.0, 1e300, 1e-300];
+    for case in 0..80 {
+        let mut trace = whole.clone();
+        let mut below = |n: usize| ((noise.unit() * n as f64) as usize).min(n - 1);
+        for _ in 0..=below(4) {
+            let (reading, event) = (below(trace.readings.len()), below(trace.events.len()));
+            let (ns, energy_j) = (nanoseconds[below(nanoseconds.len())], joules[below(joules.len())]);
+            match below(7) {
+                0 => trace.readings[reading].start_ns = ns,
+                1 => trace.readings[reading].end_ns = ns,
+                2 => trace.readings[reading].energy_j = energy_j,
+                3 => trace.readings[reading].edge_uncertainty_ns = Some(ns),
+                4 => trace.events[event].start_ns = ns,
+                5 => trace.events[event].end_ns = ns,
+                _ => trace.metadata.sources[0].sensors[0].update_ns = Some(ns),
+            }
+        }
+        account(&mut trace, Policy::Equal);
+        let sensor = &trace.metadata.sources[0].sensors[0];
+        assert!(sensor.lag_ns.is_none_or(|lag_ns| lag_ns.abs() < 1_000_000_000), "{case}: {sensor:?}");
+        assert_eq!(sensor.lag_ns.is_some(), sensor.lag_error_ns.is_some(), "{case}: {sensor:?}");
+    }
+}

@@ -69,8 +69,8 @@ pub(crate) fn response(problem: &Problem) -> Option<Response> {
     let origin_ns = windows.first()?.start_ns;
     let courses = courses(problem, origin_ns);
     let seen = |window: &Window| Seen {
-        start_ns: (window.start_ns - origin_ns) as f64,
-        end_ns: (window.end_ns - origin_ns) as f64,
+        start_ns: window.start_ns.saturating_sub(origin_ns) as f64,
+        end_ns: window.end_ns.saturating_sub(origin_ns) as f64,
         energy_j: window.energy_j,
     };
     let readings: Vec<Seen> = windows.iter().step_by(every).map(seen).collect();
@@ -159,7 +159,8 @@ impl Load<'_> {
         let as_good = best.unexplained * self.as_good();
         // Steps resemble each other, so a lag by a whole step may be as good.
         let another = unexplained.iter().any(|(left, lag_ns)| *left <= as_good && !lags.is_near(best.lag_ns, *lag_ns));
-        if another || best.unexplained > CONTRAST * unexplained.get(unexplained.len() / 2)?.0 {
+        let typical = unexplained.get(unexplained.len() / 2)?.0;
+        if another || !typical.is_finite() || best.unexplained > CONTRAST * typical {
             return None;
         }
         let fine_ns = lags.step_ns / 50.0;
