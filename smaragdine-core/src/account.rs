@@ -13,7 +13,7 @@ use self::deconvolved::deconvolved;
 use self::device::{Aligned, Device, held, measured};
 use self::ledger::Ledger;
 use crate::attribution::split;
-use crate::deconvolution::{Refusal, Solution};
+use crate::deconvolution::{Refusal, Response, Solution};
 use crate::footprint::DeviceFootprint;
 use crate::trace::{Op, Policy, Reading, Step, Trace};
 
@@ -46,18 +46,23 @@ pub fn account(trace: &mut Trace, policy: Policy) {
     let (mut rows, mut domain_rows, mut ledger_rows) = (Vec::new(), Vec::new(), Vec::new());
     let stretches = stretches(&trace.steps, &profiling);
     let (mut unmeasured, mut solved) = (serde_json::Map::new(), serde_json::Map::new());
+    let listed = trace.metadata.sources.iter().any(|source| !source.sensors.is_empty());
     let mut responses = Vec::new();
     for name in device_names(trace) {
         let device = Device::of(trace, &name, &traced, &profiling);
-        let Accounted { aligned, ledgers, solutions } = Accounted::of(&device, policy, &trace.ops, &stretches);
+        let registers = if policy == Policy::Deconvolved || listed {
+            sensors::responses(&device, &trace.ops, &stretches, &trace.metadata.sources)
+        } else {
+            Vec::new()
+        };
+        let accounted = Accounted::of(&device, policy, &trace.ops, &stretches, &registers);
+        let Accounted { aligned, ledgers, solutions } = accounted;
         for ((domain, readings), ledger) in device.domains.iter().zip(&ledgers) {
             if !readings.is_empty() {
                 ledger_rows.extend(ledger.rows(policy, &domain.name));
             }
         }
-        if trace.metadata.sources.iter().any(|source| !source.sensors.is_empty()) {
-            responses.extend(sensors::responses(&device, &trace.ops, &stretches));
-        }
+        responses.extend(device.domains.iter().map(|(domain, _)| domain.name.clone()).zip(registers));
         for ((domain, _), solution) in device.domains.iter().zip(&solutions) {
             solved.insert(domain.name.clone(), told(solution));
         }
@@ -102,7 +107,13 @@ struct Accounted {
 }
 
 impl Accounted {
-    fn of(device: &Device, policy: Policy, ops: &[Op], stretches: &[(i64, i64)]) -> Self {
+    fn of(
+        device: &Device,
+        policy: Policy,
+        ops: &[Op],
+        stretches: &[(i64, i64)],
+        responses: &[Option<Response>],
+    ) -> Self {
         let mut aligned = device.align(&device.events, |_, readings, number| measured(readings, number));
         let domains = 0..device.domains.len();
         let ledgers = |aligned: &Aligned| domains.clone().map(|domain| Ledger::of(device, aligned, domain)).collect();
@@ -122,7 +133,7 @@ impl Accounted {
                 Self { aligned: recent, ledgers, solutions: Vec::new() }
             }
             Policy::Deconvolved => {
-                let (aligned, solutions) = deconvolved(device, aligned, ops, stretches);
+                let (aligned, solutions) = deconvolved(device, aligned, ops, stretches, responses);
                 Self { ledgers: ledgers(&aligned), aligned, solutions }
             }
         }

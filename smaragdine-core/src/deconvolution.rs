@@ -45,8 +45,8 @@ const GPU_CLOCK_NS: f64 = 50_000.0;
 /// One domain of a device with what the device did.
 pub struct Problem<'a> {
     pub domain: &'a Domain,
-    /// How far updates of its register are apart, where that is known.
-    pub update_ns: Option<i64>,
+    /// How late its register tells of power: each reading is of a time that is so much past.
+    pub late_ns: i64,
     pub ops: &'a [Op],
     /// In order of time.
     pub readings: &'a [Reading],
@@ -96,20 +96,15 @@ pub fn deconvolve(problem: &Problem) -> Result<Solution, Refusal> {
     if problem.steps.len() < LEAST_STEPS {
         return Err(Refusal::FewSteps(problem.steps.len()));
     }
-    let late_ns = late_ns(problem);
-    let windows = windows(problem, late_ns)?;
+    let windows = windows(problem)?;
     if phase::locked(&windows, problem.steps) {
         return Err(Refusal::StepLocked);
     }
-    let typical = |value: fn(&Window) -> i64| {
-        let mut values: Vec<i64> = windows.iter().map(value).collect();
-        let middle = values.len() / 2;
-        *values.select_nth_unstable(middle).1 as f64
-    };
+    let typical = |value: fn(&Window) -> i64| typical(&windows, value).unwrap_or(0.0);
     let clock_ns = if problem.domain.device.starts_with("CPU") { CPU_CLOCK_NS } else { GPU_CLOCK_NS };
     let uncertainty_ns = typical(|window| window.uncertainty_ns);
     let lag_range_ns = uncertainty_ns + clock_ns;
-    let reading_ns = typical(|window| window.end_ns - window.start_ns);
+    let reading_ns = typical(Window::length_ns);
     if 4.0 * lag_range_ns > reading_ns {
         return Err(Refusal::UnknownEdges { uncertainty_ns, than: "readings", length_ns: reading_ns });
     }
@@ -121,13 +116,20 @@ pub fn deconvolve(problem: &Problem) -> Result<Solution, Refusal> {
         return Err(Refusal::UnknownEdges { uncertainty_ns: scatter_ns, than: "operations", length_ns: op_ns });
     }
     let solution = solution(&design, &fit, lag_range_ns)?;
-    Ok(Solution { lag_ns: solution.lag_ns - late_ns, ..solution })
+    Ok(Solution { lag_ns: solution.lag_ns - problem.late_ns, ..solution })
 }
 
-/// How late the register tells of power, where that is more than what the fit of a lag makes up for.
-fn late_ns(problem: &Problem) -> i64 {
-    let known = response(problem).filter(|response| response.lag_ns.abs() > 2.0 * response.lag_error_ns);
-    known.map_or(0, |response| response.lag_ns.round() as i64)
+/// The median over readings.
+fn typical(windows: &[Window], value: fn(&Window) -> i64) -> Option<f64> {
+    let mut values: Vec<i64> = windows.iter().map(value).collect();
+    let middle = values.len() / 2;
+    (!values.is_empty()).then(|| *values.select_nth_unstable(middle).1 as f64)
+}
+
+/// Whether every event is known from one instant to another.
+fn is_traced(stretches: &[(i64, i64)], from_ns: i64, to_ns: i64) -> bool {
+    let stretch = stretches.partition_point(|stretch| stretch.1 < to_ns);
+    stretches.get(stretch).is_some_and(|stretch| stretch.0 <= from_ns)
 }
 
 /// How long an operation lasts that runs at some instant, on average: brief ones weigh little.
@@ -149,19 +151,16 @@ pub(crate) fn unseen_ns(domain: &Domain, reading: &Reading) -> i64 {
     update_ns / 2
 }
 
-/// The readings that lie wholly in traced time and whose energy is known, as the design takes them; each tells of a
-/// time that is `late_ns` past.
-fn windows(problem: &Problem, late_ns: i64) -> Result<Vec<Window>, Refusal> {
+/// The readings that lie wholly in traced time and whose energy is known, as the design takes them.
+fn windows(problem: &Problem) -> Result<Vec<Window>, Refusal> {
     let mut windows: Vec<Window> = Vec::new();
     let (mut integrated, mut filtered) = (0, 0);
     for reading in problem.readings {
-        let (from_ns, to_ns) = (reading.start_ns.saturating_sub(late_ns), reading.end_ns.saturating_sub(late_ns));
-        let stretch = problem.stretches.partition_point(|stretch| stretch.1 < to_ns);
-        let traced = problem.stretches.get(stretch).is_some_and(|stretch| stretch.0 <= from_ns);
+        let [from_ns, to_ns] = [reading.start_ns, reading.end_ns].map(|at_ns| at_ns.saturating_sub(problem.late_ns));
         let in_order = windows.last().is_none_or(|last| last.end_ns <= from_ns);
-        if traced
+        if is_traced(problem.stretches, from_ns, to_ns)
             && in_order
-            && let Some(window) = window(problem.domain, reading, late_ns)
+            && let Some(window) = window(problem, reading)
         {
             integrated += usize::from(reading.flags.has(Flag::Integrated));
             filtered += usize::from(reading.flags.has(Flag::Filtered));
@@ -186,9 +185,9 @@ fn windows(problem: &Problem, late_ns: i64) -> Result<Vec<Window>, Refusal> {
 }
 
 /// `None`: its energy is not known, or it cannot have been read on this earth.
-fn window(domain: &Domain, reading: &Reading, late_ns: i64) -> Option<Window> {
+fn window(problem: &Problem, reading: &Reading) -> Option<Window> {
     let length_ns = reading.end_ns.checked_sub(reading.start_ns)?;
-    let uncertainty_ns = reading.edge_uncertainty_ns.unwrap_or_else(|| unseen_ns(domain, reading));
+    let uncertainty_ns = reading.edge_uncertainty_ns.unwrap_or_else(|| unseen_ns(problem.domain, reading));
     let near = |at_ns: i64| at_ns.abs() < i64::MAX / 2;
     if !near(reading.start_ns)
         || !near(reading.end_ns)
@@ -200,7 +199,7 @@ fn window(domain: &Domain, reading: &Reading, late_ns: i64) -> Option<Window> {
     let parts = split(reading);
     parts.app?;
     let others = (parts.other + parts.daemon) / reading.energy_j;
-    let earlier_ns = unseen_ns(domain, reading) + late_ns;
+    let earlier_ns = unseen_ns(problem.domain, reading) + problem.late_ns;
     Some(Window {
         start_ns: reading.start_ns - earlier_ns,
         end_ns: reading.end_ns - earlier_ns,

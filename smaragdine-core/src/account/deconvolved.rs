@@ -4,7 +4,7 @@
 //! event's energy is its power times ∫ k dt; what is drawn once while anything runs is divided as equal share divides.
 
 use super::device::{Aligned, Device, Piece, measured};
-use crate::deconvolution::{Refusal, Solution, deconvolve, unseen_ns};
+use crate::deconvolution::{Refusal, Response, Solution, deconvolve, unseen_ns};
 use crate::trace::{Domain, Event, Kind, Op, Reading};
 
 /// Splits anew what `equal` has of the domains that can be solved; of the others it stays as it is. By domain, what was
@@ -14,9 +14,13 @@ pub(super) fn deconvolved(
     equal: Aligned,
     ops: &[Op],
     stretches: &[(i64, i64)],
+    responses: &[Option<Response>],
 ) -> (Aligned, Vec<Result<Solution, Refusal>>) {
-    let solve = |domain| deconvolve(&device.problem(domain, ops, stretches));
-    let solutions: Vec<_> = (0..device.domains.len()).map(solve).collect();
+    let solve = |(domain, response): (usize, &Option<Response>)| {
+        let late_ns = response.map_or(0, |response| response.late_ns());
+        deconvolve(&device.problem(domain, late_ns, ops, stretches))
+    };
+    let solutions: Vec<_> = responses.iter().enumerate().map(solve).collect();
     let solved = |domain: usize| solutions[domain].as_ref().ok();
     let splits: Vec<Option<Split>> = (0..device.domains.len())
         .map(|domain| Some(Split::of(device, device.domains[domain], solved(domain)?)))

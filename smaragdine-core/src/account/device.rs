@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use crate::alignment::{Aligner, Alignment, MOST_DOMAINS};
 use crate::attribution::split;
 use crate::deconvolution::Problem;
-use crate::trace::{Domain, Event, Kind, Op, Reading, SourceReport, Trace};
+use crate::trace::{Domain, Event, Kind, Op, Reading, Trace};
 
 /// Events between two advances of the sweep: enough to sort at leisure, few enough to stay in the cache.
 const CHUNK: usize = 1 << 14;
@@ -19,7 +19,6 @@ pub(super) struct Device<'a> {
     ops: usize,
     /// The counted domains with their readings, in order of time.
     pub(super) domains: Vec<(&'a Domain, &'a [Reading])>,
-    sources: &'a [SourceReport],
     /// In order of their start.
     pub(super) events: Vec<&'a Event>,
     pub(super) traced: &'a [(i64, i64)],
@@ -64,16 +63,19 @@ impl<'a> Device<'a> {
         let events = trace.events.iter().filter(|event| Some(usize::from(event.device)) == number);
         let mut events: Vec<&Event> = events.collect();
         events.sort_by_key(|event| event.start_ns);
-        let sources = &trace.metadata.sources;
-        Self { ops: trace.ops.len(), domains: domains.collect(), sources, events, traced, profiling }
+        Self { ops: trace.ops.len(), domains: domains.collect(), events, traced, profiling }
     }
 
-    /// What can be solved for a domain. `stretches` are those in which every event is known.
-    pub(super) fn problem(&'a self, domain: usize, ops: &'a [Op], stretches: &'a [(i64, i64)]) -> Problem<'a> {
+    /// What can be solved for a domain, whose register is `late_ns`. `stretches` are those in which every event is known.
+    pub(super) fn problem<'p>(
+        &'p self,
+        domain: usize,
+        late_ns: i64,
+        ops: &'p [Op],
+        stretches: &'p [(i64, i64)],
+    ) -> Problem<'p> {
         let (domain, readings) = self.domains[domain];
-        let mut sensors = self.sources.iter().flat_map(|source| &source.sensors);
-        let update_ns = sensors.find(|sensor| sensor.domain == domain.name).and_then(|sensor| sensor.update_ns);
-        Problem { domain, update_ns, ops, readings, events: &self.events, steps: self.traced, stretches }
+        Problem { domain, late_ns, ops, readings, events: &self.events, steps: self.traced, stretches }
     }
 
     /// Sweeps over `events`, in order of their start, and the pieces of each domain: of its number, its readings and

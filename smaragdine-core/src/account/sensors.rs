@@ -2,12 +2,21 @@
 
 use super::device::Device;
 use crate::deconvolution::{Response, response};
-use crate::trace::{Op, Sensor};
+use crate::trace::{Domain, Op, Reading, Sensor, SourceReport};
 
-/// How each register of a device responds, by its domain's name; `None`: the recording does not tell.
-pub(super) fn responses(device: &Device, ops: &[Op], stretches: &[(i64, i64)]) -> Vec<(String, Option<Response>)> {
-    let names = device.domains.iter().map(|(domain, _)| domain.name.clone()).enumerate();
-    names.map(|(domain, name)| (name, response(&device.problem(domain, ops, stretches)))).collect()
+/// How each register of a device responds, by domain; `None`: the recording does not tell.
+pub(super) fn responses(
+    device: &Device,
+    ops: &[Op],
+    stretches: &[(i64, i64)],
+    sources: &[SourceReport],
+) -> Vec<Option<Response>> {
+    let of_domain = |(number, (domain, _)): (usize, &(&Domain, &[Reading]))| {
+        let mut sensors = sources.iter().flat_map(|source| &source.sensors);
+        let update_ns = sensors.find(|sensor| sensor.domain == domain.name).and_then(|sensor| sensor.update_ns);
+        response(&device.problem(number, 0, ops, stretches), update_ns)
+    };
+    device.domains.iter().enumerate().map(of_domain).collect()
 }
 
 /// Enters a response, or that there is none.

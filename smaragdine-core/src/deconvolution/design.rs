@@ -42,6 +42,12 @@ pub(super) struct Window {
     pub(super) others: f64,
 }
 
+impl Window {
+    pub(super) fn length_ns(&self) -> i64 {
+        self.end_ns - self.start_ns
+    }
+}
+
 /// The rows of one domain, in order of time, and what their columns mean.
 pub(super) struct Design {
     pub(super) rows: Vec<Row>,

@@ -3,6 +3,7 @@
 use std::f64::consts::TAU;
 
 use super::design::Window;
+use super::typical;
 
 /// Phases this concentrated, 1 being all the same, are locked.
 const LOCKED: f64 = 0.9;
@@ -11,12 +12,7 @@ const HARMONICS: i32 = 32;
 
 /// How concentrated the phases are at which readings end within steps, from 0 to 1, in the worst ratio.
 pub(super) fn concentration(windows: &[Window], steps: &[(i64, i64)]) -> f64 {
-    let mut lengths: Vec<i64> = windows.iter().map(|window| window.end_ns - window.start_ns).collect();
-    if lengths.is_empty() {
-        return 0.0;
-    }
-    let middle = lengths.len() / 2;
-    let typical_ns = *lengths.select_nth_unstable(middle).1 as f64;
+    let Some(typical_ns) = typical(windows, Window::length_ns) else { return 0.0 };
     let phase = |step: &(i64, i64)| {
         let next = windows.get(windows.partition_point(|window| window.end_ns <= step.0))?;
         // Only readings that border on the step tell where it is cut.

@@ -8,7 +8,7 @@
 use super::course::{Course, courses};
 use super::design::Window;
 use super::normal::Normal;
-use super::{Problem, phase, windows};
+use super::{Problem, is_traced, phase, typical, windows};
 use crate::trace::Basis;
 
 /// Fewer readings tell no lag.
@@ -47,23 +47,33 @@ pub(crate) struct Response {
     pub(crate) look_ns: Option<f64>,
 }
 
-/// The response of one domain's register; `None`: its readings do not tell.
-pub(crate) fn response(problem: &Problem) -> Option<Response> {
+impl Response {
+    /// The lag, where it is beyond doubt; what is less the fit of a lag makes up for.
+    pub(crate) fn late_ns(&self) -> i64 {
+        if self.lag_ns.abs() > 2.0 * self.lag_error_ns { self.lag_ns.round() as i64 } else { 0 }
+    }
+}
+
+/// The response of one domain's register, which is updated every `update_ns` where that is known; `None`: its readings
+/// do not tell. It is beside what `problem` takes for late.
+pub(crate) fn response(problem: &Problem, update_ns: Option<i64>) -> Option<Response> {
     if problem.domain.basis == Basis::Modelled {
         return None;
     }
-    let mut windows = windows(problem, 0).ok()?;
+    let mut windows = windows(problem).ok()?;
     if phase::locked(&windows, problem.steps) {
         return None;
     }
-    let mut lengths: Vec<f64> = windows.iter().map(|window| (window.end_ns - window.start_ns) as f64).collect();
-    lengths.sort_unstable_by(f64::total_cmp);
-    let length_ns = *lengths.get(lengths.len() / 2)?;
+    let length_ns = typical(&windows, Window::length_ns)?;
+    // All that ran so long before a reading is known.
+    let is_known = |window: &Window, reach_ns: f64| {
+        is_traced(problem.stretches, window.start_ns.saturating_sub(reach_ns as i64), window.end_ns)
+    };
     let reach_ns = REACHES_NS.into_iter().find(|reach_ns| {
-        let known = windows.iter().filter(|window| is_known(window, *reach_ns, problem.stretches)).count();
+        let known = windows.iter().filter(|window| is_known(window, *reach_ns)).count();
         known >= LEAST_READINGS && *reach_ns >= 2.0 * length_ns
     })?;
-    windows.retain(|window| is_known(window, reach_ns, problem.stretches));
+    windows.retain(|window| is_known(window, reach_ns));
     let every = windows.len().div_ceil(MOST_READINGS);
     let unseen_ns = windows.iter().filter(|window| !window.seen).map(|window| window.uncertainty_ns).max();
     let origin_ns = windows.first()?.start_ns;
@@ -82,19 +92,13 @@ pub(crate) fn response(problem: &Problem) -> Option<Response> {
     };
     // Where no update was seen, edges are all put half a period early, give or take as much.
     let edges_ns = unseen_ns.unwrap_or(0) as f64;
-    let update_ns = problem.update_ns.map_or(length_ns, |update_ns| update_ns as f64);
+    let update_ns = update_ns.map_or(length_ns, |update_ns| update_ns as f64);
     let looks = if length_ns < ONE_UPDATE * update_ns { &LOOKS[..] } else { &[] };
     let looks: Vec<f64> =
         looks.iter().map(|part| part * update_ns).filter(|ns| *ns >= edges_ns / EDGES_OF_LOOK).collect();
     let found = load.search(&lags, &looks, reach_ns / 2.0)?;
     let lag_error_ns = found.lag_error_ns.max(edges_ns);
     (lag_error_ns <= length_ns / 2.0).then_some(Response { lag_error_ns, ..found })
-}
-
-/// Whether all that ran in the `reach_ns` before a reading is known.
-fn is_known(window: &Window, reach_ns: f64, stretches: &[(i64, i64)]) -> bool {
-    let stretch = stretches.partition_point(|stretch| stretch.1 < window.end_ns);
-    stretches.get(stretch).is_some_and(|stretch| stretch.0.saturating_add(reach_ns as i64) <= window.start_ns)
 }
 
 /// Lags to try.
