@@ -5,7 +5,7 @@
 
 use super::device::{Aligned, Device, Piece, measured};
 use crate::deconvolution::{Refusal, Response, Solution, deconvolve, unseen_ns};
-use crate::trace::{Domain, Event, Kind, Op, Reading};
+use crate::trace::{Domain, Event, Op, Reading};
 
 /// Splits anew what `equal` has of the domains that can be solved; of the others it stays as it is. By domain, what was
 /// solved.
@@ -60,10 +60,8 @@ impl Split {
         let pieces: Vec<Piece> = placed.iter().flatten().copied().collect();
         let power_w =
             |event: &Event| solution.class[event.op as usize].map_or(solution.mean_w, |c| solution.power_w[c]);
-        let events = || {
-            let drawing = |event: &&&Event| event.kind != Kind::Wait && event.start_ns < event.end_ns;
-            device.events.iter().filter(drawing).map(|event| (event.start_ns, event.end_ns, *event))
-        };
+        let events =
+            || device.events.iter().filter(|event| event.draws()).map(|event| (event.start_ns, event.end_ns, *event));
         let mut expected_j = vec![0.0; pieces.len()];
         overlaps(&pieces, events(), |piece, time_s, event| expected_j[piece] += power_w(event) * time_s);
         let busy = union(events().map(|(start, end, _)| (start, end)));

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::Problem;
 use super::design::union;
-use crate::trace::{Event, Kind, Op};
+use crate::trace::{Event, Op};
 
 /// Types of operations that are told apart, those that run longest.
 const MOST_TYPES: usize = 16;
@@ -40,7 +40,7 @@ impl Course {
 /// The course of anything running at all, and those of the types that run longest.
 pub(super) fn courses(problem: &Problem, origin_ns: i64) -> Vec<Course> {
     let length_ns = |event: &Event| event.end_ns.saturating_sub(event.start_ns) as f64;
-    let drawing = || problem.events.iter().filter(|event| event.kind != Kind::Wait && event.start_ns < event.end_ns);
+    let drawing = || problem.events.iter().filter(|event| event.draws());
     let mut times: FxHashMap<&str, f64> = FxHashMap::default();
     for event in drawing() {
         *times.entry(problem.ops.get(event.op as usize).map_or("", |op| &op.kind)).or_default() += length_ns(event);

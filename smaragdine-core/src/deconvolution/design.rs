@@ -1,6 +1,6 @@
 //! What each reading was measured over: the time of every operation within it, and how that changes with its edges.
 
-use crate::trace::{Event, Kind};
+use crate::trace::Event;
 
 /// One reading that lies wholly in traced time.
 pub(super) struct Row {
@@ -126,8 +126,8 @@ impl Design {
                 times: vec![(design.quiet(), length_s), (design.others(), (window.others - mean_others) * length_s)],
             });
         }
-        let drawing = |event: &&&Event| event.kind != Kind::Wait && event.end_ns > event.start_ns;
-        let of_events = events.iter().filter(drawing).map(|event| (event.start_ns, event.end_ns, event.op as usize));
+        let of_events =
+            events.iter().filter(|event| event.draws()).map(|event| (event.start_ns, event.end_ns, event.op as usize));
         design.add(of_events);
         let busy = union(events);
         design.add(busy.iter().map(|(start, end)| (*start, *end, ops + 1)));
@@ -280,7 +280,7 @@ impl Scratch {
 /// The stretches in which any of `events`, in order of their start, draws energy.
 pub(super) fn union(events: &[&Event]) -> Vec<(i64, i64)> {
     let mut union: Vec<(i64, i64)> = Vec::new();
-    for event in events.iter().filter(|event| event.kind != Kind::Wait && event.end_ns > event.start_ns) {
+    for event in events.iter().filter(|event| event.draws()) {
         match union.last_mut() {
             Some(last) if event.start_ns <= last.1 => last.1 = last.1.max(event.end_ns),
             _ => union.push((event.start_ns, event.end_ns)),

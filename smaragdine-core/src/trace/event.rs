@@ -41,6 +41,14 @@ pub struct Event {
     pub correlation: Option<u64>,
 }
 
+impl Event {
+    /// Whether it draws energy: it has a length, and does not only wait.
+    #[must_use]
+    pub fn draws(&self) -> bool {
+        self.kind != Kind::Wait && self.start_ns < self.end_ns
+    }
+}
+
 /// The pass an operation belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
