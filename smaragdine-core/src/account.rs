@@ -6,16 +6,18 @@ mod deconvolved;
 mod device;
 mod ledger;
 mod sensors;
+mod stretches;
 
 use serde_json::json;
 
 use self::deconvolved::deconvolved;
 use self::device::{Aligned, Device, held, measured};
 use self::ledger::Ledger;
+use self::stretches::stretches;
 use crate::attribution::split;
 use crate::deconvolution::{Refusal, Response, Solution};
 use crate::footprint::DeviceFootprint;
-use crate::trace::{Op, Policy, Reading, Step, Trace};
+use crate::trace::{Op, Policy, Reading, Trace};
 
 /// In [`crate::trace::Metadata::coverage`]: devices that executed events and of which nothing is measured.
 const UNMEASURED: &str = "unmeasured_devices";
@@ -44,7 +46,7 @@ pub fn account(trace: &mut Trace, policy: Policy) {
     let traced = ordered(traced.collect());
     let profiling = ordered(trace.metadata.profiling.clone());
     let (mut rows, mut domain_rows, mut ledger_rows) = (Vec::new(), Vec::new(), Vec::new());
-    let stretches = stretches(&trace.steps, &profiling);
+    let stretches = stretches(&trace.steps, &trace.events, &profiling);
     let (mut unmeasured, mut solved) = (serde_json::Map::new(), serde_json::Map::new());
     let listed = trace.metadata.sources.iter().any(|source| !source.sensors.is_empty());
     let mut responses = Vec::new();
@@ -146,38 +148,18 @@ fn told(solution: &Result<Solution, Refusal>) -> serde_json::Value {
         Err(refusal) => json!({ "refused": refusal.to_string() }),
         Ok(solution) => json!({
             "level": solution.level.name(),
-            "classes": solution.power_w.len(),
+            "classes": solution.classes,
             "readings": solution.readings,
             "condition": solution.condition,
             "residual_j": solution.residual_j,
             "held_out_error": solution.held_out,
             "quiet_w": solution.quiet_w,
-            "floor_w": solution.floor_w,
+            "floor_w": solution.powers.floor_w(),
+            "disagreement": solution.disagreement,
             "lag_ns": solution.lag_ns,
             "lag_error_ns": solution.lag_error_ns.round() as i64,
         }),
     }
-}
-
-/// The stretches in which every event is known: traced steps and what lies between two that follow each other.
-/// Starting and stopping a profiler breaks a stretch, and so does a step that is not traced.
-fn stretches(steps: &[Step], profiling: &[(i64, i64)]) -> Vec<(i64, i64)> {
-    let mut steps: Vec<&Step> = steps.iter().filter(|step| step.start_ns < step.end_ns).collect();
-    steps.sort_by_key(|step| step.start_ns);
-    let mut stretches: Vec<(i64, i64)> = Vec::new();
-    let mut joins = false;
-    for step in steps {
-        if step.traced {
-            let broken = |from: i64| profiling.iter().any(|span| span.0 < step.start_ns && from < span.1);
-            match stretches.last_mut() {
-                Some(last) if joins && !broken(last.1) => last.1 = last.1.max(step.end_ns),
-                Some(last) if step.start_ns <= last.1 => last.1 = last.1.max(step.end_ns),
-                _ => stretches.push((step.start_ns, step.end_ns)),
-            }
-        }
-        joins = step.traced;
-    }
-    stretches
 }
 
 fn ordered(mut spans: Vec<(i64, i64)>) -> Vec<(i64, i64)> {

@@ -8,27 +8,40 @@
 
 mod classes;
 mod course;
+mod covariance;
 mod design;
+mod edges;
 mod fit;
 mod intervals;
+mod length;
+mod model;
 mod normal;
+mod parts;
 mod phase;
+mod powers;
+mod prior;
 mod random;
 mod refusal;
 mod response;
+mod row;
 mod search;
+mod trust;
 mod verdict;
 
 pub use self::classes::Level;
-use self::design::{Design, Window};
+use self::design::Design;
 use self::fit::Fit;
 use self::intervals::Spread;
+pub(crate) use self::powers::Moment;
+pub use self::powers::Powers;
 pub use self::refusal::Refusal;
 pub(crate) use self::response::{Response, response};
-use self::search::finest;
+use self::row::Window;
+use self::search::ever_finer;
 use self::verdict::Drawn;
 use crate::attribution::split;
 use crate::source::powercap;
+use crate::span::joined;
 use crate::trace::{Basis, Domain, Event, Flag, Kind, Op, Reading};
 
 /// Fewer steps or readings than these say nothing about how far off a power may be.
@@ -61,19 +74,13 @@ pub struct Problem<'a> {
 /// Powers of one domain, and how well they are known.
 pub struct Solution {
     pub level: Level,
-    /// By operation; `None`: it does not run in what was solved.
-    pub class: Vec<Option<usize>>,
-    /// Watts by class.
-    pub power_w: Vec<f64>,
+    pub powers: Powers,
     /// Ends of the 90 % interval of a class's energy, as multiples of it.
-    pub low: Vec<f64>,
-    pub high: Vec<f64>,
+    low: Vec<f64>,
+    high: Vec<f64>,
+    pub classes: usize,
     /// Watts while no operation runs.
     pub quiet_w: f64,
-    /// Watts of all that was solved, for what was not.
-    pub mean_w: f64,
-    /// Watts that are drawn once while any operation runs; they belong to those in equal parts.
-    pub floor_w: f64,
     /// The register's updates lie this much after where readings put them (see [`unseen_ns`]).
     pub lag_ns: i64,
     pub lag_error_ns: f64,
@@ -82,7 +89,18 @@ pub struct Solution {
     pub residual_j: f64,
     /// Squared errors of steps held out, as a part of those of equal share.
     pub held_out: f64,
+    /// How much more parts of the recording disagree than intervals allow before they are widened; 1 is as expected.
+    pub disagreement: f64,
     pub readings: usize,
+}
+
+impl Solution {
+    /// Ends of the 90 % interval of an operation's energy, as multiples of it; `None`: it was in nothing solved.
+    #[must_use]
+    pub fn interval(&self, op: usize) -> Option<(f64, f64)> {
+        let class = self.powers.class(op)?;
+        Some((self.low[class], self.high[class]))
+    }
 }
 
 /// Solves for the powers of one domain.
@@ -101,22 +119,28 @@ pub fn deconvolve(problem: &Problem) -> Result<Solution, Refusal> {
         return Err(Refusal::StepLocked);
     }
     let typical = |value: fn(&Window) -> i64| typical(&windows, value).unwrap_or(0.0);
-    let clock_ns = if problem.domain.device.starts_with("CPU") { CPU_CLOCK_NS } else { GPU_CLOCK_NS };
     let uncertainty_ns = typical(|window| window.uncertainty_ns);
-    let lag_range_ns = uncertainty_ns + clock_ns;
+    let lag_range_ns = uncertainty_ns + clock_ns(problem.domain);
     let reading_ns = typical(Window::length_ns);
     if 4.0 * lag_range_ns > reading_ns {
         return Err(Refusal::UnknownEdges { uncertainty_ns, than: "readings", length_ns: reading_ns });
     }
     let reach_ns = 1.5 * lag_range_ns;
-    let design = Design::new(problem.ops.len(), problem.events, &windows, problem.steps, reach_ns);
-    let fit = finest(problem.ops, &design, lag_range_ns)?;
-    let (scatter_ns, op_ns) = (fit.scatter * uncertainty_ns, typical_length_ns(problem.events));
-    if scatter_ns > op_ns {
-        return Err(Refusal::UnknownEdges { uncertainty_ns: scatter_ns, than: "operations", length_ns: op_ns });
+    let mut design = Design::new(problem, &windows, reach_ns);
+    let fits = ever_finer(problem.ops, &mut design, lag_range_ns)?;
+    let mut refusal = None;
+    // What cannot be told of single operations may be told of their types.
+    for fit in fits.iter().rev() {
+        match solution(problem, &design, fit, lag_range_ns) {
+            Ok(solution) => return Ok(Solution { lag_ns: solution.lag_ns - problem.late_ns, ..solution }),
+            Err(refused) => refusal = refusal.or(Some(refused)),
+        }
     }
-    let solution = solution(&design, &fit, lag_range_ns)?;
-    Ok(Solution { lag_ns: solution.lag_ns - problem.late_ns, ..solution })
+    Err(refusal.unwrap_or(Refusal::NoBetter))
+}
+
+fn clock_ns(domain: &Domain) -> f64 {
+    if domain.device.starts_with("CPU") { CPU_CLOCK_NS } else { GPU_CLOCK_NS }
 }
 
 /// The median over readings.
@@ -210,27 +234,36 @@ fn window(problem: &Problem, reading: &Reading) -> Option<Window> {
     })
 }
 
-fn solution(design: &Design, fit: &Fit, lag_range_ns: f64) -> Result<Solution, Refusal> {
+fn solution(problem: &Problem, design: &Design, fit: &Fit, lag_range_ns: f64) -> Result<Solution, Refusal> {
+    let uncertainty_ns = lag_range_ns - clock_ns(problem.domain);
+    let (scatter_ns, op_ns) = (fit.scatter * uncertainty_ns, typical_length_ns(problem.events));
+    if scatter_ns > op_ns {
+        return Err(Refusal::UnknownEdges { uncertainty_ns: scatter_ns, than: "operations", length_ns: op_ns });
+    }
     let spread = Spread::of(design, fit, lag_range_ns);
     let classes = &fit.model.classes;
     let drawn = Drawn::of(design, fit, &spread);
     let (low, high) = verdict::intervals(classes, &spread, &drawn);
-    verdict::judge(design, fit, &spread, &drawn, (&low, &high))?;
+    verdict::judge(classes, &spread, &drawn, (&low, &high))?;
     let sum = |errors: &[f64]| errors.iter().sum::<f64>();
     Ok(Solution {
         level: fit.level,
-        class: classes.of.clone(),
-        power_w: spread.power_w[..classes.count].to_vec(),
         low,
         high,
+        classes: classes.count,
         quiet_w: spread.power_w[fit.model.quiet],
-        mean_w: design.rows.iter().map(|row| row.energy_j).sum::<f64>() / design.length_s(),
-        floor_w: drawn.floor_w,
         lag_ns: fit.lag_ns.round() as i64,
         lag_error_ns: spread.lag_error_ns,
         condition: fit.condition,
-        residual_j: (sum(&fit.around[1]) / design.rows.len() as f64).sqrt(),
+        residual_j: fit.residual_j,
         held_out: sum(&fit.held_out) / sum(&fit.held_out_equal),
+        disagreement: spread.disagreement,
         readings: design.rows.len(),
+        powers: Powers::of(design, fit, spread.power_w),
     })
+}
+
+/// The stretches in which any of `events`, in order of their start, draws energy.
+pub(crate) fn union(events: &[&Event]) -> Vec<(i64, i64)> {
+    joined(events.iter().filter(|event| event.draws()).map(|event| (event.start_ns, event.end_ns)))
 }

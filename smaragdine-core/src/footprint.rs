@@ -23,9 +23,9 @@ impl DeviceFootprint<'_> {
     /// The ends of the 90 % interval; `None` where a domain's energy was not solved for.
     fn interval_j(&self, op: usize, domain: usize) -> Option<(f64, f64)> {
         let solution = self.solutions.get(domain)?.as_ref().ok()?;
-        let class = (*solution.class.get(op)?)?;
+        let (low, high) = solution.interval(op)?;
         let energy_j = self.energy_j(op, domain);
-        Some((energy_j * solution.low[class], energy_j * solution.high[class]))
+        Some((energy_j * low, energy_j * high))
     }
 
     fn measured(&self) -> impl Iterator<Item = (usize, &Domain)> {

@@ -16,6 +16,7 @@ pub mod error;
 pub mod clock;
 pub mod config;
 pub mod host;
+pub(crate) mod span;
 
 pub mod counter;
 pub mod sampler;

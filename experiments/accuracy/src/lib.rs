@@ -3,10 +3,13 @@
 //!
 //! Deterministic: the same case gives the same numbers on every machine.
 
+pub mod battery;
 pub mod live;
 pub mod noise;
+pub mod power;
 pub mod released;
 pub mod score;
 pub mod sensor;
 pub mod table;
 pub mod training;
+pub mod world;

@@ -1,11 +1,13 @@
 //! `accuracy`: prints how far each policy is from the truth, as CSV. `run.py` and `live.py` beside it draw and explain.
 
-use std::io;
+use std::io::{self, Write};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use accuracy::battery::{Case, battery, others};
 use accuracy::live::{Register, play};
-use accuracy::table::{Span, write};
+use accuracy::table::{Span, Summary, write};
 use accuracy::training::{Shape, Training};
 use clap::{Parser, Subcommand};
 
@@ -26,6 +28,21 @@ enum Command {
         /// Only operations of this mean length, in microseconds.
         #[arg(long)]
         op_us: Option<f64>,
+    },
+    /// The worlds in which intervals are to keep their promise, as CSV.
+    Worlds {
+        /// Trainings in each.
+        #[arg(long, default_value_t = 40)]
+        seeds: u64,
+        /// The first of them.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// Only worlds whose names hold this.
+        #[arg(long, value_name = "TEXT")]
+        only: Option<String>,
+        /// Print every type of every training instead: joules accounted, true, and the interval.
+        #[arg(long)]
+        each: bool,
     },
     /// Plays one training in real time on a register, and tells what it truly took.
     Play {
@@ -60,12 +77,50 @@ impl Place {
     }
 }
 
+fn worlds_with(text: &str) -> impl Iterator<Item = Case> {
+    battery().into_iter().chain(others()).filter(move |case| case.name.contains(text))
+}
+
+fn worlds(seeds: Range<u64>, only: &str, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "world,{}", Summary::HEADER)?;
+    for case in worlds_with(only) {
+        let scores: Vec<_> = seeds.clone().map(|seed| case.score(seed)).collect();
+        writeln!(out, "\"{}\",{}", case.name, Summary::of(&scores).row())?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+fn every_type(seeds: Range<u64>, only: &str, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "world,seed,type,energy_j,truth_j,low_j,high_j,refusal")?;
+    for case in worlds_with(only) {
+        for seed in seeds.clone() {
+            let score = case.score(seed);
+            let refusal = score.refusal.unwrap_or_default().replace(',', ";");
+            for (kind, each) in score.estimates.iter().enumerate() {
+                let (low_j, high_j) = each.interval_j.unwrap_or((f64::NAN, f64::NAN));
+                let (name, energy_j, truth_j) = (case.name, each.energy_j, each.truth_j);
+                writeln!(out, "\"{name}\",{seed},{kind},{energy_j:.3},{truth_j:.3},{low_j:.3},{high_j:.3},{refusal}")?;
+            }
+        }
+    }
+    Ok(())
+}
+
 fn main() -> ExitCode {
     let mut out = io::stdout().lock();
     let done = match Options::parse().command {
         Command::Table { small, op_us } => {
             let span = if small { Span::small() } else { Span::full() };
             write(&Span { op_ns: op_us.map_or(span.op_ns, |op_us| vec![op_us * 1e3]), ..span }, &mut out)
+        }
+        Command::Worlds { seeds, from, only, each } => {
+            let only = only.as_deref().unwrap_or("");
+            if each {
+                every_type(from..from + seeds, only, &mut out)
+            } else {
+                worlds(from..from + seeds, only, &mut out)
+            }
         }
         Command::Play { place, steps, op_us } => place.register().and_then(|register| {
             let shape = Shape { op_ns: op_us * 1e3, lanes: 1, steps, locked: false, seed: 1 };

@@ -3,7 +3,7 @@
 use smaragdine_core::account::account;
 use smaragdine_core::trace::{Policy, Trace};
 
-use crate::training::{TYPES, Training};
+use crate::training::Training;
 
 /// Energy of one type of operation: accounted and true, with the interval where there is one.
 #[derive(Debug, Clone, Copy)]
@@ -66,8 +66,8 @@ impl Score {
         bounds: &[Option<(f64, f64)>],
         refusal: Option<String>,
     ) -> Self {
-        let estimates = (0..TYPES).map(|kind| {
-            let of_type = || (kind..energies_j.len()).step_by(TYPES);
+        let estimates = (0..training.kinds).map(|kind| {
+            let of_type = || (kind..energies_j.len()).step_by(training.kinds);
             Estimate {
                 energy_j: of_type().map(|op| energies_j[op]).sum(),
                 interval_j: of_type()

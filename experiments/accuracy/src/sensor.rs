@@ -122,7 +122,7 @@ pub fn watch(training: &Training, sensor: Sensor, edges: Edges, locked: bool, se
     let flags = if sensor == Sensor::AVERAGE { Flags::NONE.with(Flag::Integrated) } else { Flags::NONE };
     Trace {
         metadata: metadata(sensor),
-        readings: intervals.into_iter().map(|interval| reading(&interval, flags)).collect(),
+        readings: intervals.into_iter().map(|interval| reading(&interval, training, flags)).collect(),
         events: training.events.clone(),
         ops: training.ops.clone(),
         steps: training.steps.clone(),
@@ -160,7 +160,8 @@ fn counted(register: &[(i64, f64)], reads: &[Read]) -> Vec<Interval> {
     reads.iter().filter_map(|read| counter.update(&observation(read)).interval()).collect()
 }
 
-fn reading(interval: &Interval, flags: Flags) -> Reading {
+fn reading(interval: &Interval, training: &Training, flags: Flags) -> Reading {
+    let app_share = 1.0 / (1.0 + training.others_at(interval.start_ns + (interval.end_ns - interval.start_ns) / 2));
     Reading {
         domain: 0,
         start_ns: interval.start_ns,
@@ -169,7 +170,7 @@ fn reading(interval: &Interval, flags: Flags) -> Reading {
         read_start_ns: interval.end_ns,
         read_end_ns: interval.end_ns,
         energy_j: interval.energy_j,
-        app_share: Some(1.0),
+        app_share: Some(app_share),
         daemon_share: Some(0.0),
         idle_share: Some(0.0),
         flags: flags.union(interval.flags),

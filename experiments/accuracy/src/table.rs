@@ -7,7 +7,7 @@ use smaragdine_core::trace::{Policy, Trace};
 use crate::released;
 use crate::score::{Estimate, Score};
 use crate::sensor::{Edges, Sensor, watch};
-use crate::training::{LAYERS, Shape, TYPES, Training};
+use crate::training::{Shape, Training};
 
 /// What the table spans.
 #[derive(Debug, Clone)]
@@ -33,18 +33,19 @@ impl Span {
     }
 }
 
+/// Operations of a step.
+const OPS: usize = 144;
 /// Events of one training, at most: what memory and patience hold.
 const MOST_EVENTS: f64 = 6e5;
 
-const HEADER: &str = "op_us,sensor,lanes,edges,traced_s,policy,mean_error,worst_error,cases,covered,median_half_width,\
-                      answered,refused,refusal";
+const HEADER: &str = "op_us,sensor,lanes,edges,traced_s,policy";
 
 /// Writes the table as CSV, a case at a time.
 ///
 /// # Errors
 /// Where `out` takes no more.
 pub fn write(span: &Span, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "{HEADER}")?;
+    writeln!(out, "{HEADER},{}", Summary::HEADER)?;
     for op_ns in &span.op_ns {
         for lanes in &span.lanes {
             for (sensor_name, sensor) in Sensor::ALL {
@@ -73,8 +74,8 @@ pub fn write(span: &Span, out: &mut impl Write) -> io::Result<()> {
 
 fn trainings(span: &Span, op_ns: f64, lanes: usize, sensor: Sensor) -> Vec<Training> {
     let seconds = if sensor.is_slow() { span.seconds.1 } else { span.seconds.0 };
-    let step_s = op_ns * 1e-9 * (LAYERS * TYPES) as f64 / lanes as f64 + 4e-3;
-    let most = MOST_EVENTS / (LAYERS * TYPES) as f64;
+    let step_s = op_ns * 1e-9 * OPS as f64 / lanes as f64 + 4e-3;
+    let most = MOST_EVENTS / OPS as f64;
     let steps = ((seconds / step_s).min(most) as usize).max(12);
     (0..span.seeds).map(|seed| Training::new(Shape { op_ns, lanes, steps, locked: false, seed })).collect()
 }
@@ -111,6 +112,8 @@ pub struct Summary {
 }
 
 impl Summary {
+    pub const HEADER: &str = "mean_error,worst_error,cases,covered,median_half_width,answered,refused,refusal";
+
     #[must_use]
     pub fn of(scores: &[Score]) -> Self {
         let answered = scores.iter().filter(|score| score.refusal.is_none()).count();
@@ -130,7 +133,9 @@ impl Summary {
         }
     }
 
-    fn row(&self) -> String {
+    /// As CSV.
+    #[must_use]
+    pub fn row(&self) -> String {
         let half_width = self.median_half_width.map_or(String::new(), |half| format!("{half:.4}"));
         let refusal = self.refusal.as_deref().unwrap_or("").replace(',', ";");
         format!(

@@ -16,7 +16,7 @@ const CHUNK: usize = 1 << 14;
 pub(super) type Piece = (i64, i64, f64);
 
 pub(super) struct Device<'a> {
-    ops: usize,
+    pub(super) ops: usize,
     /// The counted domains with their readings, in order of time.
     pub(super) domains: Vec<(&'a Domain, &'a [Reading])>,
     /// In order of their start.

@@ -106,6 +106,31 @@ impl Classes {
     }
 }
 
+/// Types that vary on their own, those that run longest; the others vary together.
+const MOST_KIN: usize = 24;
+
+/// Operations of one type, whose power varies alike.
+#[derive(Debug, Clone)]
+pub(super) struct Kin {
+    /// By operation; `None`: it is not executed.
+    pub(super) of: Vec<Option<usize>>,
+    pub(super) count: usize,
+}
+
+impl Kin {
+    pub(super) fn new(ops: &[Op], times_s: &[f64]) -> Self {
+        let mut types: FxHashMap<&str, f64> = FxHashMap::default();
+        let executed = || ops.iter().zip(times_s).filter(|(_, time_s)| **time_s > 0.0);
+        executed().for_each(|(op, time_s)| *types.entry(&op.kind).or_default() += time_s);
+        let mut longest: Vec<(&str, f64)> = types.into_iter().collect();
+        longest.sort_unstable_by(|one, other| other.1.total_cmp(&one.1).then_with(|| one.0.cmp(other.0)));
+        let count = longest.len().min(MOST_KIN);
+        let place = |op: &Op| longest[..count].iter().position(|(kind, _)| *kind == op.kind).unwrap_or(count - 1);
+        let of = ops.iter().zip(times_s).map(|(op, time_s)| (*time_s > 0.0).then(|| place(op)));
+        Self { of: of.collect(), count }
+    }
+}
+
 /// Classes whose power the data do not tell: their operations go to coarser ones.
 #[derive(Debug, Default)]
 pub(super) struct Unclear(FxHashSet<(Option<Level>, String)>);

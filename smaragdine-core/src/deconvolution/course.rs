@@ -2,8 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::Problem;
-use super::design::union;
+use super::{Problem, union};
 use crate::trace::{Event, Op};
 
 /// Types of operations that are told apart, those that run longest.

@@ -41,13 +41,28 @@ impl Normal {
         self.add(&[(i, strength), (j, -strength)], 0.0, 1.0);
     }
 
+    /// Adds what is known of a column before any row is looked at: its mean and variance, where a row has the variance
+    /// `noise`.
+    pub(super) fn expect_one(&mut self, i: usize, mean: f64, variance: f64, noise: f64) {
+        let weight = noise / variance;
+        self.xx[i * self.n + i] += weight;
+        self.xy[i] += weight * mean;
+        self.yy += weight * mean * mean;
+    }
+
+    /// Of the first `n` columns alone.
+    pub(super) fn first(&self, n: usize) -> Self {
+        let xx = (0..n).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| self.xx[i * self.n + j]).collect();
+        Self { n, xx, xy: self.xy[..n].to_vec(), yy: self.yy }
+    }
+
     pub(super) fn plus(&mut self, other: &Self) {
         let sums = self.xx.iter_mut().zip(&other.xx).chain(self.xy.iter_mut().zip(&other.xy));
         sums.for_each(|(sum, more)| *sum += more);
         self.yy += other.yy;
     }
 
-    fn at(&self, i: usize, j: usize) -> f64 {
+    pub(super) fn at(&self, i: usize, j: usize) -> f64 {
         self.xx[i.max(j) * self.n + i.min(j)]
     }
 
@@ -57,18 +72,19 @@ impl Normal {
         if lengths > 0.0 { self.at(i, j) / lengths } else { f64::from(u8::from(i == j)) }
     }
 
-    /// p ≥ 0 of least residual; columns without any entry get 0.
+    /// p of least residual, p ≥ 0 but where `is_signed`; columns without any entry get 0.
     ///
     /// Block principal pivoting: whatever is negative among the free p, and whatever would lower the residual among
     /// those held at 0, changes sides, until nothing does; one by one where that goes in circles.
-    pub(super) fn solve(&self) -> Vec<f64> {
+    pub(super) fn solve(&self, is_signed: impl Fn(usize) -> bool) -> Vec<f64> {
         let mut free: Vec<bool> = (0..self.n).map(|i| self.at(i, i) > 0.0).collect();
         let (mut fewest, mut patience) = (usize::MAX, PATIENCE);
         let mut p = vec![0.0; self.n];
         for _ in 0..50 + 10 * self.n {
             let passive: Vec<usize> = (0..self.n).filter(|i| free[*i]).collect();
             p = self.solve_free(&passive);
-            let wrong: Vec<usize> = (0..self.n).filter(|i| self.is_wrong(*i, free[*i], &p)).collect();
+            let wrong = (0..self.n).filter(|i| !is_signed(*i) && self.is_wrong(*i, free[*i], &p));
+            let wrong: Vec<usize> = wrong.collect();
             let Some(last) = wrong.last() else { break };
             if wrong.len() < fewest {
                 (fewest, patience) = (wrong.len(), PATIENCE);
@@ -81,7 +97,7 @@ impl Normal {
                 free[*last] = !free[*last];
             }
         }
-        p.iter_mut().for_each(|p| *p = p.max(0.0));
+        p.iter_mut().enumerate().filter(|(i, _)| !is_signed(*i)).for_each(|(_, p)| *p = p.max(0.0));
         p
     }
 
@@ -107,6 +123,21 @@ impl Normal {
         p
     }
 
+    /// (XᵀX)⁻¹ over the columns `of`, row by row.
+    pub(super) fn inverse(&self, of: &[usize]) -> Vec<f64> {
+        let n = of.len();
+        let factor = self.factor(of);
+        let scales: Vec<f64> = of.iter().map(|i| self.at(*i, *i).sqrt().max(f64::MIN_POSITIVE)).collect();
+        let mut inverse = vec![0.0; n * n];
+        for i in 0..n {
+            let row = &mut inverse[i * n..(i + 1) * n];
+            row[i] = 1.0;
+            factor.solve(row);
+            row.iter_mut().zip(&scales).for_each(|(x, scale)| *x /= scale * scales[i]);
+        }
+        inverse
+    }
+
     fn factor(&self, of: &[usize]) -> Factor {
         let n = of.len();
         let mut l = vec![0.0; n * n];
@@ -125,6 +156,11 @@ impl Normal {
             }
         }
         Factor { n, l, dependent }
+    }
+
+    /// |y|².
+    pub(super) fn square(&self) -> f64 {
+        self.yy
     }
 
     /// |y − X p|².
@@ -148,8 +184,8 @@ impl Normal {
     }
 
     /// p, and the standard error of each as far as the residual of `rows` tells it.
-    pub(super) fn solve_with_errors(&self, rows: usize) -> (Vec<f64>, Vec<f64>) {
-        let p = self.solve();
+    pub(super) fn solve_with_errors(&self, rows: usize, is_signed: impl Fn(usize) -> bool) -> (Vec<f64>, Vec<f64>) {
+        let p = self.solve(is_signed);
         let variance = self.residual(&p) / rows.saturating_sub(self.n).max(1) as f64;
         let all: Vec<usize> = (0..self.n).collect();
         let factor = self.factor(&all);
@@ -164,6 +200,25 @@ impl Normal {
         };
         (p, (0..self.n).map(error).collect())
     }
+}
+
+/// The lower triangle R, row by row, with R Rᵀ = `matrix`, which is positive semidefinite but for rounding.
+pub(super) fn root(matrix: &[f64], n: usize) -> Vec<f64> {
+    let mut root = vec![0.0; n * n];
+    for i in 0..n {
+        for j in 0..=i {
+            let products = root[i * n..i * n + j].iter().zip(&root[j * n..j * n + j]).map(|(a, b)| a * b);
+            let rest = matrix[i * n + j] - products.sum::<f64>();
+            root[i * n + j] = if i == j {
+                if rest > DEPENDENT * matrix[i * n + i] { rest.sqrt() } else { 0.0 }
+            } else if root[j * n + j] > 0.0 {
+                rest / root[j * n + j]
+            } else {
+                0.0
+            };
+        }
+    }
+    root
 }
 
 /// The largest eigenvalue of a positive definite product, to a few per cent.
@@ -233,7 +288,7 @@ mod tests {
             }),
         ) {
             let normal = normal(&rows, &y);
-            let p = normal.solve();
+            let p = normal.solve(|_| false);
             prop_assert!(p.iter().all(|p| *p >= 0.0 && p.is_finite()));
             for i in 0..p.len() {
                 let gradient: f64 = rows.iter().zip(&y).map(|(row, y)| {

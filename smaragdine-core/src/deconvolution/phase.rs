@@ -2,7 +2,7 @@
 
 use std::f64::consts::TAU;
 
-use super::design::Window;
+use super::row::Window;
 use super::typical;
 
 /// Phases this concentrated, 1 being all the same, are locked.

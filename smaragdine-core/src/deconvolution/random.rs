@@ -26,8 +26,9 @@ impl Random {
         2.0 * self.unit() - 1.0
     }
 
-    /// Uniform among 0 … n − 1.
-    pub(super) fn below(&mut self, n: usize) -> usize {
-        ((self.unit() * n as f64) as usize).min(n.saturating_sub(1))
+    /// Normally distributed, mean 0 and standard deviation 1.
+    pub(super) fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.unit()).cos()
     }
 }

@@ -23,6 +23,7 @@ pub enum Refusal {
     Edges(f64),
     Lag(f64),
     NoBetter,
+    Disagree(f64),
     Wide(f64),
 }
 
@@ -62,6 +63,10 @@ impl fmt::Display for Refusal {
                 percent(*moved)
             ),
             Self::NoBetter => write!(f, "steps held out are predicted no better than by equal share"),
+            Self::Disagree(times) => write!(
+                f,
+                "parts of the recording disagree by {times:.1} times what the intervals allow: powers changed meanwhile"
+            ),
             Self::Wide(half) => write!(f, "the intervals would be ±{} wide", percent(*half)),
         }
     }

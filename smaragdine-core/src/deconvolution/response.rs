@@ -6,8 +6,8 @@
 //! et al., "Part-time power measurements", SC'24), or loads the machine on purpose.
 
 use super::course::{Course, courses};
-use super::design::Window;
 use super::normal::Normal;
+use super::row::Window;
 use super::{Problem, is_traced, phase, typical, windows};
 use crate::trace::Basis;
 
@@ -85,13 +85,15 @@ pub(crate) fn response(problem: &Problem, update_ns: Option<i64>) -> Option<Resp
     };
     let readings: Vec<Seen> = windows.iter().step_by(every).map(seen).collect();
     let load = Load { courses: &courses, readings: &readings };
+    // Where no update was seen, edges are all put half a period early, give or take as much.
+    let edges_ns = unseen_ns.unwrap_or(0) as f64;
+    let uncertainty_ns = typical(&windows, |window| window.uncertainty_ns)?;
     let lags = Lags {
-        from_ns: -length_ns / 2.0,
+        // No register tells of power before it is drawn: what is earlier than edges may be off is another step's.
+        from_ns: -(2.0 * uncertainty_ns).clamp(length_ns / PER_READING, length_ns / 2.0),
         to_ns: (reach_ns / 2.0).min(MOST_LENGTHS * length_ns),
         step_ns: length_ns / PER_READING,
     };
-    // Where no update was seen, edges are all put half a period early, give or take as much.
-    let edges_ns = unseen_ns.unwrap_or(0) as f64;
     let update_ns = update_ns.map_or(length_ns, |update_ns| update_ns as f64);
     let looks = if length_ns < ONE_UPDATE * update_ns { &LOOKS[..] } else { &[] };
     let looks: Vec<f64> =
@@ -204,7 +206,7 @@ impl Load<'_> {
     fn around_mean(&self) -> f64 {
         let mut normal = Normal::new(1);
         self.readings.iter().for_each(|reading| normal.add(&[(0, reading.length_s())], reading.energy_j, 1.0));
-        normal.residual(&normal.solve()).max(f64::MIN_POSITIVE)
+        normal.residual(&normal.solve(|_| false)).max(f64::MIN_POSITIVE)
     }
 
     /// Squared joules that the load, seen so, leaves unexplained.
@@ -218,7 +220,7 @@ impl Load<'_> {
             row.extend(self.courses.iter().map(seen).enumerate().filter(|(_, time_s)| *time_s != 0.0));
             normal.add(&row, reading.energy_j, 1.0);
         }
-        normal.residual(&normal.solve())
+        normal.residual(&normal.solve(|_| false))
     }
 }
 

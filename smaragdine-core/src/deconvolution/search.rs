@@ -1,8 +1,10 @@
 //! How finely operations can be told apart: from coarse classes to fine ones, as far as the data carry.
 
-use super::classes::{Classes, Level, Unclear};
+use super::classes::{Classes, Kin, Level, Unclear};
 use super::design::{Design, mean};
-use super::fit::{Fit, Model, normal};
+use super::edges::Place;
+use super::fit::{Fit, normal, rough};
+use super::model::{Beside, Model};
 use super::refusal::Refusal;
 use crate::trace::Op;
 
@@ -16,33 +18,75 @@ const LEAST_TIME: f64 = 0.005;
 const WORST_CONDITION: f64 = 1e3;
 /// Operations overlap where they do for this part of the time.
 const OVERLAP: f64 = 0.01;
+/// What others draw is looked into where they have this part of a reading at least …
+const LEAST_OTHERS: f64 = 0.02;
+/// … and is taken to follow the application where that leaves less than this part of the squared errors.
+const CLEARLY: f64 = 0.9;
 /// How finely delays are tried: operations shorter than some of these have no use for a delay that is not known better.
 const LAG_STEP_NS: f64 = 30_000.0;
 /// A class whose standard error is a larger part of the mean power joins a coarser one.
 const CLEAR: f64 = 0.1;
 
-/// The finest partition that predicts steps held out better than coarser ones do.
-pub(super) fn finest(ops: &[Op], design: &Design, lag_range_ns: f64) -> Result<Fit, Refusal> {
-    let search = Search::new(ops, design);
+/// Partitions from coarse to fine, each of which predicts steps held out better than those before it, and than equal
+/// share.
+///
+/// # Errors
+/// Where there is none.
+pub(super) fn ever_finer(ops: &[Op], design: &mut Design, lag_range_ns: f64) -> Result<Vec<Fit>, Refusal> {
     let lags_ns = lags_ns(lag_range_ns);
-    let mut best: Option<Fit> = None;
+    let (lag_ns, errors_j) = Search::new(ops, design)?.rough(&lags_ns);
+    let (mut lag_ns, errors_j) = match others_alike(ops, design, &errors_j, &lags_ns)? {
+        Some((alike, lag_ns, errors_j)) => {
+            *design = alike;
+            (lag_ns, errors_j)
+        }
+        None => (lag_ns, errors_j),
+    };
+    design.weigh(&errors_j);
+    let design = &*design;
+    let search = Search::new(ops, design)?;
+    let mut better: Vec<Fit> = Vec::new();
     let mut refusal = Refusal::NoBetter;
     for level in Level::ALL {
-        let model = search.clear(level, best.as_ref().map_or(0.0, |best| best.lag_ns));
+        let model = search.clear(level, Place::later(lag_ns));
+        let best = better.last();
         // Where all is pooled, or is divided as before, nothing is told.
-        if model.classes.pool == Some(0) || best.as_ref().is_some_and(|best| best.model.classes.of == model.classes.of)
-        {
+        if model.classes.pool == Some(0) || best.is_some_and(|best| best.model.classes.of == model.classes.of) {
             continue;
         }
-        let fit = Fit::new(design, level, model, &lags_ns);
+        let fit = Fit::new(design, level, model, lag_ns, lag_range_ns);
+        // The lag is the register's, however operations are told apart.
+        lag_ns = fit.lag_ns;
         if fit.condition > WORST_CONDITION {
             refusal = Refusal::IllConditioned(fit.condition);
-        } else if best.as_ref().is_none_or(|best| fit.predicts_better(&best.held_out)) {
-            best = Some(fit);
+        } else if best.is_none_or(|best| fit.predicts_better(&best.held_out)) {
+            better.push(fit);
         }
     }
-    let best = best.ok_or(refusal)?;
-    if best.predicts_better(&best.held_out_equal) { Ok(best) } else { Err(Refusal::NoBetter) }
+    let best = better.last().ok_or(refusal)?;
+    if !best.predicts_better(&best.held_out_equal) {
+        return Err(Refusal::NoBetter);
+    }
+    better.retain(|fit| fit.predicts_better(&fit.held_out_equal));
+    Ok(better)
+}
+
+/// The design in which others draw a part of whatever is drawn, with its lag and errors, where that leaves clearly less
+/// unexplained than `errors_j`, which they leave with a power of their own.
+fn others_alike(
+    ops: &[Op],
+    design: &Design,
+    errors_j: &[f64],
+    lags_ns: &[f64],
+) -> Result<Option<(Design, f64, Vec<f64>)>, Refusal> {
+    if design.rows.iter().all(|row| row.others < LEAST_OTHERS) {
+        return Ok(None);
+    }
+    let own_j: f64 = errors_j.iter().zip(&design.rows).map(|(error, row)| ((1.0 - row.others) * error).powi(2)).sum();
+    let alike = design.as_alike();
+    let (lag_ns, alike_j) = Search::new(ops, &alike)?.rough(lags_ns);
+    let clearly = alike_j.iter().map(|error| error * error).sum::<f64>() < CLEARLY * own_j;
+    Ok(clearly.then_some((alike, lag_ns, alike_j)))
 }
 
 /// Delays of the register to try.
@@ -51,31 +95,63 @@ fn lags_ns(range_ns: f64) -> Vec<f64> {
     (-half..=half).map(|n| range_ns * f64::from(n) / f64::from(half)).collect()
 }
 
+/// Whether there is enough of a part to be told, and of the rest.
+fn is_part(part_s: f64, whole_s: f64) -> bool {
+    (OVERLAP..1.0 - OVERLAP).contains(&(part_s / whole_s))
+}
+
 struct Search<'a> {
     ops: &'a [Op],
     design: &'a Design,
     /// Seconds by operation.
     times_s: Vec<f64>,
-    floor: bool,
-    others: bool,
+    kin: Kin,
+    beside: Beside,
 }
 
 impl<'a> Search<'a> {
-    fn new(ops: &'a [Op], design: &'a Design) -> Self {
-        let mut times_s = vec![0.0; design.ops];
-        let cells = design.rows.iter().flat_map(|row| &row.times).filter(|(column, _)| *column < design.ops);
-        cells.for_each(|(column, time)| times_s[*column] += time);
-        let others = design.whole_s(design.others()) > 0.0;
-        // Where one operation runs at a time, the floor is part of its power.
-        let floor = times_s.iter().sum::<f64>() > (1.0 + OVERLAP) * design.whole_s(design.busy());
-        Self { ops, design, times_s, floor, others }
+    fn new(ops: &'a [Op], design: &'a Design) -> Result<Self, Refusal> {
+        let whole_s = design.whole_s();
+        let times_s = whole_s[..design.ops].to_vec();
+        let mut search = Self {
+            ops,
+            design,
+            kin: Kin::new(ops, &times_s),
+            beside: Beside {
+                // Where one operation runs at a time, the floor is part of its power.
+                floor: times_s.iter().sum::<f64>() > (1.0 + OVERLAP) * whole_s[design.busy()],
+                others: whole_s[design.others()] > 0.0,
+                // Quiet time of one kind alone is all quiet time.
+                between: is_part(whole_s[design.between()], whole_s[design.quiet()]),
+            },
+            times_s,
+        };
+        if search.beside.floor {
+            let condition = search.condition();
+            // … and where always as many run, a part of each. Where now fewer do, now more, it is somebody's.
+            search.beside.floor = condition <= WORST_CONDITION;
+            if !search.beside.floor && !design.runs_alike(OVERLAP) {
+                return Err(Refusal::IllConditioned(condition));
+            }
+        }
+        Ok(search)
+    }
+
+    /// The best lag for types' plain powers, and what they leave of each row.
+    fn rough(&self, lags_ns: &[f64]) -> (f64, Vec<f64>) {
+        rough(self.design, &self.clear(Level::Type, Place::STAMPED), lags_ns)
+    }
+
+    /// How well all types are told apart, with what there is beside them.
+    fn condition(&self) -> f64 {
+        let classes = Classes::new(self.ops, &self.times_s, Level::Type, 0.0, &Unclear::default());
+        let model = Model::new(classes, self.kin.clone(), self.beside);
+        normal(self.design, &model, Place::STAMPED, model.plain(), |_| true).condition()
     }
 
     /// A model of `level` in which every class is clear: those that are not, join coarser ones.
-    fn clear(&self, level: Level, lag_ns: f64) -> Model {
+    fn clear(&self, level: Level, place: Place) -> Model {
         let most = MOST_CLASSES.min(self.design.rows.len() / READINGS_PER_CLASS);
-        let everything = vec![1.0; self.design.steps];
-        let shifts = self.design.shifts(lag_ns, || 0.0);
         let mut least_s = LEAST_TIME * self.times_s.iter().sum::<f64>();
         let mut unclear = Unclear::default();
         loop {
@@ -84,9 +160,9 @@ impl<'a> Search<'a> {
                 least_s *= 1.5;
                 continue;
             }
-            let model = Model::new(self.design, classes, self.floor, self.others);
-            let (power_w, error_w) =
-                normal(self.design, &model, &shifts, &everything).solve_with_errors(self.design.rows.len());
+            let model = Model::new(classes, self.kin.clone(), self.beside);
+            let rows = normal(self.design, &model, place, model.plain(), |_| true);
+            let (power_w, error_w) = rows.solve_with_errors(self.design.rows.len(), |column| model.is_signed(column));
             let typical_w = mean(power_w[..model.classes.count].iter().copied());
             let errors = || {
                 model.classes.own().map(|class| (class, error_w[class])).filter(|(_, error)| *error > CLEAR * typical_w)

@@ -107,6 +107,23 @@ proptest! {
     }
 
     #[test]
+    fn powers_are_found_whatever_part_of_them_others_draw_besides(
+        problem in problem(),
+        shares in prop::collection::vec(0.4..0.95f64, 400),
+    ) {
+        let mut trace = problem.trace();
+        for (reading, share) in trace.readings.iter_mut().zip(shares) {
+            reading.energy_j /= share;
+            reading.app_share = Some(share);
+        }
+        let trace = accounted(trace);
+        for row in trace.footprint.iter().filter(|row| row.policy == Policy::Deconvolved && refusal(&trace).is_none()) {
+            let (power_w, truth_w) = (row.energy_j / row.time_s, problem.power_w[row.op as usize]);
+            prop_assert!((power_w / truth_w - 1.0).abs() < 0.01, "{} is {}", power_w, truth_w);
+        }
+    }
+
+    #[test]
     fn every_joule_is_entered_once_after_the_split(
         problem in problem(),
         noise in prop::collection::vec((0.8..1.2f64, prop::option::weighted(0.98, 0.5..1.0f64)), 400),
