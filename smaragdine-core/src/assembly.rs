@@ -1,5 +1,7 @@
 //! From a journal to a trace: profiles decoded and named, clocks mapped, shares joined, steps found.
 
+mod corrections;
+mod doubts;
 mod events;
 mod steps;
 mod warnings;
@@ -10,6 +12,8 @@ use std::path::Path;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::json;
 
+use self::corrections::correct;
+use self::doubts::doubts;
 use self::events::{Events, is_plausible, map};
 use self::steps::{find_steps, mark_traced, windows};
 use self::warnings::Warnings;
@@ -252,9 +256,11 @@ impl Assembly {
         edges.dedup();
         readings.retain(|reading| usize::from(reading.domain) < metadata.domains.len());
         readings.sort_by_key(|reading| (reading.domain, reading.start_ns));
+        correct(readings, &metadata.domains);
         apply_shares(readings, &metadata.domains, &self.shares);
         find_mirrors(&mut metadata.domains, readings).iter().for_each(|found| self.warnings.add(found));
         metadata.gaps = gaps(&metadata.domains, readings, metadata.suspensions());
+        doubts(&metadata.domains, readings).iter().for_each(|doubt| self.warnings.add(doubt));
         if metadata.options.get("keep_all") != Some(&json!(true)) {
             *readings = merge_untouched(readings, &windows(steps, events));
         }

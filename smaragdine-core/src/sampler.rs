@@ -231,17 +231,19 @@ impl Sampling {
             observation.flags = observation.flags.union(flags);
             if let Value::Failed { problem } = &observation.value {
                 self.report.failed_reads += 1;
-                tracing::debug!("{problem}");
+                tracing::debug!(source = self.report.name, domain = observation.domain, "{problem}");
             }
             self.sensors.see(&observation);
             let Some(counter) = self.counters.get_mut(usize::from(observation.domain)) else {
                 tracing::error!("{} has no domain {}", self.report.name, observation.domain);
                 continue;
             };
-            let Some(interval) = counter.update(&observation).interval() else { continue };
+            let closed = counter.update(&observation).interval();
             let domain = self.first_domain + observation.domain;
             let read = (observation.read_start_ns, observation.read_end_ns);
-            self.outbox.push(reading(self.clock, domain, &interval, read));
+            for interval in closed.into_iter().chain(counter.rest()) {
+                self.outbox.push(reading(self.clock, domain, &interval, read));
+            }
         }
     }
 
@@ -258,11 +260,11 @@ impl Sampling {
         self.sensors.settle();
     }
 
-    /// What failed to be read until the end stays a gap, so that the readings reach as far as the recording.
+    /// What failed to be read until the end, or stood, stays a gap, so that the readings reach as far as the recording.
     fn end(&mut self) {
         let now_ns = monotonic_ns();
         for (domain, counter) in (self.first_domain..).zip(&mut self.counters) {
-            if let Some(interval) = counter.end(now_ns) {
+            while let Some(interval) = counter.end(now_ns) {
                 self.outbox.push(reading(self.clock, domain, &interval, (now_ns, now_ns)));
             }
         }

@@ -8,7 +8,7 @@ use fake_powercap::{Fault, Kind, Layout, Tree, Waveform};
 use smaragdine_core::counter::{Counter, Difference};
 use smaragdine_core::source::powercap::Powercap;
 use smaragdine_core::source::{Observation, Source, Value};
-use smaragdine_core::trace::{Basis, Domain, Flag};
+use smaragdine_core::trace::{Basis, Domain, Flag, Limit};
 use tempfile::TempDir;
 
 fn tree(layout: &Layout) -> (TempDir, Tree) {
@@ -256,8 +256,11 @@ fn registers_sum_to_the_truth_through_wraps_and_failures() {
     // The tree's time is slowed until 180 W look like 9 W: with a limit of 10 W, a range this small is as roomy as
     // real ones are at real power.
     const SLOWER: i64 = 20;
-    let mut counters: Vec<Counter> =
-        powercap.domains().iter().map(|domain| Counter::new(domain.range_uj, 10.0)).collect();
+    let mut counters: Vec<Counter> = powercap
+        .domains()
+        .iter()
+        .map(|domain| Counter::new(domain.range_uj, Limit { power_w: 10.0, ..domain.limit() }))
+        .collect();
     let mut sums_uj = vec![0; counters.len()];
     let (mut wraps, mut lengthened) = (0, 0);
     for (tick, elapsed_ns) in (0..=1_000_000_000_i64).step_by(1_000_000).enumerate() {
