@@ -100,7 +100,7 @@ impl Counter {
         if self.rest.is_some() {
             return self.rest.take();
         }
-        let here = Edge { at_ns: now_ns, uncertainty_ns: None };
+        let here = Edge::at(now_ns, (now_ns, now_ns));
         if let Some(since) = self.failing_since.take() {
             let since = self.last.take().map_or(since, |last| last.since);
             if self.doubt.take().is_some() {
@@ -125,27 +125,24 @@ impl Counter {
     /// Takes the next read of the register; reads come in order of time. [`Self::rest`] is to be asked afterwards.
     pub fn update(&mut self, observation: &Observation) -> Difference {
         self.flags = self.flags.union(observation.flags);
+        let read_ns = (observation.read_start_ns, observation.read_end_ns);
+        let looked_ns = read_ns.0 + (read_ns.1 - read_ns.0) / 2;
         match observation.value {
             source::Value::Failed { .. } => {
                 self.flags = self.flags.with(Flag::Failed);
-                let here = Edge { at_ns: midpoint(observation), uncertainty_ns: None };
-                self.failing_since.get_or_insert(self.covered.unwrap_or(here));
+                self.failing_since.get_or_insert(self.covered.unwrap_or(Edge::at(looked_ns, read_ns)));
                 Difference::Failed
             }
             source::Value::Interval { start_ns, end_ns, energy_j } => {
                 self.failing_since = None;
-                self.covered = Some(Edge { at_ns: end_ns, uncertainty_ns: None });
+                self.covered = Some(Edge::at(end_ns, read_ns));
                 let flags = self.take_flags();
-                Difference::Counted(Interval { start_ns, end_ns, edge_uncertainty_ns: None, energy_j, flags })
+                Difference::Counted(Interval { start_ns, end_ns, edge_uncertainty_ns: None, read_ns, energy_j, flags })
             }
-            source::Value::Counter { energy_uj } => {
-                let at_ns = midpoint(observation);
-                self.count(energy_uj, observation, at_ns, Edge { at_ns, uncertainty_ns: None })
-            }
+            source::Value::Counter { energy_uj } => self.count(energy_uj, looked_ns, Edge::at(looked_ns, read_ns)),
             source::Value::Updated { energy_uj } => {
-                let (start_ns, end_ns) = (observation.read_start_ns, observation.read_end_ns);
-                let seen = Edge { at_ns: midpoint(observation), uncertainty_ns: Some((end_ns - start_ns + 1) / 2) };
-                self.count(energy_uj, observation, end_ns, seen)
+                let uncertainty_ns = (read_ns.1 - read_ns.0 + 1) / 2;
+                self.count(energy_uj, read_ns.1, Edge::at(looked_ns, read_ns).within(Some(uncertainty_ns)))
             }
             source::Value::Stamped { energy_uj, from_ns, to_ns } => {
                 let at_ns = from_ns + (to_ns - from_ns) / 2;
@@ -156,12 +153,11 @@ impl Counter {
                 }
                 let of_update = self.stamps_updates.unwrap_or(to_ns < observation.read_start_ns);
                 if !self.can_be_of(energy_uj, at_ns) {
-                    let at_ns = midpoint(observation);
-                    return self.count(energy_uj, observation, at_ns, Edge { at_ns, uncertainty_ns: None });
+                    return self.count(energy_uj, looked_ns, Edge::at(looked_ns, read_ns));
                 }
                 let uncertainty_ns = of_update.then_some((to_ns - from_ns + 1) / 2);
                 let now_ns = if of_update { to_ns } else { at_ns };
-                self.count(energy_uj, observation, now_ns, Edge { at_ns, uncertainty_ns })
+                self.count(energy_uj, now_ns, Edge::at(at_ns, read_ns).within(uncertainty_ns))
             }
         }
     }
@@ -175,10 +171,9 @@ impl Counter {
     }
 
     /// Takes a value that the register was seen to have at `now_ns`, and has had since `here` as far as this read tells.
-    fn count(&mut self, energy_uj: u64, read: &Observation, now_ns: i64, here: Edge) -> Difference {
+    fn count(&mut self, energy_uj: u64, now_ns: i64, here: Edge) -> Difference {
         let failing_since = self.failing_since.take();
-        let (read_ns, slept_ns) = ((read.read_start_ns, read.read_end_ns), std::mem::take(&mut self.slept_ns));
-        let mut value = Value { energy_uj, read_ns, now_ns, here, slept_ns };
+        let mut value = Value { energy_uj, now_ns, here, slept_ns: std::mem::take(&mut self.slept_ns) };
         let Some(last) = self.last else {
             self.last = Some(Held::new(&value, here, self.limit.energy_uj(self.limit.stale_ns)));
             if let Some(since) = failing_since {
@@ -342,7 +337,7 @@ impl Counter {
     fn edge(&mut self, last: &Held, value: &Value) -> Edge {
         if last.stood() && value.here.uncertainty_ns.is_none() {
             let known = self.cadence.learn(Bounds { from_ns: last.seen_ns, to_ns: value.now_ns });
-            Edge { at_ns: known.middle_ns(), uncertainty_ns: Some(known.uncertainty_ns()) }
+            Edge::at(known.middle_ns(), value.here.read_ns).within(Some(known.uncertainty_ns()))
         } else {
             self.cadence.miss();
             value.here
@@ -361,6 +356,7 @@ impl Counter {
             start_ns: from.at_ns,
             end_ns: to.at_ns,
             edge_uncertainty_ns: from.uncertainty_ns.zip(to.uncertainty_ns).map(|(start, end)| start.max(end)),
+            read_ns: to.read_ns,
             energy_j: energy_uj / 1e6,
             flags,
         }
@@ -373,9 +369,4 @@ impl Counter {
     fn take_flags(&mut self) -> Flags {
         std::mem::take(&mut self.flags)
     }
-}
-
-/// The best estimate of when the register was looked at.
-fn midpoint(observation: &Observation) -> i64 {
-    observation.read_start_ns + (observation.read_end_ns - observation.read_start_ns) / 2
 }

@@ -240,9 +240,8 @@ impl Sampling {
             };
             let closed = counter.update(&observation).interval();
             let domain = self.first_domain + observation.domain;
-            let read = (observation.read_start_ns, observation.read_end_ns);
             for interval in closed.into_iter().chain(counter.rest()) {
-                self.outbox.push(reading(self.clock, domain, &interval, read));
+                self.outbox.push(reading(self.clock, domain, &interval));
             }
         }
     }
@@ -265,21 +264,21 @@ impl Sampling {
         let now_ns = monotonic_ns();
         for (domain, counter) in (self.first_domain..).zip(&mut self.counters) {
             while let Some(interval) = counter.end(now_ns) {
-                self.outbox.push(reading(self.clock, domain, &interval, (now_ns, now_ns)));
+                self.outbox.push(reading(self.clock, domain, &interval));
             }
         }
     }
 }
 
-/// An interval in trace time; `read`: around the read that closed it.
-fn reading(clock: TraceClock, domain: u16, interval: &Interval, read: (i64, i64)) -> Reading {
+/// An interval in trace time.
+fn reading(clock: TraceClock, domain: u16, interval: &Interval) -> Reading {
     Reading {
         domain,
         start_ns: clock.from_monotonic(interval.start_ns),
         end_ns: clock.from_monotonic(interval.end_ns),
         edge_uncertainty_ns: interval.edge_uncertainty_ns,
-        read_start_ns: clock.from_monotonic(read.0),
-        read_end_ns: clock.from_monotonic(read.1),
+        read_start_ns: clock.from_monotonic(interval.read_ns.0),
+        read_end_ns: clock.from_monotonic(interval.read_ns.1),
         energy_j: interval.energy_j,
         app_share: None,
         daemon_share: None,

@@ -140,6 +140,28 @@ fn registers_that_the_processor_blurs_are_told_and_every_reading_says_so() {
 }
 
 #[test]
+fn a_package_draws_at_most_twice_the_highest_of_its_constraints() {
+    let root = zones(&[("intel-rapl:0", "package-0"), ("intel-rapl:0:0", "dram"), ("intel-rapl:1", "package-1")]);
+    let limits = || -> Vec<(Option<f64>, f64)> {
+        let powercap = Powercap::open(root.path()).expect("a readable tree");
+        powercap.domains().iter().map(|domain| (domain.limit_w, domain.limit().power_w)).collect()
+    };
+    assert_eq!(limits(), [(None, 2_000.0), (None, 1_000.0), (None, 2_000.0)]);
+    // Firmware lifts what the processor's data say; what is 0 or no number tells nothing.
+    for (file, text) in [
+        ("intel-rapl:0/constraint_0_max_power_uw", "270000000"),
+        ("intel-rapl:0/constraint_1_max_power_uw", "0"),
+        ("intel-rapl:0/constraint_1_power_limit_uw", "350000000"),
+        ("intel-rapl:0/constraint_2_power_limit_uw", "unlimited"),
+        ("intel-rapl:0:0/constraint_0_max_power_uw", "41250000"),
+        ("intel-rapl:1/constraint_0_max_power_uw", "125000000"),
+    ] {
+        fs::write(root.path().join(file), format!("{text}\n")).expect("a constraint");
+    }
+    assert_eq!(limits(), [(Some(350.0), 700.0), (None, 1_000.0), (Some(125.0), 500.0)]);
+}
+
+#[test]
 fn psys_is_counted_where_no_package_is() {
     let root = zones(&[("intel-rapl:0", "psys"), ("intel-rapl:1", "psys-1")]);
     assert_eq!(describe(root.path()), ["psys < - (socket:0): counted", "psys-1 < - (socket:1): counted"]);

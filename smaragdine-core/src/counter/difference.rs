@@ -41,6 +41,8 @@ pub struct Interval {
     pub end_ns: i64,
     /// How far a refresh may be off its estimate, of the worse edge; `None`: up to one refresh before the read.
     pub edge_uncertainty_ns: Option<i64>,
+    /// Around the read that showed its end.
+    pub read_ns: (i64, i64),
     /// A lower bound where [`Flags::is_gap`]. Below 0 where the register fell to what it would have shown had it not
     /// risen as much before: so much was counted that nobody drew.
     pub energy_j: f64,

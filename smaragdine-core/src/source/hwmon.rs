@@ -290,6 +290,35 @@ mod tests {
     }
 
     #[test]
+    fn power_that_a_socket_cannot_draw_is_a_failed_read_and_a_rail_may_draw_nothing() {
+        let root = tree(&[
+            ("hwmon0/name", "power_meter"),
+            ("hwmon0/power1_label", "Grace Power Socket 0"),
+            ("hwmon0/power1_average", "90000000"),
+            ("hwmon1/name", "ina226"),
+            ("hwmon1/power1_input", "0"),
+        ]);
+        let mut hwmon = Hwmon::open(root.path()).unwrap();
+        assert!(read(&mut hwmon).is_empty());
+        let kinds = |hwmon: &mut Hwmon| read(hwmon).into_iter().map(|one| (one.domain, one.value, one.flags));
+        for impossible in ["4294967295000", "4900000000", "0", "-90000000"] {
+            fs::write(root.path().join("hwmon0/power1_average"), impossible).unwrap();
+            let [(0, Value::Failed { problem }, flags), (1, Value::Interval { energy_j: 0.0, .. }, _)] =
+                &kinds(&mut hwmon).collect::<Vec<_>>()[..]
+            else {
+                panic!("{impossible} is no power of a socket")
+            };
+            assert!(flags.has(Flag::Impossible) && problem.contains(" W are not"), "{problem}");
+            fs::write(root.path().join("hwmon0/power1_average"), "90000000").unwrap();
+            let [(0, Value::Interval { energy_j: 0.0, .. }, flags), _] = &kinds(&mut hwmon).collect::<Vec<_>>()[..]
+            else {
+                panic!("no gap after {impossible}")
+            };
+            assert!(flags.has(Flag::Lost));
+        }
+    }
+
+    #[test]
     fn a_superchip_is_counted_once() {
         let labels = ["Module Power Socket 0", "Grace Power Socket 0", "CPU Power Socket 0", "SysIO Power Socket 0"];
         let files: Vec<(String, &str)> = (1..)

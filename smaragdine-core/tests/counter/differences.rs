@@ -4,14 +4,17 @@ use smaragdine_core::counter::{Counter, Difference, Interval};
 use smaragdine_core::source::{Observation, Value};
 use smaragdine_core::trace::{Flag, Flags};
 
-use super::{LIMIT, MS, RANGE_UJ, at, fails, flagged, interval, reads};
+use super::{LIMIT, MS, RANGE_UJ, at, fails, flagged, interval, reads, shown};
 
 #[test]
 fn the_first_value_and_an_unchanged_one_add_nothing() {
     let mut counter = Counter::new(Some(RANGE_UJ), LIMIT);
     assert_eq!(counter.update(&reads(7_000_000, 0)), Difference::First);
     assert_eq!(counter.update(&reads(7_000_000, 4 * MS)), Difference::NotRefreshed);
-    assert_eq!(counter.update(&reads(8_000_000, 8 * MS)), Difference::Counted(interval(0, 6 * MS, 1.0)));
+    assert_eq!(
+        counter.update(&reads(8_000_000, 8 * MS)),
+        Difference::Counted(shown(interval(0, 6 * MS, 1.0), 8 * MS, 8 * MS))
+    );
 }
 
 #[test]
@@ -21,7 +24,8 @@ fn a_refresh_that_two_reads_enclose_lies_in_their_middle() {
     for (ms, energy_uj) in [(0, 0), (4, 0), (8, 0), (12, 1_000_000), (16, 1_000_000), (20, 1_000_000)] {
         counter.update(&reads(energy_uj, ms * MS));
     }
-    let enclosed = Interval { edge_uncertainty_ns: Some(2 * MS), ..interval(10 * MS, 21 * MS, 1.0) };
+    let enclosed = shown(interval(10 * MS, 21 * MS, 1.0), 22 * MS, 22 * MS);
+    let enclosed = Interval { edge_uncertainty_ns: Some(2 * MS), ..enclosed };
     assert_eq!(counter.update(&reads(2_000_000, 22 * MS)), Difference::Counted(enclosed));
     // Another refresh, with no read between: it may have happened at any time since.
     assert_eq!(counter.update(&reads(3_000_000, 26 * MS)), Difference::Counted(interval(21 * MS, 26 * MS, 1.0)));
@@ -33,7 +37,7 @@ fn an_interval_runs_between_the_middles_of_its_reads() {
     let read = |start, end, energy_uj| Observation { read_start_ns: start, read_end_ns: end, ..reads(energy_uj, 0) };
     counter.update(&read(1_000, 3_000, 0));
     let difference = counter.update(&read(11_000, 11_500, 10_000));
-    assert_eq!(difference, Difference::Counted(interval(2_000, 11_250, 0.01)));
+    assert_eq!(difference, Difference::Counted(shown(interval(2_000, 11_250, 0.01), 11_000, 11_500)));
 }
 
 /// A read of 2 µs from `ms` on, whose driver stamps the value.
@@ -48,12 +52,14 @@ fn a_stamp_older_than_the_read_is_the_moment_of_the_update() {
     let second = |ms| stamped(1_000_000, ms, 20 * MS - 10, 20 * MS + 3);
     assert_eq!(counter.update(&stamped(0, 5, 0, 1_000)), Difference::First);
     assert_eq!(counter.update(&stamped(0, 15, 0, 1_000)), Difference::NotRefreshed);
-    let known = Interval { edge_uncertainty_ns: Some(500), ..interval(500, 20 * MS - 4, 1.0) };
+    let known = shown(interval(500, 20 * MS - 4, 1.0), 25 * MS, 25 * MS + 2_000);
+    let known = Interval { edge_uncertainty_ns: Some(500), ..known };
     assert_eq!(counter.update(&second(25)), Difference::Counted(known));
     assert_eq!(counter.update(&second(35)), Difference::NotRefreshed);
     // Such a driver stamps an update during the read no otherwise.
     let during = stamped(2_000_000, 40, 40 * MS + 500, 40 * MS + 900);
-    let known = Interval { edge_uncertainty_ns: Some(200), ..interval(20 * MS - 4, 40 * MS + 700, 1.0) };
+    let known = shown(interval(20 * MS - 4, 40 * MS + 700, 1.0), 40 * MS, 40 * MS + 2_000);
+    let known = Interval { edge_uncertainty_ns: Some(200), ..known };
     assert_eq!(counter.update(&during), Difference::Counted(known));
 }
 
@@ -62,9 +68,12 @@ fn a_stamp_of_the_read_tells_when_the_register_was_looked_at_and_no_more() {
     let mut counter = Counter::new(None, LIMIT);
     let look = |energy_uj, ms| stamped(energy_uj, ms, ms * MS + 1_000, ms * MS + 2_000);
     counter.update(&look(0, 0));
-    assert_eq!(counter.update(&look(1_000_000, 4)), Difference::Counted(interval(1_500, 4 * MS + 1_500, 1.0)));
+    assert_eq!(
+        counter.update(&look(1_000_000, 4)),
+        Difference::Counted(shown(interval(1_500, 4 * MS + 1_500, 1.0), 4 * MS, 4 * MS + 2_000))
+    );
     assert_eq!(counter.update(&look(1_000_000, 8)), Difference::NotRefreshed);
-    let enclosed = interval(4 * MS + 1_500, 10 * MS + 1_500, 1.0);
+    let enclosed = shown(interval(4 * MS + 1_500, 10 * MS + 1_500, 1.0), 12 * MS, 12 * MS + 2_000);
     assert_eq!(counter.update(&look(2_000_000, 12)), Difference::Counted(enclosed));
 }
 
@@ -75,7 +84,8 @@ fn a_stamp_that_moves_on_while_the_value_stands_is_of_no_update() {
     let look = |energy_uj, ms| stamped(energy_uj, ms, (ms - 1) * MS, (ms - 1) * MS + 2_000);
     counter.update(&look(0, 2));
     assert_eq!(counter.update(&look(0, 4)), Difference::NotRefreshed);
-    let enclosed = Interval { edge_uncertainty_ns: Some(MS), ..interval(MS + 1_000, 4 * MS + 1_000, 1.0) };
+    let enclosed = shown(interval(MS + 1_000, 4 * MS + 1_000, 1.0), 6 * MS, 6 * MS + 2_000);
+    let enclosed = Interval { edge_uncertainty_ns: Some(MS), ..enclosed };
     assert_eq!(counter.update(&look(1_000_000, 6)), Difference::Counted(enclosed));
 }
 
@@ -125,7 +135,7 @@ fn a_missed_tick_stays_flagged_until_the_register_refreshes() {
     counter.update(&reads(0, 0));
     let late = Observation { flags: Flags::NONE.with(Flag::Missed), ..reads(0, 8 * MS) };
     assert_eq!(counter.update(&late), Difference::NotRefreshed);
-    let missed = flagged(interval(0, 10 * MS, 1.0), Flag::Missed);
+    let missed = flagged(shown(interval(0, 10 * MS, 1.0), 12 * MS, 12 * MS), Flag::Missed);
     assert_eq!(counter.update(&reads(1_000_000, 12 * MS)), Difference::Counted(missed));
 }
 
@@ -134,7 +144,10 @@ fn energy_of_an_interval_that_the_source_knows_passes_through() {
     let mut counter = Counter::new(None, LIMIT);
     counter.update(&fails(0));
     let value = Value::Interval { start_ns: 5, end_ns: 9, energy_j: 0.5 };
-    assert_eq!(counter.update(&at(10, value)), Difference::Counted(flagged(interval(5, 9, 0.5), Flag::Failed)));
+    assert_eq!(
+        counter.update(&at(10, value)),
+        Difference::Counted(flagged(shown(interval(5, 9, 0.5), 10, 10), Flag::Failed))
+    );
 }
 
 #[test]
