@@ -160,7 +160,7 @@ proptest! {
 
 /// What shows, or is undone. For good, a rise only shows where no part can have drawn as much, and a fall where more than
 /// that was not drawn meanwhile.
-fn fault() -> impl Strategy<Value = (Fault, Option<i64>)> {
+pub(super) fn fault() -> impl Strategy<Value = (Fault, Option<i64>)> {
     let while_ns = || prop_oneof![2 => MS..30 * MS, 2 => 30 * MS..600 * MS];
     let offset = || prop_oneof![1 => 1..100_000_i64, 3 => 100_000..30_000_000_i64, 2 => 30_000_000..9_000_000_000_i64];
     prop_oneof![

@@ -1,5 +1,6 @@
 //! Laws 7 and 10: a counter difference is a type, readings sum to the register's difference, and the impossible is a gap.
 
+mod assembled;
 mod differences;
 mod doubts;
 mod laws;
