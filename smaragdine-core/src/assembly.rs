@@ -5,6 +5,7 @@ mod corrections;
 mod doubts;
 mod events;
 mod steps;
+mod tails;
 mod warnings;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,7 @@ use self::corrections::correct;
 use self::doubts::doubts;
 use self::events::{Events, map};
 use self::steps::{cover, find_steps, mark_traced, windows};
+use self::tails::complete;
 use self::warnings::Warnings;
 use crate::attribution::apply_shares;
 use crate::clock::{ClockPair, TraceClock};
@@ -273,6 +275,9 @@ impl Assembly {
         readings.retain(|reading| usize::from(reading.domain) < metadata.domains.len());
         readings.sort_by_key(|reading| (reading.domain, reading.start_ns));
         correct(readings, &metadata.domains);
+        if metadata.state == State::Recording {
+            complete(readings, &metadata.domains, metadata.start_ns);
+        }
         apply_shares(readings, &metadata.domains, &self.shares);
         find_mirrors(&mut metadata.domains, readings).iter().for_each(|found| self.warnings.add(found));
         metadata.gaps = gaps(&metadata.domains, readings, metadata.suspensions());

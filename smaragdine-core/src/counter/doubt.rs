@@ -2,7 +2,7 @@
 //!
 //! A register that shows 700 J too much and then the right value again has made no energy, one that was set forward
 //! has made none either and goes on from there, and one that is set back may have been set forward before. The first
-//! strange value looks the same in all of these. So it is held, for a tenth of a second or until it moved a few times,
+//! strange value looks the same in all of these. So it is held, for a tenth of a second and until it moved a few times,
 //! and nothing is told meanwhile.
 
 use super::step::{Held, Step, Value};
@@ -129,9 +129,11 @@ impl Doubt {
                 };
                 rose && matches!(before, Step::Same | Step::Rise(_) | Step::Late(_))
             }
-            // It is a slow one: it stands for as long again.
+            // It is a slow one: it stood for long again.
             Why::Stood { for_ns, .. } => {
-                step != Step::Same && 4 * (value.here.read_ns.0 - self.first.shown_ns) >= for_ns
+                let moved = !matches!(step, Step::Same | Step::Jump(_) | Step::Fall { .. });
+                let follows = !matches!(before, Step::Jump(_) | Step::Fall { .. });
+                moved && follows && 4 * (value.here.read_ns.0 - self.first.shown_ns) >= for_ns
             }
         }
     }
