@@ -104,8 +104,9 @@ def test_a_register_that_stands_is_a_gap_from_its_last_update(
     package, memory, tree = recorded(*options, "--fault", f"freeze:{zone}:{from_s}:{FOR_GOOD}", until_s=4.5, held=False)
     account = Account(package.trace, domain)
     (gap,) = account.gaps
-    assert gap["because"] == ["standing"]
-    assert gap["energy_low_j"] == 0
+    assert "standing" in gap["because"]
+    # It stopped within the last reading in which it moved.
+    assert gap["energy_low_j"] < 5
     assert account.stretches[-1].gap
     assert gap["end_ns"] - gap["start_ns"] > 2e9
     assert warned(account, "stood still")

@@ -15,7 +15,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::json;
 
 use self::bounds::Bounds;
-use self::corrections::correct;
+use self::corrections::{correct, doubt_last_moves};
 use self::doubts::doubts;
 use self::events::{Events, map};
 use self::steps::{cover, find_steps, mark_traced, windows};
@@ -278,6 +278,7 @@ impl Assembly {
         if metadata.state == State::Recording {
             complete(readings, &metadata.domains, metadata.start_ns);
         }
+        doubt_last_moves(readings);
         apply_shares(readings, &metadata.domains, &self.shares);
         find_mirrors(&mut metadata.domains, readings).iter().for_each(|found| self.warnings.add(found));
         metadata.gaps = gaps(&metadata.domains, readings, metadata.suspensions());

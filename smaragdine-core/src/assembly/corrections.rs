@@ -1,7 +1,9 @@
-//! Energy that was counted and then turned out never to have been drawn.
+//! Readings that turn out later not to be what they seemed.
 //!
 //! A register that rose too far, by no more than can be drawn, is only known to have done so when it falls again. The
-//! reading of the fall then has less energy than none: so much of what an earlier one counted was not drawn.
+//! reading of the fall then has less energy than none: so much of what an earlier one counted was not drawn. One that
+//! stands stopped at some time after the last reading began in which it still moved, so that this one is a lower bound,
+//! too.
 
 use crate::trace::{Domain, Flag, Reading};
 
@@ -23,6 +25,16 @@ pub(super) fn correct(readings: &mut [Reading], domains: &[Domain]) {
         let hidden_j = limit.map_or(f64::INFINITY, |limit| limit.energy_uj(end_ns.saturating_sub(start_ns)) * 1e-6);
         risen.energy_j = (risen.energy_j + energy_j - hidden_j).max(0.0);
         risen.flags = risen.flags.with(Flag::Impossible);
+    }
+}
+
+/// Flags the reading before each in which a register stood. `readings` are by domain and time.
+pub(super) fn doubt_last_moves(readings: &mut [Reading]) {
+    for place in 1..readings.len() {
+        let (stands, last) = (readings[place], &mut readings[place - 1]);
+        if stands.flags.has(Flag::Standing) && last.domain == stands.domain && last.end_ns == stands.start_ns {
+            last.flags = last.flags.with(Flag::Standing);
+        }
     }
 }
 
@@ -73,5 +85,15 @@ mod tests {
     fn no_other_register_pays_for_it_nor_any_reading_where_none_has_as_much() {
         let readings = vec![reading(0, 4, 50.0), reading(1, 4, 0.4), reading(1, 8, -19.0)];
         assert_eq!(corrected(readings), [(50.0, false), (0.4, false), (0.0, true)]);
+    }
+
+    #[test]
+    fn the_reading_in_which_a_register_stopped_is_a_lower_bound_too() {
+        let mut readings =
+            vec![reading(0, 4, 0.4), reading(0, 8, 0.1), reading(0, 12, 0.0), reading(1, 4, 0.4), reading(1, 8, 0.0)];
+        readings[2].flags = Flags::NONE.with(Flag::Standing);
+        doubt_last_moves(&mut readings);
+        let flagged = readings.iter().map(|reading| reading.flags.has(Flag::Standing)).collect::<Vec<_>>();
+        assert_eq!(flagged, [false, true, true, false, false]);
     }
 }
