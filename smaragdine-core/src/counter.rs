@@ -274,7 +274,7 @@ impl Counter {
             Why::Fell { by, .. } if self.jumps.undoes_a_rise(by, hidden_uj) => {
                 Difference::Impossible(self.interval(from, to, 0.0, Some(Flag::Impossible)))
             }
-            Why::Fell { by, .. } if self.jumps.can_undo_a_count(by) => {
+            Why::Fell { by, .. } if self.jumps.undoes_a_count(by, hidden_uj) => {
                 Difference::Impossible(self.interval(from, to, -(by as f64), Some(Flag::Impossible)))
             }
             Why::Fell { by, restarted } => {

@@ -6,6 +6,8 @@
 
 /// Jumps of either kind that are remembered; more at once are no register any more.
 const MOST: usize = 8;
+/// Energies that were counted at once and are remembered: what jumped is among the largest.
+const MOST_COUNTS: usize = 16;
 
 /// A fall fits a rise well if it is less by no more than this part of it.
 const CLOSELY: u64 = 8;
@@ -13,8 +15,9 @@ const CLOSELY: u64 = 8;
 /// Energies in microjoules.
 #[derive(Debug, Clone)]
 pub(super) struct Jumps {
-    /// The most that was counted at once.
-    largest: u64,
+    /// The largest that were counted, each with its number among all.
+    counts: Vec<(u64, u64)>,
+    counted: u64,
     /// Rises that were not counted, and falls.
     rises: Vec<Jump>,
     falls: Vec<Jump>,
@@ -31,17 +34,38 @@ struct Jump {
 impl Jumps {
     pub(super) fn new() -> Self {
         // Sampling allocates nothing.
-        Self { largest: 0, rises: Vec::with_capacity(MOST), falls: Vec::with_capacity(MOST) }
+        Self {
+            counts: Vec::with_capacity(MOST_COUNTS),
+            counted: 0,
+            rises: Vec::with_capacity(MOST),
+            falls: Vec::with_capacity(MOST),
+        }
     }
 
     /// Takes an energy that was counted.
     pub(super) fn count(&mut self, rise: u64) {
-        self.largest = self.largest.max(rise);
+        self.counted += 1;
+        let count = (rise, self.counted);
+        if self.counts.len() < MOST_COUNTS {
+            self.counts.push(count);
+        } else if let Some(least) = self.counts.iter_mut().min()
+            && least.0 < rise
+        {
+            *least = count;
+        }
     }
 
-    /// Whether a fall can be the end of what began with a rise that was counted.
-    pub(super) fn can_undo_a_count(&self, by: u64) -> bool {
-        by <= self.largest
+    /// Whether a fall can be the end of what began with a rise that was counted: the latest that was as large, of which
+    /// less is certain from now on.
+    pub(super) fn undoes_a_count(&mut self, by: u64, hidden: u64) -> bool {
+        let latest = self.counts.iter_mut().filter(|(rise, _)| *rise >= by).max_by_key(|(_, number)| *number);
+        let Some((rise, _)) = latest else { return false };
+        *rise = rise.saturating_sub(by.saturating_add(hidden));
+        true
+    }
+
+    fn can_undo_a_count(&self, by: u64) -> bool {
+        self.counts.iter().any(|(rise, _)| *rise >= by)
     }
 
     /// Remembers a rise that was not counted.
@@ -117,11 +141,16 @@ mod tests {
     }
 
     #[test]
-    fn only_a_count_as_large_can_have_been_too_much() {
+    fn a_fall_undoes_the_latest_count_that_was_as_large_and_each_once() {
         let mut jumps = Jumps::new();
-        jumps.count(20);
-        jumps.count(3);
-        assert_eq!([20, 21].map(|by| jumps.can_undo_a_count(by)), [true, false]);
+        [30, 20, 3].into_iter().for_each(|rise| jumps.count(rise));
+        // What is small and common forgets nothing that is large.
+        (0..1_000).for_each(|_| jumps.count(1));
+        assert!(jumps.undoes_a_count(19, 5));
+        assert!(jumps.undoes_a_count(19, 5));
+        assert!(!jumps.undoes_a_count(19, 5));
+        assert!(jumps.undoes_a_count(6, 0));
+        assert!(jumps.counts.len() == MOST_COUNTS && jumps.counts.capacity() == MOST_COUNTS);
     }
 
     #[test]
