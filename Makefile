@@ -90,7 +90,7 @@ coverage: $(VENV)/.coverage ## how much operation time leads to the model's laye
 	$(BIN)/python experiments/coverage/run.py --fresh
 
 .PHONY: register-accuracy
-register-accuracy: $(VENV)-peers/.made $(VENV)/.dev ## register energy of this and other tools against the truth, a quarter of an hour; needs root
+register-accuracy: $(VENV)-peers/.made $(VENV)/.dev ## register energy of this and other tools against the truth, half an hour; needs root
 	$(BIN)/python experiments/register-accuracy/run.py
 
 .PHONY: docs

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import smaragdine
-from hardware import Tree, Truth
+from hardware import Tree, Truth, built, powercap_tree
 from smaragdine import Trace
 from smaragdine.daemon import find_binary
 
@@ -191,3 +191,52 @@ def record(output: Path, tree: Tree, until_s: float, act: Callable[[], object] =
 
 def register_uj(tree: Tree, zone: str) -> int:
     return int((tree.root / zone / "energy_uj").read_text())
+
+
+Recorder = Callable[..., tuple[Account, Account, Tree]]
+
+
+def recorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    """Records a tree with these options; the package's and the memory's account, and the tree.
+
+    `act` is called with the daemon and the tree while the recording runs. Both registers are held against the truth,
+    unless `held` says otherwise.
+    """
+
+    def go(
+        *options: str,
+        until_s: float = 3.5,
+        act: Callable[[Daemon, Tree], object] | None = None,
+        daemon: tuple[str, ...] = (),
+        unprivileged: bool = False,
+        held: bool = True,
+    ) -> tuple[Account, Account, Tree]:
+        directory = tmp_path / "tree"
+        root = directory / "class" / "powercap"
+        with (
+            serving(tmp_path, monkeypatch, root, *daemon, unprivileged=unprivileged) as running,
+            powercap_tree(directory, *options) as tree,
+        ):
+            trace = record(tmp_path / "out", tree, until_s, lambda: act(running, tree) if act else None)
+            assert trace.metadata.raw["state"] == "complete"
+            package, memory = Account(trace, "package-0"), Account(trace, "dram-0")
+            if held:
+                package.hold(tree.truth, "intel-rapl:0")
+                memory.hold(tree.truth, "intel-rapl:0:0")
+            return package, memory, tree
+
+    return go
+
+
+def gpus(directory: Path, text: str) -> tuple[str, ...]:
+    """A driver of its own: a copy of the fake library, with its specification beside it."""
+    library = directory / "libnvidia-ml.so.1"
+    library.write_bytes(built("fake-nvml", "libfake_nvml.so").read_bytes())
+    becomes(directory, text)
+    return ("--nvml-library", str(library))
+
+
+def becomes(directory: Path, text: str) -> None:
+    """Changes the hardware of the driver in `directory`."""
+    (directory / "new").write_text(text)
+    (directory / "new").rename(directory / "libnvidia-ml.so.1.spec")

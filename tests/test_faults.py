@@ -12,44 +12,17 @@ from pathlib import Path
 import pytest
 
 import smaragdine
-from accounted import Account, Daemon, busy, record, register_uj, serving
-from hardware import Tree, built, powercap_tree
+from accounted import Account, Daemon, Recorder, becomes, busy, gpus, recorder, register_uj, serving
+from hardware import Tree, powercap_tree
 from smaragdine import Trace
 
 PACKAGE = "intel-rapl:0"
 HOUR_NS = 3_600_000_000_000
 
-Recorder = Callable[..., tuple[Account, Account, Tree]]
-
 
 @pytest.fixture
 def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    """Records a tree with these options; the package's and the memory's account, and the tree.
-
-    `act` is called with the daemon and the tree while the recording runs.
-    """
-
-    def go(
-        *options: str,
-        until_s: float = 3.5,
-        act: Callable[[Daemon, Tree], object] | None = None,
-        daemon: tuple[str, ...] = (),
-        unprivileged: bool = False,
-    ) -> tuple[Account, Account, Tree]:
-        directory = tmp_path / "tree"
-        root = directory / "class" / "powercap"
-        with (
-            serving(tmp_path, monkeypatch, root, *daemon, unprivileged=unprivileged) as running,
-            powercap_tree(directory, *options) as tree,
-        ):
-            trace = record(tmp_path / "out", tree, until_s, lambda: act(running, tree) if act else None)
-            assert trace.metadata.raw["state"] == "complete"
-            package, memory = Account(trace, "package-0"), Account(trace, "dram-0")
-            package.hold(tree.truth, PACKAGE)
-            memory.hold(tree.truth, f"{PACKAGE}:0")
-            return package, memory, tree
-
-    return go
+    return recorder(tmp_path, monkeypatch)
 
 
 def test_a_wrap_between_two_readings_loses_nothing(recorded: Recorder) -> None:
@@ -173,19 +146,6 @@ def test_a_wall_clock_that_is_stepped_by_an_hour_moves_nothing(
         starts = trace.sql(f"select start_ns from {table} order by start_ns").fetchall()
         placed = [start_ns - package.offset_ns for (start_ns,) in starts]
         assert placed == pytest.approx(began_ns, abs=1e8), table
-
-
-def gpus(directory: Path, text: str) -> tuple[str, ...]:
-    """A driver of its own: a copy of the fake library, with its specification beside it."""
-    library = directory / "libnvidia-ml.so.1"
-    library.write_bytes(built("fake-nvml", "libfake_nvml.so").read_bytes())
-    becomes(directory, text)
-    return ("--nvml-library", str(library))
-
-
-def becomes(directory: Path, text: str) -> None:
-    (directory / "new").write_text(text)
-    (directory / "new").rename(directory / "libnvidia-ml.so.1.spec")
 
 
 # A counter that moves every 20 ms; the waveform begins at 0 of CLOCK_MONOTONIC, and so do the counter's moves.

@@ -7,7 +7,7 @@ times the tool's own window: the time that it reports, or that between its calls
     .venv/bin/python experiments/register-accuracy/run.py
 
 Needs root, for the namespace. Peers are those of requirements.txt in an environment of their own (`--peers`); one that
-is not there is left out. About a quarter of an hour; `--tools smaragdine` takes two minutes.
+is not there is left out. About half an hour; `--tools smaragdine` takes four minutes, `--what faults` half of either.
 """
 
 from __future__ import annotations
@@ -43,7 +43,12 @@ AGE_S = 12.0
 RANGE_UJ = 262_143_328_850
 PACKAGE_UW = 100_000_000
 ZONE = "intel-rapl:0"
+# Far from 0 and from the range: what jumps shows neither.
+FAR_UJ = 20_000_000_000
 OUTAGE_S = 1.2
+# As an AMD processor was seen to jump, and more than any.
+JUMP_J = 702
+IMPOSSIBLE_J = 100_000
 STALL_S = 1.5
 
 # The links of the class lead to the devices by relative paths, so both are mounted where the kernel has them.
@@ -62,18 +67,33 @@ class Scenario:
     stalled_from_s: float | None = None
 
 
-def scenarios(seconds: float) -> list[Scenario]:
+def scenarios(seconds: float) -> dict[str, list[Scenario]]:
+    """What happens to registers, and what they show that cannot be."""
     middle_s = AGE_S + seconds / 2
     wrap = ("--initial", str(round(RANGE_UJ - PACKAGE_UW * middle_s)))
-    fail = ("--fault", f"fail:{ZONE}:{middle_s}:{OUTAGE_S}")
-    reload = ("--fault", f"vanish:{ZONE}:{middle_s}:{OUTAGE_S}", "--fault", f"reset:{ZONE}:{middle_s + OUTAGE_S}")
-    return [
-        Scenario("no fault"),
-        Scenario("wrap", wrap),
-        Scenario("wrap in a stall", wrap, stalled_from_s=middle_s - STALL_S / 2),
-        Scenario("reads fail", fail),
-        Scenario("driver reload", reload),
-    ]
+    far = ("--initial", str(FAR_UJ))
+
+    def fault(kind: str, *more: float) -> tuple[str, ...]:
+        return ("--fault", ":".join(map(str, (kind, ZONE, middle_s, OUTAGE_S, *more))))
+
+    reload = (*fault("vanish"), "--fault", f"reset:{ZONE}:{middle_s + OUTAGE_S}")
+    return {
+        "faults": [
+            Scenario("no fault"),
+            Scenario("wrap", wrap),
+            Scenario("wrap in a stall", wrap, stalled_from_s=middle_s - STALL_S / 2),
+            Scenario("reads fail", fault("fail")),
+            Scenario("driver reload", reload),
+        ],
+        "lies": [
+            Scenario("jump up and back", (*far, *fault("jump", JUMP_J))),
+            Scenario("jump down and back", (*far, *fault("jump", -JUMP_J))),
+            Scenario("impossible value", (*far, *fault("jump", IMPOSSIBLE_J))),
+            Scenario("shows 0", (*far, *fault("zero"))),
+            Scenario("stands from the middle", (*far, "--fault", f"freeze:{ZONE}:{middle_s}:1000")),
+            Scenario("stands throughout", (*far, "--fault", f"freeze:{ZONE}:0:1000")),
+        ],
+    }
 
 
 def main() -> None:
@@ -85,13 +105,14 @@ def main() -> None:
     if peers is None:
         print(f"skipped: no peers, for there is no {options.peers}; `make register-accuracy` brings them", flush=True)
     tools = [tool for tool in options.tools.split(",") if peers is not None or tool in OURS]
-    rows = []
-    for tool in tools:
-        python = sys.executable if tool in OURS else str(peers)
-        cells = [measure(tool, python, scenario, options.seconds) for scenario in scenarios(options.seconds)]
-        rows.append((tool, cells))
-        print(f"{tool}: " + "; ".join(describe(cell) for cell in cells), file=sys.stderr, flush=True)
-    print(table(rows, options.seconds))
+    for name in options.what.split(","):
+        rows = []
+        for tool in tools:
+            python = sys.executable if tool in OURS else str(peers)
+            cells = [measure(tool, python, scenario, options.seconds) for scenario in scenarios(options.seconds)[name]]
+            rows.append((tool, cells))
+            print(f"{tool}: " + "; ".join(describe(cell) for cell in cells), file=sys.stderr, flush=True)
+        print(table(rows, costs=name == "faults"), end="\n\n", flush=True)
 
 
 def forbidden() -> str:
@@ -104,6 +125,7 @@ def forbidden() -> str:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="How far recorded energy is from the truth, with and without faults.")
     parser.add_argument("--tools", default=",".join(TOOLS), help="apart by commas; all by default")
+    parser.add_argument("--what", default="faults,lies", help="of faults and lies, apart by commas; both by default")
     parser.add_argument("--seconds", type=float, default=8.0, help="length of a window (8)")
     parser.add_argument("--peers", type=Path, default=ROOT / ".venv-peers" / "bin" / "python", help="their interpreter")
     return parser.parse_args()
@@ -112,7 +134,7 @@ def parse() -> argparse.Namespace:
 @dataclass(frozen=True)
 class Cell:
     scenario: str
-    # Relative to the truth; None where the tool failed.
+    # Relative to the truth; None where the tool failed, or told that it knows nothing.
     error: float | None
     gap_s: float
     problem: str
@@ -147,6 +169,8 @@ def measure(tool: str, python: str, scenario: Scenario, seconds: float) -> Cell:
         return Cell(scenario.name, None, 0.0, problem, cpu_s, found.get("around_s", 0.0))
     energy_j, *windows_s, gap_s = traced or (told["energy_j"], told["seconds"], found["inside_s"], 0.0)
     # A tool may report another time than it measured; it is held to the window that suits it best.
+    if traced and not windows_s[0]:
+        return Cell(scenario.name, None, gap_s, "", cpu_s, found["around_s"])
     errors = [energy_j / (told["watts"] * seconds) - 1 for seconds in windows_s if seconds]
     return Cell(scenario.name, min(errors, key=abs, default=None), gap_s, "", cpu_s, found["around_s"])
 
@@ -212,37 +236,34 @@ def descendants(pid: int) -> list[int]:
 
 
 def describe(cell: Cell) -> str:
-    if cell.error is None:
-        return f"{cell.scenario}: {cell.problem or 'no energy'}"
-    return f"{cell.scenario} {percent(cell.error)}" + (f", {cell.gap_s:.2f} s told unknown" if cell.gap_s else "")
+    return f"{cell.scenario}: {cell.problem or shown_of(cell)}"
 
 
 def percent(error: float) -> str:
     return f"{100 * error:+.2f} %" if abs(error) >= 5e-4 else f"{100 * error:+.3f} %"
 
 
-def table(rows: list[tuple[str, list[Cell]]], seconds: float) -> str:
-    names = [scenario.name for scenario in scenarios(seconds)]
-    lines = [
-        f"| tool | {' | '.join(names)} | worst | CPU-s | wall s |",
-        "|---|" + "--:|" * (len(names) + 3),
-    ]
+def table(rows: list[tuple[str, list[Cell]]], costs: bool) -> str:
+    names = [cell.scenario for cell in rows[0][1]] + ["worst"] + (["CPU-s", "wall s"] if costs else [])
+    lines = [f"| tool | {' | '.join(names)} |", "|---|" + "--:|" * len(names)]
     for tool, cells in rows:
         errors = [cell.error for cell in cells]
         known = [abs(error) for error in errors if error is not None]
-        worst = "fails" if None in errors else f"{100 * max(known):.3g} %"
-        shown = [
-            "fails"
-            if cell.error is None
-            else percent(cell.error) + (f" ({cell.gap_s:.2g} s gap)" if cell.gap_s else "")
-            for cell in cells
-        ]
+        worst = "fails" if any(cell.problem for cell in cells) else f"{100 * max(known, default=0.0):.3g} %"
+        shown = [shown_of(cell) for cell in cells]
         if tool == "nothing":
             worst, shown = "–", ["–"] * len(cells)
-        cpu_s = min(cell.cpu_s for cell in cells)
-        around_s = min(cell.around_s for cell in cells)
-        lines.append(f"| {tool} | {' | '.join(shown)} | {worst} | {cpu_s:.2f} | {around_s:.1f} |")
+        spent = [f"{min(cell.cpu_s for cell in cells):.2f}", f"{min(cell.around_s for cell in cells):.1f}"]
+        lines.append(f"| {' | '.join([tool, *shown, worst, *(spent if costs else [])])} |")
     return "\n".join(lines)
+
+
+def shown_of(cell: Cell) -> str:
+    if cell.problem:
+        return "fails"
+    if cell.error is None:
+        return f"all a gap ({cell.gap_s:.2g} s)"
+    return percent(cell.error) + (f" ({cell.gap_s:.2g} s gap)" if cell.gap_s else "")
 
 
 if __name__ == "__main__":

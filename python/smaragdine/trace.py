@@ -34,6 +34,9 @@ TABLES = {
     "ledger": ("policy", "domain", "entry", "energy_j"),
 }
 
+# Flags of readings whose energy is not known.
+DOUBTS = ("reset", "ambiguous", "lost", "suspended", "impossible", "standing")
+
 _RECOVER = "`smaragdine recover OUTPUT` rebuilds a trace that a crash cut"
 
 
@@ -47,7 +50,7 @@ class Readings:
     app_share: NDArray[np.float64]
     """Fraction of each reading's energy; NaN where unknown."""
     gap: NDArray[np.bool_]
-    """The energy of the interval is not known: the register was reset, or may have wrapped more than once."""
+    """The energy of the interval is not known: its flags tell why."""
 
     @property
     def power_w(self) -> NDArray[np.float64]:
@@ -179,7 +182,7 @@ class Trace:
         """Readings by domain, in the metadata's order; domains without any are left out."""
         rows = self._rows(
             "select domain, start_ns, end_ns, energy_j, app_share, "
-            "coalesce(list_has_any(flags, ['reset', 'ambiguous', 'lost', 'suspended']), false) from readings "
+            f"coalesce(list_has_any(flags, {list(DOUBTS)}), false) from readings "
             "order by domain, start_ns"
         )
         by_domain: dict[str, list[tuple[Any, ...]]] = {}

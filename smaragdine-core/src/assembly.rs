@@ -1,7 +1,11 @@
 //! From a journal to a trace: profiles decoded and named, clocks mapped, shares joined, steps found.
 
+mod bounds;
+mod corrections;
+mod doubts;
 mod events;
 mod steps;
+mod tails;
 mod warnings;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,8 +14,12 @@ use std::path::Path;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::json;
 
-use self::events::{Events, is_plausible, map};
-use self::steps::{find_steps, mark_traced, windows};
+use self::bounds::Bounds;
+use self::corrections::{correct, doubt_last_moves};
+use self::doubts::doubts;
+use self::events::{Events, map};
+use self::steps::{cover, find_steps, mark_traced, windows};
+use self::tails::complete;
 use self::warnings::Warnings;
 use crate::attribution::apply_shares;
 use crate::clock::{ClockPair, TraceClock};
@@ -71,16 +79,23 @@ pub fn add_xspaces(trace: &mut Trace, files: &[impl AsRef<Path>]) -> Result<()> 
     let mut warnings = Warnings::default();
     // A file carries no clock pair: the offset is taken to be that of the recording's start.
     let pair = ClockPair { realtime_ns: trace.metadata.realtime_offset_ns, monotonic_ns: 0 };
+    let clock = TraceClock { realtime_offset_ns: trace.metadata.realtime_offset_ns };
     for file in files {
         let file = file.as_ref();
         let bytes = std::fs::read(file).map_err(Error::io("read", file))?;
-        let profile = xplane::decode(&bytes).map_err(|error| Error::Invalid(format!("{}: {error}", file.display())))?;
+        let within = Bounds::of(&trace.metadata).realtime(clock, pair);
+        let profile = xplane::decode_within(&bytes, &within)
+            .map_err(|error| Error::Invalid(format!("{}: {error}", file.display())))?;
         let known = trace.events.len();
         events.add_profile(trace, profile, &namer, pair, &mut warnings);
         mark_traced(&mut trace.steps, &trace.events[known..]);
     }
     trace.metadata.warnings.extend(warnings.into_lines());
     find_steps(&mut trace.steps, &mut trace.events);
+    cover(&mut trace.metadata.coverage, &trace.steps);
+    let Trace { metadata, events, ops, .. } = trace;
+    let shown: FxHashSet<&str> = events.iter().map(|event| ops[event.op as usize].qtn.as_str()).collect();
+    metadata.hidden_operations.retain(|hidden| !shown.contains(hidden.as_str()));
     Ok(())
 }
 
@@ -146,6 +161,11 @@ impl Assembly {
         TraceClock { realtime_offset_ns: self.trace.metadata.realtime_offset_ns }
     }
 
+    /// When what was told with `pair` can have happened.
+    fn bounds(&self, pair: ClockPair) -> Bounds {
+        Bounds::of(&self.trace.metadata).told_at(self.clock(), pair)
+    }
+
     fn add_request(&mut self, stream: u64, request: v1::RecordRequest) {
         let pair = request
             .clock
@@ -184,8 +204,8 @@ impl Assembly {
     fn add_step(&mut self, step: v1::Step, pair: ClockPair) {
         let start_ns = map(self.clock(), step.clock, step.start_ns, pair);
         let end_ns = map(self.clock(), step.clock, step.end_ns, pair);
-        if !is_plausible(self.trace.metadata.start_ns, start_ns, end_ns) {
-            return self.warn("a step ended before it started, or ran in another age; it was left out");
+        if !self.bounds(pair).hold(start_ns, end_ns) {
+            return self.warn("a step ended before it started, or lies beyond the recording; it was left out");
         }
         self.trace.steps.push(Step {
             step: step.step,
@@ -202,7 +222,7 @@ impl Assembly {
     fn add_profiling(&mut self, span: v1::ProfilingSpan, pair: ClockPair) {
         let start_ns = map(self.clock(), span.clock, span.start_ns, pair);
         let end_ns = map(self.clock(), span.clock, span.end_ns, pair);
-        if is_plausible(self.trace.metadata.start_ns, start_ns, end_ns) {
+        if self.bounds(pair).hold(start_ns, end_ns) {
             self.trace.metadata.profiling.push((start_ns, end_ns));
         } else {
             self.warn("a profiling span that cannot be was left out");
@@ -221,14 +241,15 @@ impl Assembly {
             return;
         }
         let Some((format, bytes)) = self.pieces.remove(&stream) else { return };
+        let within = self.bounds(pair).realtime(self.clock(), pair);
         let decoded = match format {
-            Format::Xspace => xplane::decode(&bytes),
+            Format::Xspace => xplane::decode_within(&bytes, &within),
             Format::RunMetadata => {
                 match Graph::decode_executed(&bytes) {
                     Ok(graphs) => self.graphs.extend(graphs),
                     Err(error) => self.warn(&error.to_string()),
                 }
-                step_stats::decode(&bytes)
+                step_stats::decode_within(&bytes, &within)
             }
             Format::GraphDef => {
                 return match Graph::decode(&bytes) {
@@ -246,15 +267,22 @@ impl Assembly {
 
     fn finish(mut self) -> Trace {
         self.name_profiles();
+        Events::bound(&mut self.trace, &mut self.warnings);
         let Trace { metadata, readings, events, steps, edges, .. } = &mut self.trace;
         find_steps(steps, events);
         edges.sort_unstable();
         edges.dedup();
         readings.retain(|reading| usize::from(reading.domain) < metadata.domains.len());
         readings.sort_by_key(|reading| (reading.domain, reading.start_ns));
+        correct(readings, &metadata.domains);
+        if metadata.state == State::Recording {
+            complete(readings, &metadata.domains, metadata.start_ns);
+        }
+        doubt_last_moves(readings);
         apply_shares(readings, &metadata.domains, &self.shares);
         find_mirrors(&mut metadata.domains, readings).iter().for_each(|found| self.warnings.add(found));
         metadata.gaps = gaps(&metadata.domains, readings, metadata.suspensions());
+        doubts(&metadata.domains, readings).iter().for_each(|doubt| self.warnings.add(doubt));
         if metadata.options.get("keep_all") != Some(&json!(true)) {
             *readings = merge_untouched(readings, &windows(steps, events));
         }
@@ -302,14 +330,7 @@ impl Assembly {
         }
         metadata.socket = None;
         metadata.state_dir = None;
-        let traced = steps.iter().filter(|step| step.traced);
-        let seconds = |ns: i64| json!(ns as f64 * 1e-9);
-        metadata.coverage.extend([
-            ("steps".to_owned(), json!(steps.len())),
-            ("traced_steps".to_owned(), json!(traced.clone().count())),
-            ("steps_s".to_owned(), seconds(steps.iter().map(|step| step.end_ns - step.start_ns).sum())),
-            ("traced_s".to_owned(), seconds(traced.map(|step| step.end_ns - step.start_ns).sum())),
-        ]);
+        cover(&mut metadata.coverage, steps);
         metadata.warnings.extend(std::mem::take(&mut self.warnings).into_lines());
     }
 }

@@ -231,17 +231,18 @@ impl Sampling {
             observation.flags = observation.flags.union(flags);
             if let Value::Failed { problem } = &observation.value {
                 self.report.failed_reads += 1;
-                tracing::debug!("{problem}");
+                tracing::debug!(source = self.report.name, domain = observation.domain, "{problem}");
             }
             self.sensors.see(&observation);
             let Some(counter) = self.counters.get_mut(usize::from(observation.domain)) else {
                 tracing::error!("{} has no domain {}", self.report.name, observation.domain);
                 continue;
             };
-            let Some(interval) = counter.update(&observation).interval() else { continue };
+            let closed = counter.update(&observation).interval();
             let domain = self.first_domain + observation.domain;
-            let read = (observation.read_start_ns, observation.read_end_ns);
-            self.outbox.push(reading(self.clock, domain, &interval, read));
+            for interval in closed.into_iter().chain(counter.rest()) {
+                self.outbox.push(reading(self.clock, domain, &interval));
+            }
         }
     }
 
@@ -258,26 +259,26 @@ impl Sampling {
         self.sensors.settle();
     }
 
-    /// What failed to be read until the end stays a gap, so that the readings reach as far as the recording.
+    /// What failed to be read until the end, or stood, stays a gap, so that the readings reach as far as the recording.
     fn end(&mut self) {
         let now_ns = monotonic_ns();
         for (domain, counter) in (self.first_domain..).zip(&mut self.counters) {
-            if let Some(interval) = counter.end(now_ns) {
-                self.outbox.push(reading(self.clock, domain, &interval, (now_ns, now_ns)));
+            while let Some(interval) = counter.end(now_ns) {
+                self.outbox.push(reading(self.clock, domain, &interval));
             }
         }
     }
 }
 
-/// An interval in trace time; `read`: around the read that closed it.
-fn reading(clock: TraceClock, domain: u16, interval: &Interval, read: (i64, i64)) -> Reading {
+/// An interval in trace time.
+fn reading(clock: TraceClock, domain: u16, interval: &Interval) -> Reading {
     Reading {
         domain,
         start_ns: clock.from_monotonic(interval.start_ns),
         end_ns: clock.from_monotonic(interval.end_ns),
         edge_uncertainty_ns: interval.edge_uncertainty_ns,
-        read_start_ns: clock.from_monotonic(read.0),
-        read_end_ns: clock.from_monotonic(read.1),
+        read_start_ns: clock.from_monotonic(interval.read_ns.0),
+        read_end_ns: clock.from_monotonic(interval.read_ns.1),
         energy_j: interval.energy_j,
         app_share: None,
         daemon_share: None,

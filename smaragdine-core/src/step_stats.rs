@@ -5,6 +5,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ops::RangeInclusive;
 
 use prost::Message as _;
 use rustc_hash::FxHashMap;
@@ -24,6 +25,16 @@ const MOST_RESULTS: usize = 64;
 ///
 /// [`Error::Undecodable`] where the bytes are no RunMetadata.
 pub fn decode(bytes: &[u8]) -> Result<Profile> {
+    decode_within(bytes, &(i64::MIN..=i64::MAX))
+}
+
+/// Decodes the bytes of a RunMetadata, of which nothing can have happened but `within` these instants of
+/// `CLOCK_REALTIME`; what did is left out.
+///
+/// # Errors
+///
+/// As [`decode`].
+pub fn decode_within(bytes: &[u8], within: &RangeInclusive<i64>) -> Result<Profile> {
     let metadata = RunMetadata::decode(bytes).map_err(|error| Error::Undecodable {
         what: "the step's statistics (RunMetadata)",
         problem: error.to_string(),
@@ -51,6 +62,10 @@ pub fn decode(bytes: &[u8]) -> Result<Profile> {
                 (profile.names.len() - 1) as u32
             });
             let (start_ns, end_ns) = interval(node);
+            if !(within.contains(&start_ns) && within.contains(&end_ns)) {
+                profile.impossible += 1;
+                continue;
+            }
             let kind = activity(kind, &node.timeline_label);
             events.push(RawEvent { name, device: index, lane: 0, kind, start_ns, end_ns, correlation: None });
         }

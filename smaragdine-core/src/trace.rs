@@ -6,6 +6,7 @@ mod accounts;
 mod domain;
 mod event;
 mod gap;
+mod limit;
 mod model;
 mod reading;
 
@@ -17,6 +18,7 @@ pub use accounts::{Entry, FootprintDomainRow, FootprintRow, LedgerRow, Policy};
 pub use domain::{Basis, Domain};
 pub use event::{Event, Kind, Op, Phase, Step};
 pub use gap::{Gap, gaps};
+pub use limit::Limit;
 pub use model::Model;
 pub use reading::{Flag, Flags, Reading, ShareSample};
 

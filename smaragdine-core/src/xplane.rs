@@ -23,6 +23,8 @@ mod pool;
 mod scopes;
 mod title;
 
+use std::ops::RangeInclusive;
+
 use self::fields::{Fields, Malformed};
 use self::gpu::Gpu;
 use self::hlo::Programs;
@@ -45,6 +47,8 @@ pub struct Profile {
     pub names: Vec<RawOp>,
     /// By device and lane, then in order of time; the events of one lane do not overlap.
     pub events: Vec<RawEvent>,
+    /// How many were left out, for they cannot have happened.
+    pub impossible: u64,
     /// What people should know about this profile.
     pub notes: Vec<String>,
     /// By the name of an operation, the shapes of its results, where the profile tells them.
@@ -95,6 +99,17 @@ impl From<Malformed> for Error {
 /// [`Error::Undecodable`] where the bytes are no XSpace or a part of one. Memory is bounded by some 100 times the
 /// bytes' length, whatever they hold.
 pub fn decode(bytes: &[u8]) -> Result<Profile> {
+    decode_within(bytes, &(i64::MIN..=i64::MAX))
+}
+
+/// Decodes the bytes of an XSpace, of which nothing can have happened but `within` these instants of `CLOCK_REALTIME`.
+///
+/// What did is left out before anything is nested: a kernel with a broken end must not take what runs after it.
+///
+/// # Errors
+///
+/// As [`decode`].
+pub fn decode_within(bytes: &[u8], within: &RangeInclusive<i64>) -> Result<Profile> {
     let mut profile = Profile::default();
     let mut planes = Vec::new();
     let mut space = Fields::of(bytes);
@@ -120,7 +135,8 @@ pub fn decode(bytes: &[u8]) -> Result<Profile> {
     let mut on_host = 0;
     for plane in &planes {
         let Some(device) = plane.device() else { continue };
-        let mut lanes = Lanes::of(index_of(&mut profile.devices, device), &mut profile.events);
+        let number = index_of(&mut profile.devices, device);
+        let mut lanes = Lanes::of(number, within, &mut profile.events, &mut profile.impossible);
         if plane.is_host() {
             launches.extend(Host::new(plane, &mut kernels, &mut profile.names).read(session_ns, &mut lanes)?);
             on_host = profile.events.len();

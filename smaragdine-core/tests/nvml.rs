@@ -1,5 +1,7 @@
 //! The GPU source and GPU shares, through a fake driver library that `tests/fakes/nvml` describes.
 
+#[path = "nvml/limits.rs"]
+mod limits;
 #[path = "nvml/stamps.rs"]
 mod stamps;
 

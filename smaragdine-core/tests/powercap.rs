@@ -8,7 +8,7 @@ use fake_powercap::{Fault, Kind, Layout, Tree, Waveform};
 use smaragdine_core::counter::{Counter, Difference};
 use smaragdine_core::source::powercap::Powercap;
 use smaragdine_core::source::{Observation, Source, Value};
-use smaragdine_core::trace::{Basis, Domain, Flag};
+use smaragdine_core::trace::{Basis, Domain, Flag, Limit};
 use tempfile::TempDir;
 
 fn tree(layout: &Layout) -> (TempDir, Tree) {
@@ -140,6 +140,28 @@ fn registers_that_the_processor_blurs_are_told_and_every_reading_says_so() {
 }
 
 #[test]
+fn a_package_draws_at_most_twice_the_highest_of_its_constraints() {
+    let root = zones(&[("intel-rapl:0", "package-0"), ("intel-rapl:0:0", "dram"), ("intel-rapl:1", "package-1")]);
+    let limits = || -> Vec<(Option<f64>, f64)> {
+        let powercap = Powercap::open(root.path()).expect("a readable tree");
+        powercap.domains().iter().map(|domain| (domain.limit_w, domain.limit().power_w)).collect()
+    };
+    assert_eq!(limits(), [(None, 2_000.0), (None, 1_000.0), (None, 2_000.0)]);
+    // Firmware lifts what the processor's data say; what is 0 or no number tells nothing.
+    for (file, text) in [
+        ("intel-rapl:0/constraint_0_max_power_uw", "270000000"),
+        ("intel-rapl:0/constraint_1_max_power_uw", "0"),
+        ("intel-rapl:0/constraint_1_power_limit_uw", "350000000"),
+        ("intel-rapl:0/constraint_2_power_limit_uw", "unlimited"),
+        ("intel-rapl:0:0/constraint_0_max_power_uw", "41250000"),
+        ("intel-rapl:1/constraint_0_max_power_uw", "125000000"),
+    ] {
+        fs::write(root.path().join(file), format!("{text}\n")).expect("a constraint");
+    }
+    assert_eq!(limits(), [(Some(350.0), 700.0), (None, 1_000.0), (Some(125.0), 500.0)]);
+}
+
+#[test]
 fn psys_is_counted_where_no_package_is() {
     let root = zones(&[("intel-rapl:0", "psys"), ("intel-rapl:1", "psys-1")]);
     assert_eq!(describe(root.path()), ["psys < - (socket:0): counted", "psys-1 < - (socket:1): counted"]);
@@ -256,8 +278,11 @@ fn registers_sum_to_the_truth_through_wraps_and_failures() {
     // The tree's time is slowed until 180 W look like 9 W: with a limit of 10 W, a range this small is as roomy as
     // real ones are at real power.
     const SLOWER: i64 = 20;
-    let mut counters: Vec<Counter> =
-        powercap.domains().iter().map(|domain| Counter::new(domain.range_uj, 10.0)).collect();
+    let mut counters: Vec<Counter> = powercap
+        .domains()
+        .iter()
+        .map(|domain| Counter::new(domain.range_uj, Limit { power_w: 10.0, ..domain.limit() }))
+        .collect();
     let mut sums_uj = vec![0; counters.len()];
     let (mut wraps, mut lengthened) = (0, 0);
     for (tick, elapsed_ns) in (0..=1_000_000_000_i64).step_by(1_000_000).enumerate() {

@@ -2,14 +2,14 @@
 
 use smaragdine_core::counter::{Counter, Interval};
 use smaragdine_core::source::{Observation, Value};
-use smaragdine_core::trace::{self, Domain, Flag, Flags, Metadata, Reading, SourceReport, Trace};
+use smaragdine_core::trace::{self, Domain, Flag, Flags, Limit, Metadata, Reading, SourceReport, Trace};
 
 use crate::noise::Noise;
 use crate::training::Training;
 
 const MS: f64 = 1e6;
-/// What no register here counts in a second.
-const PLAUSIBLE_W: f64 = 10_000.0;
+/// No register here does what it cannot.
+const LIMIT: Limit = Limit { power_w: 10_000.0, stale_ns: 1_000_000_000, moves_within_ns: None, is_always_on: true };
 
 /// A register: updated on a clock of its own, read on the host's.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -141,6 +141,7 @@ fn stamped(register: &[(i64, f64)], reads: &[Read], uncertainty_ns: f64, noise: 
         start_ns: stamp[0],
         end_ns: stamp[1],
         edge_uncertainty_ns: Some(uncertainty_ns as i64),
+        read_ns: (stamp[1], stamp[1]),
         energy_j: register[update[1]].1 - register[update[0]].1,
         flags: Flags::NONE,
     };
@@ -149,7 +150,7 @@ fn stamped(register: &[(i64, f64)], reads: &[Read], uncertainty_ns: f64, noise: 
 
 /// What the daemon's own counter makes of the reads, in microjoules.
 fn counted(register: &[(i64, f64)], reads: &[Read]) -> Vec<Interval> {
-    let mut counter = Counter::new(None, PLAUSIBLE_W);
+    let mut counter = Counter::new(None, LIMIT);
     let observation = |read: &Read| Observation {
         domain: 0,
         read_start_ns: read.at_ns,

@@ -2,21 +2,13 @@
 
 use rustc_hash::FxHashMap;
 
+use super::bounds::Bounds;
 use super::warnings::Warnings;
 use crate::clock::{ClockPair, TraceClock};
 use crate::names::Namer;
 use crate::trace::{Event, Kind, Op, Phase, Trace};
 use crate::wire::v1;
 use crate::xplane::{Profile, RawOp};
-
-/// Stamps further from the recording's start than this belong to another clock, or to nobody.
-const FURTHEST_NS: u64 = 10 * 366 * 86_400 * 1_000_000_000;
-
-/// Keeps arithmetic on stamps from the wire within its range.
-pub(crate) fn is_plausible(recording_start_ns: i64, start_ns: i64, end_ns: i64) -> bool {
-    let near = |ns: i64| ns.abs_diff(recording_start_ns) < FURTHEST_NS;
-    start_ns <= end_ns && near(start_ns) && near(end_ns)
-}
 
 /// Trace time of a stamp that came in `clock` (a `v1::Clock`).
 pub(crate) fn map(trace_clock: TraceClock, clock: i32, ns: i64, pair: ClockPair) -> i64 {
@@ -40,7 +32,8 @@ pub(crate) struct Events {
     stream_ops: FxHashMap<(u64, u32), u32>,
 }
 
-const IMPLAUSIBLE: &str = "events that ended before they started, or ran in another age, were left out";
+/// Events that cannot be.
+const IMPOSSIBLE: &str = "events that ended before they started, or lie beyond the recording, were left out";
 
 impl Events {
     /// Continues with the operations that `trace` has already.
@@ -60,6 +53,7 @@ impl Events {
         warnings: &mut Warnings,
     ) {
         let clock = TraceClock { realtime_offset_ns: trace.metadata.realtime_offset_ns };
+        let bounds = Bounds::of(&trace.metadata).told_at(clock, pair);
         for op in batch.ops {
             let number = op.op;
             let own = self.intern(trace, op_of(op));
@@ -80,11 +74,11 @@ impl Events {
             let start_ns = map(clock, batch.clock, event.start_ns, pair);
             let end_ns = map(clock, batch.clock, event.end_ns, pair);
             let correlation = (event.correlation != 0).then_some(event.correlation);
-            if is_plausible(trace.metadata.start_ns, start_ns, end_ns) {
+            if bounds.hold(start_ns, end_ns) {
                 let lane = event.lane;
                 trace.events.push(Event { op, device, lane, kind, start_ns, end_ns, step: None, correlation });
             } else {
-                warnings.add(IMPLAUSIBLE);
+                warnings.add(IMPOSSIBLE);
             }
         }
         for edge in batch.edges {
@@ -105,7 +99,9 @@ impl Events {
         warnings: &mut Warnings,
     ) {
         let clock = TraceClock { realtime_offset_ns: trace.metadata.realtime_offset_ns };
+        let bounds = Bounds::of(&trace.metadata);
         profile.notes.iter().for_each(|note| warnings.add(note));
+        warnings.add_times(IMPOSSIBLE, profile.impossible);
         let mut number = |raw: &RawOp| match self.raw_names.get(&raw.raw_name) {
             Some(&known) => known,
             None => self.intern(trace, namer.name(raw)),
@@ -118,7 +114,7 @@ impl Events {
             let (Some(&op), Some(&Some(device))) = number else { continue };
             let start_ns = clock.from_realtime(event.start_ns, pair);
             let end_ns = clock.from_realtime(event.end_ns, pair);
-            if is_plausible(trace.metadata.start_ns, start_ns, end_ns) {
+            if bounds.hold(start_ns, end_ns) {
                 trace.events.push(Event {
                     op,
                     device,
@@ -130,9 +126,16 @@ impl Events {
                     correlation: event.correlation,
                 });
             } else {
-                warnings.add(IMPLAUSIBLE);
+                warnings.add(IMPOSSIBLE);
             }
         }
+    }
+
+    /// Leaves out what turned out to lie beyond the recording.
+    pub(crate) fn bound(trace: &mut Trace, warnings: &mut Warnings) {
+        let (bounds, before) = (Bounds::of(&trace.metadata), trace.events.len());
+        trace.events.retain(|event| bounds.hold(event.start_ns, event.end_ns));
+        warnings.add_times(IMPOSSIBLE, (before - trace.events.len()) as u64);
     }
 
     /// The number of an operation, a new one where the trace lacks it.

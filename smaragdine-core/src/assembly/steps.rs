@@ -1,5 +1,9 @@
 //! Which step an event belongs to, and which stretches of a trace are broken down.
 
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
 use crate::trace::{Event, Step};
 
 /// Gives each event the step that its middle lies in, believes a step to be traced only if it has events, and leaves out
@@ -49,6 +53,18 @@ pub(crate) fn mark_traced(steps: &mut [Step], events: &[Event]) {
     for step in steps {
         step.traced |= start_ns <= step.start_ns && step.end_ns <= end_ns;
     }
+}
+
+/// Tells in `coverage` how many of the steps are traced, and for how long.
+pub(crate) fn cover(coverage: &mut BTreeMap<String, Value>, steps: &[Step]) {
+    let traced = steps.iter().filter(|step| step.traced);
+    let seconds = |ns: i64| json!(ns as f64 * 1e-9);
+    coverage.extend([
+        ("steps".to_owned(), json!(steps.len())),
+        ("traced_steps".to_owned(), json!(traced.clone().count())),
+        ("steps_s".to_owned(), seconds(steps.iter().map(|step| step.end_ns - step.start_ns).sum())),
+        ("traced_s".to_owned(), seconds(traced.map(|step| step.end_ns - step.start_ns).sum())),
+    ]);
 }
 
 /// The stretches whose readings are kept as they are: traced steps, and events outside any step. In order, disjoint.

@@ -16,6 +16,14 @@ impl Warnings {
         }
     }
 
+    /// The same so many times; 0 is not at all.
+    pub(crate) fn add_times(&mut self, warning: &str, times: u64) {
+        if times > 0 {
+            self.add(warning);
+            self.0.entry(warning.to_owned()).and_modify(|known| *known += times - 1);
+        }
+    }
+
     pub(crate) fn into_lines(self) -> impl Iterator<Item = String> {
         self.0
             .into_iter()

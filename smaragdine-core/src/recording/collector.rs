@@ -37,7 +37,8 @@ impl Live {
         }
         for (name, (energy_j, length_ns)) in recent {
             if length_ns > 0 {
-                self.power_w.insert(name.to_owned(), energy_j / (length_ns as f64 * 1e-9));
+                // Below 0 it takes back what was counted before.
+                self.power_w.insert(name.to_owned(), energy_j.max(0.0) / (length_ns as f64 * 1e-9));
             }
         }
     }

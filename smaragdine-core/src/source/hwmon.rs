@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use super::power::Integral;
 use super::{Observation, Source, Unavailable, Value};
@@ -46,19 +47,14 @@ impl Hwmon {
         for chip in chips {
             let Some(name) = line(&chip.join("name")) else { continue };
             for channel in channels(&chip) {
+                let label = line(&chip.join(format!("{}_label", channel.key))).unwrap_or_else(|| channel.key.clone());
+                let domain = domain(&name, &label);
                 match File::open(&channel.path).and_then(|file| {
-                    let meter = Meter {
-                        file,
-                        path: channel.path.clone(),
-                        is_power: channel.is_power,
-                        power: Integral::default(),
-                    };
-                    meter.value().map(|_| meter)
+                    let (path, is_power) = (channel.path.clone(), channel.is_power);
+                    let meter = Meter { file, path, is_power, power: Integral::within(domain.limit()) };
+                    meter.shows::<f64>().map(|_| meter)
                 }) {
-                    Ok(meter) => {
-                        let label = line(&chip.join(format!("{}_label", channel.key))).unwrap_or(channel.key);
-                        hwmon.add(domain(&name, &label), meter);
-                    }
+                    Ok(meter) => hwmon.add(domain, meter),
                     Err(error) => refused = Some((channel.path, error)),
                 }
             }
@@ -128,25 +124,36 @@ impl Meter {
     /// Reads once. The first read of a power has no interval yet, so there is nothing to observe.
     fn read(&mut self) -> Option<Observation> {
         let read_start_ns = monotonic_ns();
-        let value = self.value();
+        // Power may be below 0, which is a value, if none that can be.
+        let shown = if self.is_power { self.shows().map(Shown::Power) } else { self.shows().map(Shown::Energy) };
         let read_end_ns = monotonic_ns();
-        let (value, flags) = match value {
-            Ok(energy_uj) if !self.is_power => (Value::Counter { energy_uj }, Flags::NONE),
-            Ok(power_uw) => self.power.add(read_start_ns + (read_end_ns - read_start_ns) / 2, power_uw as f64 / 1e6)?,
+        let (value, flags) = match shown {
+            Ok(Shown::Energy(energy_uj)) => (Value::Counter { energy_uj }, Flags::NONE),
+            Ok(Shown::Power(power_uw)) => {
+                self.power.add(read_start_ns + (read_end_ns - read_start_ns) / 2, power_uw / 1e6)?
+            }
             Err(error) => {
-                self.power.fail();
+                self.power.fail(read_end_ns);
                 (Value::Failed { problem: format!("cannot read {}: {error}", self.path.display()) }, Flags::NONE)
             }
         };
         Some(Observation { domain: 0, read_start_ns, read_end_ns, value, flags })
     }
 
-    fn value(&self) -> io::Result<u64> {
+    fn shows<N: FromStr>(&self) -> io::Result<N> {
         let mut text = [0; 32];
         let length = self.file.read_at(&mut text, 0)?;
         let text = String::from_utf8_lossy(&text[..length]);
         text.trim().parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidData, format!("{text:?} is no number")))
     }
+}
+
+/// What a meter shows.
+enum Shown {
+    /// Microjoules.
+    Energy(u64),
+    /// Microwatts.
+    Power(f64),
 }
 
 struct Channel {
@@ -280,6 +287,35 @@ mod tests {
         let Value::Interval { start_ns, end_ns, energy_j } = observations[0].value else { panic!("an interval") };
         assert!((energy_j - 250.0 * (end_ns - start_ns) as f64 / 1e9).abs() < 1e-9);
         assert!(observations[0].flags.has(Flag::Integrated));
+    }
+
+    #[test]
+    fn power_that_a_socket_cannot_draw_is_a_failed_read_and_a_rail_may_draw_nothing() {
+        let root = tree(&[
+            ("hwmon0/name", "power_meter"),
+            ("hwmon0/power1_label", "Grace Power Socket 0"),
+            ("hwmon0/power1_average", "90000000"),
+            ("hwmon1/name", "ina226"),
+            ("hwmon1/power1_input", "0"),
+        ]);
+        let mut hwmon = Hwmon::open(root.path()).unwrap();
+        assert!(read(&mut hwmon).is_empty());
+        let kinds = |hwmon: &mut Hwmon| read(hwmon).into_iter().map(|one| (one.domain, one.value, one.flags));
+        for impossible in ["4294967295000", "4900000000", "0", "-90000000"] {
+            fs::write(root.path().join("hwmon0/power1_average"), impossible).unwrap();
+            let [(0, Value::Failed { problem }, flags), (1, Value::Interval { energy_j: 0.0, .. }, _)] =
+                &kinds(&mut hwmon).collect::<Vec<_>>()[..]
+            else {
+                panic!("{impossible} is no power of a socket")
+            };
+            assert!(flags.has(Flag::Impossible) && problem.contains(" W are not"), "{problem}");
+            fs::write(root.path().join("hwmon0/power1_average"), "90000000").unwrap();
+            let [(0, Value::Interval { energy_j: 0.0, .. }, flags), _] = &kinds(&mut hwmon).collect::<Vec<_>>()[..]
+            else {
+                panic!("no gap after {impossible}")
+            };
+            assert!(flags.has(Flag::Lost));
+        }
     }
 
     #[test]

@@ -72,32 +72,32 @@ impl Nvml {
             let name = format!("gpu-{number}");
             match nvml.library.device_by_index(gpu.index).and_then(|device| {
                 let register = Register::of(&device)?;
+                let because = (!visible).then(|| match &environment.visible_devices {
+                    Some(list) => format!("the application does not see this GPU: CUDA_VISIBLE_DEVICES={list}"),
+                    None => "the application does not see this GPU".to_owned(),
+                });
                 let of_scope = |scope| Register::of_scope(scope, &device);
                 let [memory, module] = [NVML_POWER_SCOPE_MEMORY, NVML_POWER_SCOPE_MODULE].map(of_scope);
-                let meter = |register, name: &str| Meter::new(&device, register, name);
                 let (child, whole) = (format!("{name}-memory"), format!("module-{number}"));
-                let parts = (memory.map(|memory| meter(memory, &child)), module.map(|module| meter(module, &whole)));
-                Ok((meter(register, &name), parts))
+                let parent = module.map(|_| whole.clone());
+                let limit_w = limit_w(&device);
+                let mut found = vec![(register, Domain { limit_w, ..domain(&name, number, parent, because) })];
+                if let Some(memory) = memory {
+                    let domain = domain(&child, number, Some(name.clone()), Some(format!("{name} holds its energy")));
+                    found.push((memory, Domain { limit_w, ..domain }));
+                }
+                if let Some(module) = module {
+                    let domain = domain(&whole, number, None, Some(format!("it holds {name}, and a CPU")));
+                    let (device, scope) = (format!("MODULE:{number}"), format!("module:{number}"));
+                    found.push((module, Domain { device, scope, ..domain }));
+                }
+                let meter = |(register, domain)| (Meter::new(&device, register, &domain), domain);
+                Ok(found.into_iter().map(meter).collect::<Vec<_>>())
             }) {
-                Ok((meter, (memory, module))) => {
-                    let because = (!visible).then(|| match &environment.visible_devices {
-                        Some(list) => format!("the application does not see this GPU: CUDA_VISIBLE_DEVICES={list}"),
-                        None => "the application does not see this GPU".to_owned(),
-                    });
-                    nvml.meters.push(meter);
-                    let whole = module.as_ref().map(|module| module.name().to_owned());
-                    nvml.domains.push(domain(&name, number, whole, because));
-                    if let Some(meter) = memory {
-                        let because = Some(format!("{name} holds its energy"));
-                        nvml.domains.push(domain(meter.name(), number, Some(name.clone()), because));
+                Ok(found) => {
+                    for (meter, domain) in found {
                         nvml.meters.push(meter);
-                    }
-                    if let Some(meter) = module {
-                        let because = Some(format!("it holds {name}, and a CPU"));
-                        let (device, scope) = (format!("MODULE:{number}"), format!("module:{number}"));
-                        let domain = domain(meter.name(), number, None, because);
-                        nvml.domains.push(Domain { device, scope, ..domain });
-                        nvml.meters.push(meter);
+                        nvml.domains.push(domain);
                     }
                 }
                 Err(error) => {
@@ -156,6 +156,12 @@ fn domain(name: &str, number: usize, parent: Option<String>, not_counted_because
     let (device, scope) = (format!("GPU:{number}"), format!("gpu:{number}"));
     let counted = not_counted_because.is_none();
     Domain { parent, counted, not_counted_because, ..Domain::new(name, &device, "nvml", &scope) }
+}
+
+/// The highest limit that a GPU's power can be set to; no driver lets it draw more for long.
+fn limit_w(device: &Device<'_>) -> Option<f64> {
+    let limits = device.power_management_limit_constraints().ok()?;
+    Some(f64::from(limits.max_limit) / 1000.0).filter(|limit_w| *limit_w > 0.0)
 }
 
 /// A GPU with its number in the trace.

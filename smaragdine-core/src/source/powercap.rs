@@ -22,6 +22,8 @@ pub const UPDATE_NS: i64 = 1_000_000;
 
 /// Nests at most: control type, package, domain.
 const DEEPEST: usize = 4;
+/// Long term, short term and peak.
+const CONSTRAINTS: usize = 3;
 const MMIO: &str = "intel-rapl-mmio";
 const FILTERED: &str = "SGX is enabled, so the processor blurs its energy registers within tens of milliseconds; sums \
                         over seconds hold, and operations are not told apart by power (disable SGX in the firmware if \
@@ -233,8 +235,23 @@ impl Zone {
     }
 
     fn range_uj(&self) -> Option<u64> {
-        let text = fs::read(self.directory.join("max_energy_range_uj")).ok()?;
-        parse(&text).ok().filter(|range| *range > 0)
+        self.number("max_energy_range_uj")
+    }
+
+    /// The highest that the processor's own data or its firmware allow a package over any of their windows. Both are
+    /// told, and either may be too low: firmware lifts what the data say, and users lower what firmware allows.
+    fn limit_w(&self) -> Option<f64> {
+        let is_package = self.name.starts_with("package");
+        let files = (0..CONSTRAINTS)
+            .flat_map(|number| ["max_power_uw", "power_limit_uw"].map(|what| format!("constraint_{number}_{what}")));
+        let told_uw = files.filter_map(|file| self.number(&file)).max()?;
+        is_package.then_some(told_uw as f64 / 1e6)
+    }
+
+    /// What a file of the zone says, unless that is 0 or nothing.
+    fn number(&self, file: &str) -> Option<u64> {
+        let text = fs::read(self.directory.join(file)).ok()?;
+        parse(&text).ok().filter(|number| *number > 0)
     }
 }
 
@@ -281,6 +298,7 @@ fn name_and_count(zones: &[Zone]) -> Vec<Domain> {
             source: "powercap".to_owned(),
             static_w: None,
             range_uj: zone.range_uj(),
+            limit_w: zone.limit_w(),
             scope: format!("socket:{socket}"),
         }
     };

@@ -31,6 +31,9 @@ pub struct Domain {
     pub static_w: Option<f64>,
     /// The register wraps to 0 after this many microjoules.
     pub range_uj: Option<u64>,
+    /// The most that firmware or driver let it draw on average, where they tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_w: Option<f64>,
     /// Whose shares apply: `socket:0`, `gpu:0`.
     pub scope: String,
 }
@@ -49,6 +52,7 @@ impl Domain {
             source: source.to_owned(),
             static_w: None,
             range_uj: None,
+            limit_w: None,
             scope: scope.to_owned(),
         }
     }

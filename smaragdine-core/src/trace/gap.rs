@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Domain, Flag, Flags, Reading, Suspension};
-use crate::counter::plausible_w;
 
 /// As many are listed in `trace.json`; the readings hold all.
 const MOST_LISTED: usize = 1_000;
@@ -29,6 +28,7 @@ pub struct Gap {
 #[must_use]
 pub fn gaps(domains: &[Domain], readings: &[Reading], suspensions: &[Suspension]) -> Vec<Gap> {
     let mut gaps: Vec<Gap> = Vec::new();
+    // Its domain, and why it is a gap.
     let mut last: Option<(u16, Flags)> = None;
     for reading in readings {
         let Some(domain) = domains.get(usize::from(reading.domain)).filter(|_| reading.flags.is_gap()) else {
@@ -38,10 +38,11 @@ pub fn gaps(domains: &[Domain], readings: &[Reading], suspensions: &[Suspension]
         let (low_j, high_j) = (reading.energy_j, most_j(domain, reading, suspensions));
         let full = gaps.len() == MOST_LISTED;
         match gaps.last_mut() {
-            Some(gap) if last == Some((reading.domain, reading.flags)) && gap.end_ns == reading.start_ns => {
+            Some(gap) if last == Some((reading.domain, reading.flags.doubts())) && gap.end_ns == reading.start_ns => {
                 gap.end_ns = reading.end_ns;
                 gap.energy_low_j += low_j;
                 gap.energy_high_j += high_j;
+                gap.add(reading.flags);
             }
             _ if full => break,
             _ => gaps.push(Gap {
@@ -53,9 +54,19 @@ pub fn gaps(domains: &[Domain], readings: &[Reading], suspensions: &[Suspension]
                 because: reading.flags.iter().map(|flag| flag.name().to_owned()).collect(),
             }),
         }
-        last = Some((reading.domain, reading.flags));
+        last = Some((reading.domain, reading.flags.doubts()));
     }
     gaps
+}
+
+impl Gap {
+    fn add(&mut self, flags: Flags) {
+        for name in flags.iter().map(Flag::name) {
+            if !self.because.iter().any(|known| known == name) {
+                self.because.push(name.to_owned());
+            }
+        }
+    }
 }
 
 fn most_j(domain: &Domain, reading: &Reading, suspensions: &[Suspension]) -> f64 {
@@ -66,7 +77,7 @@ fn most_j(domain: &Domain, reading: &Reading, suspensions: &[Suspension]) -> f64
     };
     let suspended_ns: i64 = suspensions.iter().filter(within).map(|suspension| suspension.suspended_ns).sum();
     let seconds = reading.end_ns.saturating_sub(reading.start_ns).saturating_add(suspended_ns) as f64 * 1e-9;
-    let drawable_j = (plausible_w(domain) * seconds).max(reading.energy_j);
+    let drawable_j = (domain.limit().power_w * seconds).max(reading.energy_j);
     match domain.range_uj {
         Some(range_uj) if reading.flags.has(Flag::Ambiguous) => {
             let range_j = range_uj as f64 * 1e-6;

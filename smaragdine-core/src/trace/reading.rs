@@ -9,7 +9,7 @@ pub enum Flag {
     Failed,
     /// One or more ticks of the sampler were missed within this reading.
     Missed,
-    /// The register fell without a plausible wrap: the energy of this interval is unknown.
+    /// The register started again at 0: the energy of this interval is unknown.
     Reset,
     /// A further wrap was possible within this interval: the energy is a lower bound.
     Ambiguous,
@@ -25,10 +25,14 @@ pub enum Flag {
     Suspended,
     /// The processor blurs the register on purpose; sums over seconds hold, single readings do not.
     Filtered,
+    /// The sensor showed what its source cannot do, upwards or downwards: the energy of this interval is unknown.
+    Impossible,
+    /// The register stood still for longer than it can: the energy of this interval is unknown.
+    Standing,
 }
 
 impl Flag {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Wrap,
         Self::Failed,
         Self::Missed,
@@ -40,6 +44,8 @@ impl Flag {
         Self::Lost,
         Self::Suspended,
         Self::Filtered,
+        Self::Impossible,
+        Self::Standing,
     ];
 
     #[must_use]
@@ -56,6 +62,8 @@ impl Flag {
             Self::Lost => "lost",
             Self::Suspended => "suspended",
             Self::Filtered => "filtered",
+            Self::Impossible => "impossible",
+            Self::Standing => "standing",
         }
     }
 
@@ -75,6 +83,11 @@ impl Flags {
     #[must_use]
     pub fn with(self, flag: Flag) -> Self {
         Self(self.0 | 1 << flag as u16)
+    }
+
+    #[must_use]
+    pub fn without(self, flag: Flag) -> Self {
+        Self(self.0 & !(1 << flag as u16))
     }
 
     #[must_use]
@@ -104,7 +117,15 @@ impl Flags {
     /// The interval's energy, or whose it is, is not known: it is entered as `gap`, never given to an operation.
     #[must_use]
     pub fn is_gap(self) -> bool {
-        [Flag::Reset, Flag::Ambiguous, Flag::Lost, Flag::Suspended].into_iter().any(|flag| self.has(flag))
+        self.doubts() != Self::NONE
+    }
+
+    /// Those of the flags for which the interval is a gap.
+    #[must_use]
+    pub fn doubts(self) -> Self {
+        let doubts =
+            [Flag::Reset, Flag::Ambiguous, Flag::Lost, Flag::Suspended, Flag::Impossible, Flag::Standing].into_iter();
+        Self(self.0 & doubts.fold(Self::NONE, Self::with).0)
     }
 }
 

@@ -1,24 +1,36 @@
 //! The lanes of one device: spans become leaf events of one operation each.
 
+use std::ops::RangeInclusive;
+
 use super::RawEvent;
 use super::kernels::Kernels;
 use super::leaves::{Span, resolve};
 
 pub(super) struct Lanes<'p> {
     device: u16,
+    within: &'p RangeInclusive<i64>,
     events: &'p mut Vec<RawEvent>,
+    impossible: &'p mut u64,
     leaves: Vec<Span>,
 }
 
 impl<'p> Lanes<'p> {
-    /// Of the device with this number; adds to `events`.
-    pub(super) fn of(device: u16, events: &'p mut Vec<RawEvent>) -> Self {
-        Self { device, events, leaves: Vec::new() }
+    /// Of the device with this number; adds to `events`, and to `impossible` what is not `within`.
+    pub(super) fn of(
+        device: u16,
+        within: &'p RangeInclusive<i64>,
+        events: &'p mut Vec<RawEvent>,
+        impossible: &'p mut u64,
+    ) -> Self {
+        Self { device, within, events, impossible, leaves: Vec::new() }
     }
 
     /// Adds all that one lane executes.
-    pub(super) fn add(&mut self, lane: u32, spans: &mut [Span], kernels: &mut Kernels) {
-        let Self { device, events, leaves } = self;
+    pub(super) fn add(&mut self, lane: u32, spans: &mut Vec<Span>, kernels: &mut Kernels) {
+        let Self { device, within, events, impossible, leaves } = self;
+        let all = spans.len();
+        spans.retain(|span| within.contains(&span.start_ns) && within.contains(&span.end_ns));
+        **impossible += (all - spans.len()) as u64;
         leaves.clear();
         resolve(spans, leaves);
         for leaf in leaves {

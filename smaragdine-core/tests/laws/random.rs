@@ -81,7 +81,8 @@ pub(crate) fn blank() -> Reading {
 
 pub(crate) fn reading() -> impl Strategy<Value = Reading> {
     let share = || prop::option::weighted(0.9, 0.0..1.0f64);
-    let flags = prop_oneof![8 => Just(Flags::NONE), 1 => Just(Flags::NONE.with(Flag::Reset)), 1 => Just(Flags::NONE.with(Flag::Wrap))];
+    let doubts = prop::sample::select(vec![Flag::Reset, Flag::Impossible, Flag::Standing]);
+    let flags = prop_oneof![8 => Just(Flags::NONE), 1 => doubts.prop_map(|doubt| Flags::NONE.with(doubt)), 1 => Just(Flags::NONE.with(Flag::Wrap))];
     (0..SPAN_NS, 1..400_000_000i64, 0.0..50.0f64, share(), share(), share(), flags).prop_map(
         |(start_ns, length, energy_j, app_share, daemon, idle, flags)| Reading {
             start_ns,

@@ -11,7 +11,7 @@ use super::stamp::{Span, Stamp, Stamps, WallClock};
 use crate::clock::monotonic_ns;
 use crate::source::power::Integral;
 use crate::source::{Observation, Value};
-use crate::trace::Flags;
+use crate::trace::{Domain, Flags};
 
 /// Fields and functions tell of one counter if they differ by no more than a GPU draws within a second.
 const SAME_COUNTER_MJ: u64 = 2_000_000;
@@ -124,17 +124,14 @@ impl Handle {
 }
 
 impl Meter {
-    pub(super) fn new(device: &Device<'_>, register: Register, name: &str) -> Self {
+    pub(super) fn new(device: &Device<'_>, register: Register, domain: &Domain) -> Self {
+        let power = Integral::within(domain.limit());
         let power = match register {
-            Register::Power(Power::Samples) => Integral::with_gaps_beyond(samples::LONGEST_NS),
-            _ => Integral::default(),
+            Register::Power(Power::Samples) => power.with_gaps_beyond(samples::LONGEST_NS),
+            _ => power,
         };
         let (stamps, buffer) = (Stamps::default(), Buffer::default());
-        Self { device: Handle::of(device), register, name: name.to_owned(), stamps, buffer, power }
-    }
-
-    pub(super) fn name(&self) -> &str {
-        &self.name
+        Self { device: Handle::of(device), register, name: domain.name.clone(), stamps, buffer, power }
     }
 
     /// Reads once. The first read of a power has no interval yet, so there is nothing to observe; what the driver
@@ -172,7 +169,7 @@ impl Meter {
             Err(error) => {
                 // Samples that the buffer still holds are read later.
                 if self.register != Register::Power(Power::Samples) {
-                    self.power.fail();
+                    self.power.fail(call.to_ns);
                 }
                 observe((failed(error.to_string()), Flags::NONE));
             }

@@ -20,6 +20,8 @@
 //! | `refresh_ms` | how often the energy counter moves | 20 |
 //! | `energy` | `no`: there is no energy counter | yes |
 //! | `energy_mj` | the counter stands at this value | follows `watts` |
+//! | `jump_mj` | the counter shows so many millijoules more, or less | 0 |
+//! | `limit_watts` | the highest that its power limit can be set to | not supported |
 //! | `instant` | `no`: field 186 is not supported | yes |
 //! | `samples_ms` | how often the driver takes power into its buffer: the mean since the sample before | not supported |
 //! | `stamps` | what fields are stamped with: `call` the call, `update` the latest `refresh_ms`, whose values they then carry, `none` 0, `future` an hour ahead | call |
@@ -212,6 +214,21 @@ pub unsafe extern "C" fn nvmlDeviceGetTotalEnergyConsumption(device: Device, ene
 pub unsafe extern "C" fn nvmlDeviceGetPowerUsage(device: Device, power_mw: *mut c_uint) -> Return {
     // SAFETY: as above.
     with(device, |spec| unsafe { put(power_mw, mean_mw(watts(spec), now_s(), 1.0)) })
+}
+
+/// # Safety
+/// See [`nvmlInit_v2`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlDeviceGetPowerManagementLimitConstraints(
+    device: Device,
+    least_mw: *mut c_uint,
+    most_mw: *mut c_uint,
+) -> Return {
+    with(device, |spec| match spec.number("limit_watts", 0.0) {
+        // SAFETY: as above.
+        limit_w if limit_w > 0.0 => unsafe { put(least_mw, 100_000).max(put(most_mw, (limit_w * 1000.0) as c_uint)) },
+        _ => NOT_SUPPORTED,
+    })
 }
 
 /// # Safety

@@ -115,7 +115,8 @@ pub(crate) fn energy(spec: &Spec, updated_s: f64) -> Option<c_ulonglong> {
         return None;
     }
     let followed = || (watts(spec).energy_j(updated_s) * 1000.0) as c_ulonglong;
-    Some(spec.find("energy_mj").and_then(|fixed| fixed.parse().ok()).unwrap_or_else(followed))
+    let energy_mj = spec.find("energy_mj").and_then(|fixed| fixed.parse().ok()).unwrap_or_else(followed);
+    Some(energy_mj.saturating_add_signed(spec.number("jump_mj", 0)))
 }
 
 /// When the energy counter moved last.

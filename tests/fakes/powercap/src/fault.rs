@@ -18,16 +18,25 @@ pub enum Kind {
     Vanish,
     /// From then on the register counts from 0, as after its driver was reloaded. It has no length.
     Reset,
+    /// The register shows so many joules more, or less.
+    Jump,
+    /// The register shows 0.
+    Zero,
+    /// The register stands still, and what was drawn meanwhile is never shown.
+    Freeze,
 }
 
 impl Kind {
-    pub const ALL: [(&'static str, Self); 6] = [
+    pub const ALL: [(&'static str, Self); 9] = [
         ("fail", Self::Fail),
         ("garbage", Self::Garbage),
         ("deny", Self::Deny),
         ("stall", Self::Stall),
         ("vanish", Self::Vanish),
         ("reset", Self::Reset),
+        ("jump", Self::Jump),
+        ("zero", Self::Zero),
+        ("freeze", Self::Freeze),
     ];
 }
 
@@ -39,13 +48,21 @@ pub struct Fault {
     pub zone: String,
     pub from_s: f64,
     pub for_s: f64,
+    /// By how much a register jumps.
+    pub by_j: f64,
 }
 
 impl Fault {
     /// `for_s` is ignored by a reset.
     #[must_use]
     pub fn new(kind: Kind, zone: &str, from_s: f64, for_s: f64) -> Self {
-        Self { kind, zone: zone.to_owned(), from_s, for_s }
+        Self { kind, zone: zone.to_owned(), from_s, for_s, by_j: 0.0 }
+    }
+
+    /// A register that shows `by_j` too much, or too little, for a while.
+    #[must_use]
+    pub fn jump(zone: &str, from_s: f64, for_s: f64, by_j: f64) -> Self {
+        Self { by_j, ..Self::new(Kind::Jump, zone, from_s, for_s) }
     }
 
     pub(crate) fn holds(&self, seconds: f64) -> bool {
@@ -66,24 +83,34 @@ impl FromStr for Fault {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
             let kinds: Vec<&str> = Kind::ALL.iter().map(|(name, _)| *name).collect();
-            format!("{text:?} is no fault: KIND:ZONE:FROM_S:FOR_S or reset:ZONE:AT_S, KIND of {}", kinds.join(", "))
+            format!(
+                "{text:?} is no fault: KIND:ZONE:FROM_S:FOR_S, reset:ZONE:AT_S or jump:ZONE:FROM_S:FOR_S:BY_J, KIND of {}",
+                kinds.join(", ")
+            )
         };
         let (name, rest) = text.split_once(':').ok_or_else(wrong)?;
         let (_, kind) = *Kind::ALL.iter().find(|(known, _)| *known == name).ok_or_else(wrong)?;
+        let (rest, by_j) = match kind {
+            Kind::Jump => rest.rsplit_once(':').ok_or_else(wrong)?,
+            _ => (rest, "0"),
+        };
         let (rest, for_s) = match kind {
             Kind::Reset => (rest, "0"),
             _ => rest.rsplit_once(':').ok_or_else(wrong)?,
         };
         let (zone, from_s) = rest.rsplit_once(':').ok_or_else(wrong)?;
-        let seconds = |text: &str| text.parse().ok().filter(|s: &f64| s.is_finite() && *s >= 0.0).ok_or_else(wrong);
-        Ok(Self { kind, zone: zone.to_owned(), from_s: seconds(from_s)?, for_s: seconds(for_s)? })
+        let number = |text: &str| text.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(wrong);
+        let seconds = |text: &str| number(text).ok().filter(|seconds| *seconds >= 0.0).ok_or_else(wrong);
+        let (from_s, for_s, by_j) = (seconds(from_s)?, seconds(for_s)?, number(by_j)?);
+        Ok(Self { kind, zone: zone.to_owned(), from_s, for_s, by_j })
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = Kind::ALL.iter().find(|(_, kind)| *kind == self.kind).map_or("", |(name, _)| name);
-        write!(formatter, "{name}:{}:{}:{}", self.zone, self.from_s, self.for_s)
+        write!(formatter, "{name}:{}:{}:{}", self.zone, self.from_s, self.for_s)?;
+        if self.kind == Kind::Jump { write!(formatter, ":{}", self.by_j) } else { Ok(()) }
     }
 }
 
@@ -96,7 +123,15 @@ mod tests {
         let fault = |text: &str| text.parse::<Fault>();
         assert_eq!(fault("stall:intel-rapl:0:1:2.5:1"), Ok(Fault::new(Kind::Stall, "intel-rapl:0:1", 2.5, 1.0)));
         assert_eq!(fault("reset:intel-rapl:0:2"), Ok(Fault::new(Kind::Reset, "intel-rapl:0", 2.0, 0.0)));
-        for text in ["", "fail", "fail:intel-rapl", "melt:intel-rapl:0:1:1", "fail:intel-rapl:0:1:-1"] {
+        assert_eq!(fault("jump:intel-rapl:0:2:0.5:-702"), Ok(Fault::jump("intel-rapl:0", 2.0, 0.5, -702.0)));
+        for text in [
+            "",
+            "fail",
+            "jump:intel-rapl:0:2:0.5:x",
+            "fail:intel-rapl",
+            "melt:intel-rapl:0:1:1",
+            "fail:intel-rapl:0:1:-1",
+        ] {
             assert!(fault(text).is_err(), "{text}");
         }
     }

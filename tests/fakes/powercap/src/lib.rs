@@ -44,6 +44,8 @@ pub struct Layout {
     pub range_uj: u64,
     /// What every register holds at the start.
     pub initial_uj: u64,
+    /// What packages are told to draw at most, in the long term.
+    pub max_power_uw: Option<u64>,
     /// Nobody may read the registers but root, not even their owner.
     pub forbidden: bool,
     pub faults: Vec<Fault>,
@@ -63,6 +65,7 @@ impl Default for Layout {
             // That of a Xeon.
             range_uj: 262_143_328_850,
             initial_uj: 0,
+            max_power_uw: None,
             forbidden: false,
             faults: Vec::new(),
         }
@@ -171,6 +174,7 @@ impl Tree {
             waveform,
             range_uj: layout.range_uj,
             initial_uj: layout.initial_uj,
+            max_power_uw: layout.max_power_uw.filter(|_| name.starts_with("package")),
             mode: if layout.forbidden { 0o000 } else { 0o444 },
             faults: layout.faults.iter().filter(|fault| fault.concerns(&id)).cloned().collect(),
             directory: self.root.join(device),
@@ -283,6 +287,26 @@ mod tests {
             assert_eq!(shown(&tree, "intel-rapl:0").expect("its value"), "000000200000000\n", "{kind:?}");
             assert_eq!(shown(&tree, "intel-rapl:0:0").expect("its value"), "000000020000000\n", "{kind:?}");
         }
+    }
+
+    #[test]
+    fn a_register_that_lies_shows_what_it_is_told_to_and_the_truth_goes_on() {
+        let during_and_after = |fault: Fault| {
+            let root = tempfile::tempdir().expect("a temporary directory");
+            let tree = Tree::create(root.path(), &Layout { faults: vec![fault], ..Layout::default() }).expect("a tree");
+            [15, 20].map(|tenths| {
+                tree.write(tenths * 100_000_000).expect("a write");
+                assert_eq!(tree.energy_uj(tenths * 100_000_000).next(), Some(tenths as u64 * 10_000_000));
+                shown(&tree, "intel-rapl:0").expect("its value")
+            })
+        };
+        let fault = |kind| Fault::new(kind, "intel-rapl:0", 1.0, 1.0);
+        assert_eq!(during_and_after(fault(Kind::Zero)), ["000000000000000\n", "000000200000000\n"]);
+        assert_eq!(during_and_after(fault(Kind::Freeze)), ["000000100000000\n", "000000100000000\n"]);
+        let jump = |by_j| Fault::jump("intel-rapl:0", 1.0, 1.0, by_j);
+        assert_eq!(during_and_after(jump(702.0)), ["000000852000000\n", "000000200000000\n"]);
+        // Below 0 it is where it was before its range.
+        assert_eq!(during_and_after(jump(-150.5)), ["000262142828850\n", "000000200000000\n"]);
     }
 
     #[test]

@@ -40,6 +40,7 @@ several, WAVE,WAVE, in turn)
   --range UJ         microjoules after which registers start again at 0 (262143328850, that of a Xeon);
                      300000000 wraps every 3 s at 100 W
   --initial UJ       what every register holds at the start (0)
+  --max-power UW     what packages are told to draw at most (constraint_0_max_power_uw; no such file)
 
 What goes wrong; may be given several times
   --fault fail:ZONE:FROM_S:FOR_S      reads of intel-rapl:0 (or :0:1 ...) yield nothing for a while
@@ -48,6 +49,9 @@ What goes wrong; may be given several times
   --fault stall:ZONE:FROM_S:FOR_S     the register stands still, then shows what was drawn meanwhile
   --fault vanish:ZONE:FROM_S:FOR_S    the zone and those within it are gone, as when the driver is unloaded
   --fault reset:ZONE:AT_S             the register starts again at 0; its energy goes on
+  --fault jump:ZONE:FROM_S:FOR_S:BY_J the register shows so many joules too much for a while, or too little
+  --fault zero:ZONE:FROM_S:FOR_S      it shows 0
+  --fault freeze:ZONE:FROM_S:FOR_S    it stands still, and what was drawn meanwhile is never shown
   --forbidden                         only root may read the registers, as Linux has it since 5.10
 
 When the tree is ready, one line {\"ready\": \"DIR/class/powercap\", \"truth\": FILE} goes to standard output.
@@ -176,6 +180,7 @@ impl Options {
                 "--mmio" => layout.mmio = true,
                 "--range" => layout.range_uj = number(&name, &value()?)?,
                 "--initial" => layout.initial_uj = number(&name, &value()?)?,
+                "--max-power" => layout.max_power_uw = Some(number(&name, &value()?)?),
                 "--fault" => layout.faults.push(value()?.parse()?),
                 "--forbidden" => layout.forbidden = true,
                 _ => return Err(format!("there is no option {name}")),

@@ -20,6 +20,7 @@ pub(crate) struct Zone {
     pub(crate) waveform: Waveform,
     pub(crate) range_uj: u64,
     pub(crate) initial_uj: u64,
+    pub(crate) max_power_uw: Option<u64>,
     pub(crate) mode: u32,
     pub(crate) faults: Vec<Fault>,
     pub(crate) directory: PathBuf,
@@ -67,13 +68,24 @@ impl Zone {
     }
 
     fn shows(&self, seconds: f64) -> String {
-        let resets = self.faults.iter().filter(|fault| fault.kind == Kind::Reset).map(|fault| fault.from_s);
-        let counted = self.energy_uj(seconds);
-        let register = match resets.filter(|at_s| *at_s <= seconds).max_by(f64::total_cmp) {
-            Some(at_s) => counted - self.energy_uj(at_s),
-            None => self.initial_uj + counted,
+        let of_kind = |kind: Kind| self.faults.iter().filter(move |fault| fault.kind == kind);
+        if of_kind(Kind::Zero).any(|fault| fault.holds(seconds)) {
+            return format!("{:0DIGITS$}\n", 0);
+        }
+        let resets = of_kind(Kind::Reset).map(|fault| fault.from_s);
+        let counted = i128::from(self.energy_uj(seconds));
+        let mut register = match resets.filter(|at_s| *at_s <= seconds).max_by(f64::total_cmp) {
+            Some(at_s) => counted - i128::from(self.energy_uj(at_s)),
+            None => i128::from(self.initial_uj) + counted,
         };
-        format!("{:0DIGITS$}\n", register % self.range_uj)
+        for jump in of_kind(Kind::Jump).filter(|fault| fault.holds(seconds)) {
+            register += (jump.by_j * 1e6).round() as i128;
+        }
+        for freeze in of_kind(Kind::Freeze).filter(|fault| fault.from_s <= seconds) {
+            let untold_uj = self.energy_uj(seconds.min(freeze.from_s + freeze.for_s)) - self.energy_uj(freeze.from_s);
+            register -= i128::from(untold_uj);
+        }
+        format!("{:0DIGITS$}\n", register.rem_euclid(i128::from(self.range_uj)))
     }
 
     fn appear(&self) -> io::Result<File> {
@@ -81,6 +93,10 @@ impl Zone {
         fs::write(self.directory.join("name"), format!("{}\n", self.name))?;
         fs::write(self.directory.join("max_energy_range_uj"), format!("{}\n", self.range_uj))?;
         fs::write(self.directory.join("enabled"), "0\n")?;
+        if let Some(most_uw) = self.max_power_uw {
+            fs::write(self.directory.join("constraint_0_name"), "long_term\n")?;
+            fs::write(self.directory.join("constraint_0_max_power_uw"), format!("{most_uw}\n"))?;
+        }
         let register = File::options().write(true).create(true).truncate(true).open(self.register_path())?;
         register.set_permissions(fs::Permissions::from_mode(self.mode))?;
         link(&self.class, &self.directory.join("subsystem"))?;
