@@ -62,12 +62,14 @@ def trial(client: Client, seconds: float) -> Trial:
 def _read(path: Path, seconds: float) -> Trial:
     import duckdb
 
+    from smaragdine.tables import literal
+
     told = json.loads((path / "trace.json").read_text())
     readings: dict[str, list[tuple[int, float]]] = {}
     table = path / "readings.parquet"
     if table.is_file():
         query = "select domain, end_ns - start_ns, energy_j from read_parquet(?) order by start_ns"
-        for domain, length_ns, energy_j in duckdb.execute(query, [str(table)]).fetchall():
+        for domain, length_ns, energy_j in duckdb.execute(query, [literal(table)]).fetchall():
             readings.setdefault(domain, []).append((length_ns, energy_j))
     return Trial(
         seconds,
