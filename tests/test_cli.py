@@ -131,12 +131,13 @@ def test_run_keeps_the_commands_code_where_the_daemon_fails(
     assert run(tmp_path / "out", "sh", "-c", "exit 5") == 5
 
 
-def test_a_missing_daemon_is_one_error_with_a_hint(
+def test_a_missing_daemon_is_one_error_with_a_hint_where_a_measurement_is_required(
     told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SMARAGDINE_BIN", str(tmp_path / "nothing"))
-    assert run(tmp_path / "out", "true") == 1
+    assert run(tmp_path / "out", "touch", str(tmp_path / "ran"), options=("--require-measured",)) == 3
     assert capsys.readouterr().err.count("hint: ") == 1
+    assert not (tmp_path / "ran").exists()
 
 
 def test_the_demo_without_tensorflow_says_how_to_get_it(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from smaragdine.errors import SmaragdineError
+from smaragdine.local import PREFIX
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -27,6 +28,10 @@ def run(arguments: argparse.Namespace) -> int:
     if metadata.get("state") != "recording":
         print(f"{output} is {metadata.get('state')}: there is nothing to recover")
         return 0
+    if not metadata.get("recording"):
+        raise SmaragdineError(
+            f"the recording of {output} was ended before it began: nothing was measured", hint="remove the directory"
+        )
     if not _fetched(output, metadata):
         from smaragdine.daemon import find_binary
 
@@ -40,7 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _metadata(output: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((output / "trace.json").read_bytes()))
+        text = (output / "trace.json").read_bytes()
+        return dict(json.loads(text)) if text.strip(b"\0") else {"state": "recording"}
     except (OSError, ValueError, TypeError) as error:
         raise SmaragdineError(
             f"{output} holds no recording: {getattr(error, 'strerror', None) or 'its trace.json cannot be read'}",
@@ -81,7 +87,7 @@ def _clean(state_dir: Path, socket: Path, output: Path) -> None:
     """Removes what a private daemon left in temporary space, once its trace is safe; its log is kept."""
     private = state_dir.parent
     log = private / "daemon.log"
-    if private.name.startswith("smaragdine-") and log.is_file():
+    if private.name.startswith(PREFIX) and log.is_file():
         shutil.copyfile(log, output / "daemon.log")
         shutil.rmtree(private, ignore_errors=True)
         try:
