@@ -89,15 +89,17 @@ def _begin(output: Output, options: StartOptions) -> Begun:
 
 
 def _started(daemon: Reached, output: Output, options: StartOptions) -> Begun:
-    client, started = Client(daemon.socket), None
+    client = started = None
     try:
+        client = Client(daemon.socket)
         client.describe()
         started = client.start(options)
         output.begin(started.trace_json, client.socket, started.recording, started.state_dir)
     except BaseException:
-        if started and not daemon.private:
+        if client and started and not daemon.private:
             _drop(client, started.recording)
-        client.close()
+        if client:
+            client.close()
         daemon.close()
         raise
     for warning in (daemon.remark, started.warning):

@@ -46,6 +46,8 @@ def attach(connection: duckdb.DuckDBPyConnection, directory: Path, table: str) -
     import duckdb
 
     file = directory / f"{table}.parquet"
+    if str(file).encode(errors="replace").decode() != str(file):
+        raise SmaragdineError(f"DuckDB opens no {str(file)!r}: the name is not UTF-8", "rename the trace", exit_code=2)
     parts = _parts(file)
     if not parts:
         raise SmaragdineError(f"the trace {directory} is incomplete: {file.name} is missing", RECOVER, exit_code=2)
@@ -60,10 +62,6 @@ def attach(connection: duckdb.DuckDBPyConnection, directory: Path, table: str) -
             )
         cells = [_as(table, name, kind) for name, kind in found.items()]
         relation.project(", ".join(cells)).create_view(table)
-    except UnicodeEncodeError:
-        raise SmaragdineError(
-            f"DuckDB cannot open {str(file)!r}, whose name is not UTF-8", "rename or move the trace", exit_code=2
-        ) from None
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise SmaragdineError(f"the trace {directory} is damaged: {file.name}: {reason}", RECOVER, 2) from None
