@@ -116,6 +116,32 @@ def test_a_recording_in_an_odd_place_is_recovered_from_there(tmp_path: Path) -> 
     assert Trace.open(tmp_path / "out").metadata.state in ("cut", "complete")
 
 
+@pytest.mark.parametrize("name", [b"job,1", b"job #%41\n", b"\xff"], ids=ascii)
+def test_a_program_joins_the_recording_around_it_in_an_odd_place(name: bytes, tmp_path: Path) -> None:
+    place = made(tmp_path, name)
+    script = RECORD.replace("print(recording.socket.parent.parent)", "print(recording.id, recording.path)")
+    command = [
+        sys.executable,
+        "-m",
+        "smaragdine",
+        "run",
+        "-o",
+        tmp_path / "out",
+        "--",
+        sys.executable,
+        "-c",
+        script,
+        "x",
+    ]
+    done = subprocess.run(
+        command, capture_output=True, env=environment(tmp_path, TMPDIR=place, XDG_RUNTIME_DIR=place), cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(b" None\n")
+    assert len(Trace.open(tmp_path / "out").steps) == 1
+    assert not (tmp_path / "x").exists()
+
+
 def test_where_nothing_can_be_had_each_place_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("smaragdine.local._places", lambda: iter([tmp_path, tmp_path / "none"]))
     with pytest.raises(SmaragdineError, match="TMPDIR") as raised:

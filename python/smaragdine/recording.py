@@ -99,12 +99,13 @@ class Recording:
         """
         period_ns = parse_period(period)
         asked = absolute(output)
+        words = {str(key): str(value) for key, value in (labels or {}).items()}
         try:
             begun = begin(
                 asked,
                 name=name,
                 period_ns=period_ns,
-                labels={str(key): str(value) for key, value in (labels or {}).items()},
+                labels=words,
                 software=software or {},
                 require_measured=require_measured,
             )
