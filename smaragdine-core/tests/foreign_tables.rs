@@ -25,8 +25,7 @@ use smaragdine_core::tables;
 use smaragdine_core::trace::{Flags, Policy, Trace};
 use tempfile::TempDir;
 
-const TABLES: [&str; 8] =
-    ["readings", "events", "ops", "edges", "steps", "footprint", "footprint_domains", "ledger"];
+const TABLES: [&str; 8] = ["readings", "events", "ops", "edges", "steps", "footprint", "footprint_domains", "ledger"];
 
 fn accounted() -> Trace {
     let mut trace = synthetic::trace();
@@ -151,7 +150,10 @@ fn rows_in_another_order_are_accounted_alike() {
     let again = tables::read(dir.path()).expect("a trace is read");
     assert_eq!(again.footprint.len(), trace.footprint.len());
     for (row, before) in again.footprint.iter().zip(&trace.footprint) {
-        assert_eq!((row.policy, row.op, &row.device, row.count), (before.policy, before.op, &before.device, before.count));
+        assert_eq!(
+            (row.policy, row.op, &row.device, row.count),
+            (before.policy, before.op, &before.device, before.count)
+        );
         assert!((row.energy_j - before.energy_j).abs() <= 1e-9 * before.energy_j.abs(), "{row:?}, {before:?}");
     }
     for (row, before) in again.ledger.iter().zip(&trace.ledger) {
@@ -208,11 +210,15 @@ fn what_pandas_has_no_type_for_is_read() {
                 }
                 ("correlation", _) => {
                     let values = column.as_primitive::<UInt64Type>().iter();
-                    Some(Arc::new(values.map(|value| missing(value.map(|value| value as f64))).collect::<Float64Array>()))
+                    Some(Arc::new(
+                        values.map(|value| missing(value.map(|value| value as f64))).collect::<Float64Array>(),
+                    ))
                 }
                 ("step" | "edge_uncertainty_ns", DataType::Int64) => {
                     let values = column.as_primitive::<Int64Type>().iter();
-                    Some(Arc::new(values.map(|value| missing(value.map(|value| value as f64))).collect::<Float64Array>()))
+                    Some(Arc::new(
+                        values.map(|value| missing(value.map(|value| value as f64))).collect::<Float64Array>(),
+                    ))
                 }
                 ("app_share" | "energy_low_j" | "energy_high_j" | "flops", DataType::Float64) => {
                     let values = column.as_primitive::<Float64Type>().iter();
@@ -254,7 +260,8 @@ fn maps_are_read_as_lists_of_entries_and_as_structs() {
         let mut lists = ListBuilder::new(StructBuilder::new(fields, builders));
         for row in 0..maps.len() {
             let entries = maps.value(row);
-            let (keys, values) = (entries.column(0).as_string::<i32>(), entries.column(1).as_primitive::<Float64Type>());
+            let (keys, values) =
+                (entries.column(0).as_string::<i32>(), entries.column(1).as_primitive::<Float64Type>());
             for (key, value) in keys.iter().zip(values) {
                 lists.values().field_builder::<StringBuilder>(0)?.append_option(key);
                 lists.values().field_builder::<Float64Builder>(1)?.append_option(value);
@@ -313,7 +320,8 @@ fn a_table_in_parts_is_read_and_replaced_when_it_is_accounted() {
 
 #[test]
 fn what_does_not_fit_is_damage_that_names_the_column() {
-    let cases: [(&str, &str, fn(usize) -> ArrayRef, &str); 7] = [
+    type Spoilt = fn(usize) -> ArrayRef;
+    let cases: [(&str, &str, Spoilt, &str); 7] = [
         ("edges", "to_op", |rows| Arc::new(Int64Array::from(vec![-1; rows])), "`to_op` holds -1, which is no UInt32"),
         ("events", "op", |rows| Arc::new(Float64Array::from(vec![0.5; rows])), "`op` holds 0.5, which is no UInt32"),
         ("events", "lane", |rows| Arc::new(Float32Array::from(vec![f32::NAN; rows])), "`lane` has nulls"),

@@ -21,8 +21,7 @@ pub(super) fn tables(dir: &Path, trace: &mut Trace) -> Result<()> {
     };
     let mut numbered = Vec::new();
     rows("ops.parquet", &OPS, &mut |batch| ops(batch, &mut numbered))?;
-    trace.ops = in_order(numbered)
-        .map_err(|problem| Error::DamagedTrace { path: dir.join("ops.parquet"), problem })?;
+    trace.ops = in_order(numbered).map_err(|problem| Error::DamagedTrace { path: dir.join("ops.parquet"), problem })?;
     rows("edges.parquet", &["from_op", "to_op"], &mut |batch| edges(batch, trace))?;
     let domains = index(trace.metadata.domains.iter().map(|domain| domain.name.clone()));
     rows("readings.parquet", &READINGS, &mut |batch| readings(batch, trace, &domains))?;
@@ -65,7 +64,7 @@ fn readings(batch: &Columns, trace: &mut Trace, domains: &FxHashMap<String, u16>
     let daemon = batch.primitives::<Float64Type>("daemon_share")?;
     let idle = batch.primitives::<Float64Type>("idle_share")?;
     let flags = batch.string_lists("flags")?;
-    for row in 0..batch.rows() {
+    for (row, flags) in flags.iter().enumerate() {
         let energy_j = energy.value(row);
         if !energy_j.is_finite() {
             return Err(format!("an energy is {energy_j}"));
@@ -81,7 +80,7 @@ fn readings(batch: &Columns, trace: &mut Trace, domains: &FxHashMap<String, u16>
             app_share: value(&app, row),
             daemon_share: value(&daemon, row),
             idle_share: value(&idle, row),
-            flags: parse_flags(&flags[row], &mut trace.metadata.warnings),
+            flags: parse_flags(flags, &mut trace.metadata.warnings),
         });
     }
     Ok(())
