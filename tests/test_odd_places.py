@@ -142,6 +142,18 @@ def test_a_program_joins_the_recording_around_it_in_an_odd_place(name: bytes, tm
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize("name", [b"a[1]*", b"a,b #%41", b"\xff"], ids=ascii)
+def test_doctor_looks_at_a_machine_whose_temporary_directory_has_an_odd_name(name: bytes, tmp_path: Path) -> None:
+    place = made(tmp_path, name)
+    done = subprocess.run(
+        [sys.executable, "-m", "smaragdine", "doctor"], capture_output=True, env=environment(tmp_path, TMPDIR=place)
+    )
+    assert done.returncode == 3
+    assert b"Energy cannot be measured here" in done.stdout
+    assert b"Traceback" not in done.stderr
+    assert os.listdir(place) == []  # noqa: PTH208
+
+
 def test_where_nothing_can_be_had_each_place_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("smaragdine.local._places", lambda: iter([tmp_path, tmp_path / "none"]))
     with pytest.raises(SmaragdineError, match="TMPDIR") as raised:
