@@ -166,6 +166,21 @@ def test_recover_fetches_from_a_daemon_that_still_lives(told: Told, tmp_path: Pa
         assert state(tmp_path / "out") == "complete"
 
 
+def test_recover_holds_what_it_fetched_though_the_daemon_leaves_at_once(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def left(*_: object, **__: object) -> None:
+        raise smaragdine.SmaragdineError("no daemon answers")
+
+    with smaragdine.record(tmp_path / "other") as recording:
+        (tmp_path / "out").mkdir()
+        running = {"state": "recording", "recording": "r-1", "socket": str(recording.socket)}
+        (tmp_path / "out" / "trace.json").write_text(json.dumps(running))
+        monkeypatch.setattr("smaragdine.client.Client.release", left)
+        assert main(["recover", str(tmp_path / "out")]) == 0
+        assert state(tmp_path / "out") == "complete"
+
+
 def test_daemon_becomes_the_daemon(told: Told) -> None:
     Path(os.environ["SMARAGDINE_BIN"]).write_text('#!/bin/sh\necho "$@"\nexit 7\n')
     code = "import sys; from smaragdine.cli import main; sys.exit(main())"

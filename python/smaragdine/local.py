@@ -6,6 +6,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from smaragdine.errors import SmaragdineError
@@ -24,24 +25,28 @@ def private_directory(*preferred: Path, suits: Callable[[Path], bool] = lambda d
 
     Raises `SmaragdineError` that tells what is wrong with each.
     """
-    problems = []
-    for place in dict.fromkeys([*preferred, *_places()]):
+    problems: dict[Path, str] = {}
+    # One after another: the first is nearly always the last that is looked at.
+    for place in chain(preferred, _places()):
+        if place in problems:
+            continue
         try:
             # The protocol and trace.json name it as text.
             os.fsencode(place).decode()
             directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
         except UnicodeDecodeError:
-            problems.append(f"{str(place)!r}: its name is not UTF-8")
+            problems[place] = f"{str(place)!r}: its name is not UTF-8"
             continue
         except OSError as error:
-            problems.append(f"{place}: {error.strerror}")
+            problems[place] = f"{place}: {error.strerror}"
             continue
         if suits(directory):
             return directory
         directory.rmdir()
-        problems.append(f"{place}: its path is too long")
+        problems[place] = f"{place}: its path is too long"
     raise SmaragdineError(
-        "no place was found for temporary files; looked at\n" + "\n".join(f"  {problem}" for problem in problems),
+        "no place was found for temporary files; looked at\n"
+        + "\n".join(f"  {problem}" for problem in problems.values()),
         hint="name a directory of this machine in TMPDIR",
     )
 

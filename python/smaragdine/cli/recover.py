@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smaragdine.errors import SmaragdineError
 from smaragdine.local import PREFIX
+
+if TYPE_CHECKING:
+    from smaragdine.client import Client
+
+_LOG = logging.getLogger("smaragdine")
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -71,7 +77,7 @@ def _fetched(output: Path, metadata: dict[str, Any]) -> bool:
         client.describe()
         recording = str(metadata.get("recording"))
         Output(output, output, created=False).receive(client.fetch(recording))
-        client.release(recording)
+        _release(client, recording)
     except SmaragdineError as error:
         if "still runs" in error.message:
             raise SmaragdineError(
@@ -81,6 +87,14 @@ def _fetched(output: Path, metadata: dict[str, Any]) -> bool:
     finally:
         client.close()
     return True
+
+
+def _release(client: Client, recording: str) -> None:
+    """The trace is here; a private daemon, whose program has gone, may leave before it is told."""
+    try:
+        client.release(recording)
+    except SmaragdineError as error:
+        _LOG.debug("%s", error)
 
 
 def _clean(state_dir: Path, socket: Path, output: Path) -> None:
