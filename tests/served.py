@@ -45,10 +45,11 @@ def served(
     powercap: Path | None,
     *options: str,
     state_dir: Path | None = None,
+    socket: Path | None = None,
     before: Sequence[str] = (),
 ) -> Iterator[Served]:
     """smaragdined until the block ends, with no sensor but `powercap`; `before` is a command that becomes it."""
-    socket, state = directory / "s", state_dir or directory / "state"
+    socket, state = socket or directory / "s", state_dir or directory / "state"
     command = [*before, str(find_binary()), "serve", "--socket", str(socket), "--state-dir", str(state)]
     command += ["--powercap-root", str(powercap or directory / "none"), "--hwmon-root", str(directory / "none")]
     command += ["--nvml-library", str(directory / "none"), *options]

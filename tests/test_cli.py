@@ -131,12 +131,13 @@ def test_run_keeps_the_commands_code_where_the_daemon_fails(
     assert run(tmp_path / "out", "sh", "-c", "exit 5") == 5
 
 
-def test_a_missing_daemon_is_one_error_with_a_hint(
+def test_a_missing_daemon_is_one_error_with_a_hint_where_a_measurement_is_required(
     told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SMARAGDINE_BIN", str(tmp_path / "nothing"))
-    assert run(tmp_path / "out", "true") == 1
+    assert run(tmp_path / "out", "touch", str(tmp_path / "ran"), options=("--require-measured",)) == 3
     assert capsys.readouterr().err.count("hint: ") == 1
+    assert not (tmp_path / "ran").exists()
 
 
 def test_the_demo_without_tensorflow_says_how_to_get_it(
@@ -161,6 +162,21 @@ def test_recover_fetches_from_a_daemon_that_still_lives(told: Told, tmp_path: Pa
         (tmp_path / "out").mkdir()
         running = {"state": "recording", "recording": "r-1", "socket": str(recording.socket)}
         (tmp_path / "out" / "trace.json").write_text(json.dumps(running))
+        assert main(["recover", str(tmp_path / "out")]) == 0
+        assert state(tmp_path / "out") == "complete"
+
+
+def test_recover_holds_what_it_fetched_though_the_daemon_leaves_at_once(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def left(*_: object, **__: object) -> None:
+        raise smaragdine.SmaragdineError("no daemon answers")
+
+    with smaragdine.record(tmp_path / "other") as recording:
+        (tmp_path / "out").mkdir()
+        running = {"state": "recording", "recording": "r-1", "socket": str(recording.socket)}
+        (tmp_path / "out" / "trace.json").write_text(json.dumps(running))
+        monkeypatch.setattr("smaragdine.client.Client.release", left)
         assert main(["recover", str(tmp_path / "out")]) == 0
         assert state(tmp_path / "out") == "complete"
 

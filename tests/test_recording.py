@@ -136,13 +136,13 @@ def test_messages_after_the_daemon_ended_the_recording_are_ignored(
 
 
 @pytest.mark.parametrize("fault", ["start", "version", "startup"])
-def test_a_recording_that_cannot_start_says_why_and_leaves_output_as_it_was(
+def test_a_recording_that_is_required_and_cannot_start_says_why_and_leaves_output_as_it_was(
     fault: str, told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_FAULT", fault)
-    with pytest.raises(SmaragdineError) as raised, smaragdine.record(tmp_path / "out"):
+    with pytest.raises(SmaragdineError) as raised, smaragdine.record(tmp_path / "out", require_measured=True):
         raise AssertionError("the program must not run")
-    assert raised.value.hint
+    assert (bool(raised.value.hint), raised.value.exit_code) == (True, 3)
     assert not (tmp_path / "out").exists()
     expected = {"start": "the journal cannot be created", "version": "protocol 99", "startup": "already in use"}
     assert expected[fault] in raised.value.message

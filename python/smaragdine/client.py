@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import grpc
 
+from smaragdine.address import Address
 from smaragdine.errors import SmaragdineError
 from smaragdine.messages import ClockPair, Stamped
 from smaragdine.requests import Requests
@@ -135,11 +136,13 @@ class Client:
 
     def __init__(self, socket: Path) -> None:
         self.socket = socket
-        self._channel = grpc.insecure_channel(f"unix:{socket}", options=_OPTIONS)
+        self._address = Address(socket)
+        self._channel = grpc.insecure_channel(self._address.target, options=_OPTIONS)
         self._stub = AccountantStub(self._channel)
 
     def close(self) -> None:
         self._channel.close()
+        self._address.close()
 
     def describe(self, timeout_s: float = 10.0) -> Description:
         """What can be measured. Refuses a daemon that speaks another version of the protocol."""
@@ -162,14 +165,14 @@ class Client:
         """Starts to measure the calling process and its descendants."""
         pair = ClockPair.now()
         request = pb.StartRequest(
-            name=options.name,
+            name=_text(options.name),
             period_ns=options.period_ns,
-            labels=options.labels,
+            labels={_text(key): _text(value) for key, value in options.labels.items()},
             require_measured=options.require_measured,
             keep_all=options.keep_all,
             clock=trace_pb2.ClockPair(realtime_ns=pair.realtime_ns, monotonic_ns=pair.monotonic_ns),
             software=options.software,
-            environment={name: os.environ[name] for name in _CUDA if name in os.environ},
+            environment={name: _text(os.environ[name]) for name in _CUDA if name in os.environ},
         )
         with self._errors("start a recording", timeout_s):
             answer = self._stub.Start(request, timeout=timeout_s)
@@ -188,7 +191,7 @@ class Client:
         """Sends messages as they come; ends once `messages` did and the last is acknowledged."""
         requests = Requests(recording)
         with self._errors("send to", None):
-            for answer in self._stub.Record(map(requests.encode, messages)):
+            for answer in self._stub.Record(filter(None, map(requests.encode_if_possible, messages))):
                 advice = pb.RecordResponse.Advice.Name(answer.advice).removeprefix("ADVICE_").lower()
                 yield Acknowledgement(answer.acknowledged, advice, answer.problem or None)
 
@@ -250,6 +253,11 @@ def _explained(error: grpc.RpcError, doing: str, socket: Path, timeout_s: float 
             exit_code=3,
         )
     return SmaragdineError(f"the daemon on {socket} could not {doing}: {message or status.name}", hint=hint or None)
+
+
+def _text(text: str) -> str:
+    """What the protocol can carry of names that come from files and the environment, which may be any bytes."""
+    return text.encode(errors="replace").decode()
 
 
 def _domain(domain: pb.Domain) -> Domain:

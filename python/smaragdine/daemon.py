@@ -9,15 +9,14 @@ import stat
 import subprocess
 import sys
 import sysconfig
-import tempfile
 import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from smaragdine.errors import SmaragdineError
-from smaragdine.local import network_file_system, temporary_directory
+from smaragdine.local import PREFIX, network_file_system, private_directory, runtime_directory
 
 SYSTEM_SOCKET = Path("/run/smaragdine/smaragdine.sock")
 # The kernel's `sun_path` without its final zero.
@@ -86,7 +85,7 @@ def running_socket() -> tuple[Path | None, str | None]:
     the one that was asked for does not answer.
     """
     if named := os.environ.get("SMARAGDINE_SOCKET"):
-        path = Path(named)
+        path = Path(named).absolute()
         check_socket_path(path)
         if problem := refusal(path):
             raise SmaragdineError(
@@ -142,27 +141,19 @@ class PrivateDaemon:
     def start(cls, *, period: str | None = None, socket: Path | None = None) -> PrivateDaemon:
         """Starts a daemon and waits until it serves. Raises `SmaragdineError` with the last lines of its log."""
         binary = find_binary()
-        if socket is None:
-            socket = _private_socket()
-        check_socket_path(socket)
-        place = os.environ.get("SMARAGDINE_STATE_DIR") or temporary_directory()
-        state_dir = Path(tempfile.mkdtemp(prefix="smaragdine-", dir=place))
-        log = state_dir / "daemon.log"
-        read_end, lifeline = os.pipe()
-        command = [str(binary), "serve", "--socket", str(socket), "--state-dir", str(state_dir)]
-        command += ["--lifeline-fd", str(read_end)]
-        command += ["--period", period] if period else []
+        socket = socket or private_directory(*_for_sockets(), suits=_holds_a_socket) / "socket"
+        state_dir = None
         try:
-            with log.open("wb") as stream:
-                process = _spawn(command, stream, read_end)
-        except OSError as error:
-            os.close(lifeline)
+            check_socket_path(socket)
+            named = os.environ.get("SMARAGDINE_STATE_DIR")
+            state_dir = private_directory(*([Path(named).absolute()] if named else []))
+            log = state_dir / "daemon.log"
+            command = [str(binary), "serve", "--socket", str(socket), "--state-dir", str(state_dir)]
+            command += ["--period", period] if period else []
+            process, lifeline = _spawn(command, log)
+        except BaseException:
             _remove(socket, state_dir)
-            raise SmaragdineError(
-                f"cannot start {binary}: {error.strerror}", hint="name another in SMARAGDINE_BIN"
-            ) from error
-        finally:
-            os.close(read_end)
+            raise
         daemon = cls(socket, state_dir, log, process, lifeline)
         try:
             daemon._wait_until_it_serves(binary)
@@ -224,6 +215,14 @@ class Reached(NamedTuple):
         if self.private:
             self.private.close(keep_state=keep_state, timeout_s=timeout_s)
 
+    def instead(self, problem: str) -> Reached | None:
+        """A private daemon in place of the system's, which refused; None where this is one, or was asked for."""
+        if self.private or os.environ.get("SMARAGDINE_SOCKET"):
+            return None
+        private = PrivateDaemon.start()
+        remark = f"the system's daemon on {self.socket} was left aside ({problem}); a private one was started"
+        return Reached(private.socket, private, remark)
+
 
 def reach() -> Reached:
     """The daemon that runs already, else a private one. Raises `SmaragdineError`."""
@@ -234,29 +233,46 @@ def reach() -> Reached:
     return Reached(private.socket, private, remark)
 
 
-def _spawn(command: list[str], log: IO[bytes], lifeline: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(lifeline,), start_new_session=True
-    )
+def _spawn(command: list[str], log: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """Starts a daemon; also gives the end of the pipe that it lives by."""
+    read_end, lifeline = os.pipe()
+    try:
+        with log.open("wb") as stream:
+            process = subprocess.Popen(
+                [*command, "--lifeline-fd", str(read_end)],
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                pass_fds=(read_end,),
+                start_new_session=True,
+            )
+    except OSError as error:
+        os.close(lifeline)
+        raise SmaragdineError(
+            f"cannot start {command[0]}: {error.strerror}", hint="name another in SMARAGDINE_BIN"
+        ) from error
+    finally:
+        os.close(read_end)
+    return process, lifeline
 
 
-def _private_socket() -> Path:
-    """A socket in a directory that only this user may enter."""
-    runtime = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
-    usable = runtime.is_absolute() and os.access(runtime, os.W_OK) and network_file_system(runtime) is None
-    for place in [*([runtime] if usable else []), temporary_directory()]:
-        directory = Path(tempfile.mkdtemp(prefix="smaragdine-", dir=place))
-        if len(os.fsencode(directory / "socket")) <= LONGEST_SOCKET_PATH:
-            return directory / "socket"
-        directory.rmdir()
-    check_socket_path(directory / "socket")
-    raise AssertionError("a path that was too long is refused")
+def _for_sockets() -> list[Path]:
+    runtime = runtime_directory()
+    return [runtime] if runtime and network_file_system(runtime) is None else []
+
+
+def _holds_a_socket(directory: Path) -> bool:
+    return len(os.fsencode(directory / "socket")) <= LONGEST_SOCKET_PATH
 
 
 def _remove(socket: Path, state_dir: Path | None) -> None:
-    socket.unlink(missing_ok=True)
-    if socket.parent.name.startswith("smaragdine-") and not any(socket.parent.iterdir()):
-        socket.parent.rmdir()
+    """What is left of a daemon, as far as it is there: somebody may have cleaned up before."""
+    try:
+        socket.unlink(missing_ok=True)
+        if socket.parent.name.startswith(PREFIX):
+            socket.parent.rmdir()
+    except OSError:
+        pass
     if state_dir is not None:
         shutil.rmtree(state_dir, ignore_errors=True)
 

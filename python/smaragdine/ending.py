@@ -33,7 +33,10 @@ def watch(recording: Unfinished) -> None:
     _UNFINISHED[id(recording)] = recording
     # A program that handles SIGTERM itself ends in its own way, through atexit.
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _on_sigterm)
+        try:
+            signal.signal(signal.SIGTERM, _on_sigterm)
+        except ValueError:  # an interpreter within another's process
+            pass
 
 
 def forget(recording: Unfinished) -> None:

@@ -1,4 +1,4 @@
-"""One error type: what failed, and a hint that says what to do."""
+"""Errors say what failed, and a hint what to do."""
 
 from __future__ import annotations
 
@@ -18,3 +18,7 @@ class SmaragdineError(Exception):
 
     def __str__(self) -> str:
         return self.message if self.hint is None else f"{self.message}\nhint: {self.hint}"
+
+
+class UsageError(SmaragdineError):
+    """What was asked for makes no sense, and only who asked can put it right: raised before any training starts."""

@@ -39,8 +39,9 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
     `every` so many steps, or ("auto") as often as their cost stays below 1 % of the training. A second `fit` records
     to `output`-2, and so on. `name` is the trace's name, the model's by default.
 
-    Where recording cannot start, `SmaragdineError` is raised before the training begins; afterwards nothing that goes
-    wrong with it fails the training.
+    Raises `UsageError` before any training where an option makes no sense, or `output` holds what is no trace. Nothing
+    else that goes wrong with recording, at its start or later, fails the training. A copy, also by pickle, has recorded
+    nothing yet, whatever its original has.
     """
 
     # Keras before 3.15 then calls `on_*_batch_end` from a thread of its own and does not wait for each step's metrics:
@@ -66,15 +67,22 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     @property
     def path(self) -> Path | None:
-        """The trace directory of the last training; None before the first, and inside `smaragdine run`."""
+        """The trace directory of the last training; None before the first, inside `smaragdine run`, and where recording
+        could not start."""
         return self._recording.path if self._recording else None
 
     def finish(self) -> Path | None:
         """Waits until the trace is written and returns its directory; only needed after a training that raised."""
         return self._recording.finish() if self._recording else None
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Tuners, wrappers and cross-validation copy callbacks, before as after a fit.
+        fresh = {"_recording": None, "_training": None, "_doing": "", "_model": None, "params": None}
+        return {**self.__dict__, **fresh}
+
     def _begin(self, doing: str) -> None:
-        if self._doing not in ("", doing) and self._training and self._training.under_way():
+        under_way = self._training.under_way() if self._training else Call.around({self._doing}) is not None
+        if self._doing not in ("", doing) and under_way:
             return  # validation inside `fit`
         self.finish()
         backend = keras.backend.backend()
@@ -88,6 +96,8 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._training = None
         recording = self._recording = self._plan.start(getattr(self.model, "name", None), software)
         self._doing = doing
+        if recording.state != "recording":
+            return
         try:
             operations = None
             if backend == "tensorflow":
@@ -104,6 +114,7 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
             if self._training:
                 self._training.ended = True
             self._recording.finish()
+            self._over()
 
     def _batch_begin(self, doing: str, batch: int) -> None:
         if self._doing == doing and self._training:

@@ -5,34 +5,78 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
+
+from smaragdine.errors import SmaragdineError
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _NETWORK = {
     *("nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "coda", "ceph", "lustre", "gpfs", "beegfs", "panfs"),
     *("glusterfs", "orangefs", "pvfs2", "fuse.sshfs", "fuse.glusterfs", "fuse.ceph-fuse", "fuse.s3fs", "fuse.gcsfuse"),
 }
+# Its names begin so; what begins otherwise was not made here.
+PREFIX = "smaragdine-"
 
 
-def temporary_directory() -> Path:
-    """Where temporary files go: the usual place, unless that lies on a network file system and another does not."""
-    usual = Path(tempfile.gettempdir())
-    return next((place for place in _places(usual) if network_file_system(place) is None), usual)
+def private_directory(*preferred: Path, suits: Callable[[Path], bool] = lambda directory: True) -> Path:
+    """A new directory that only this user may enter: in the first of the places that can have it, and that `suits`.
+
+    Raises `SmaragdineError` that tells what is wrong with each.
+    """
+    problems: dict[Path, str] = {}
+    # One after another: the first is nearly always the last that is looked at.
+    for place in chain(preferred, _places()):
+        if place in problems:
+            continue
+        try:
+            # The protocol and trace.json name it as text.
+            os.fsencode(place).decode()
+            directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+        except UnicodeDecodeError:
+            problems[place] = f"{str(place)!r}: its name is not UTF-8"
+            continue
+        except OSError as error:
+            problems[place] = f"{place}: {error.strerror}"
+            continue
+        if suits(directory):
+            return directory
+        directory.rmdir()
+        problems[place] = f"{place}: its path is too long"
+    raise SmaragdineError(
+        "no place was found for temporary files; looked at\n"
+        + "\n".join(f"  {problem}" for problem in problems.values()),
+        hint="name a directory of this machine in TMPDIR",
+    )
 
 
-def _places(usual: Path) -> Iterator[Path]:
-    yield usual
-    for place in (os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108  mkdtemp follows
-        if Path(place).is_absolute() and os.access(place, os.W_OK | os.X_OK):
-            yield Path(place)
+def runtime_directory() -> Path | None:
+    """`XDG_RUNTIME_DIR`, where it can be one."""
+    place = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
+    return place if place.is_absolute() and os.access(place, os.W_OK | os.X_OK) else None
+
+
+def _places() -> Iterator[Path]:
+    """Where temporary files go: the usual place, and others; what lies on a network comes last."""
+    runtime = runtime_directory()
+    places = [*_usual(), *([runtime] if runtime else []), Path("/tmp"), Path("/var/tmp"), Path("/dev/shm")]  # noqa: S108
+    yield from (place for place in places if network_file_system(place) is None)
+    yield from places
+
+
+def _usual() -> Iterator[Path]:
+    try:
+        yield Path(tempfile.gettempdir())
+    except FileNotFoundError:  # none that Python knows can be written
+        pass
 
 
 def network_file_system(path: Path) -> str | None:
     """The kind of network file system that `path` lies on, `nfs4`; None where it lies on none."""
     resolved = path.resolve()
     try:
-        lines = _MOUNTS.read_text(errors="surrogateescape").splitlines()
+        lines = _MOUNTS.read_text(errors="surrogateescape").split("\n")
     except OSError:
         return None
     kind, deepest = None, -1

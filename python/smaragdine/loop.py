@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from smaragdine.messages import Step
-from smaragdine.steps import COMPILATIONS
+from smaragdine.steps import COMPILATIONS, numbers
 from smaragdine.window import Windows
 
 if TYPE_CHECKING:
@@ -56,12 +56,13 @@ class Loop:
         except BaseException:
             # It broke off: it is no step, and the window holds whole ones.
             if outermost and self._operations:
-                self._operations.pause()
+                with self._recording.guarded():
+                    self._operations.pause()
             raise
         else:
             end_ns = time.monotonic_ns()
             compiled = self._ended((end_ns - start_ns) / 1e9, mark.samples) if outermost else 0
-            metrics = {**mark.metrics, COMPILATIONS: float(compiled)} if compiled else mark.metrics
+            metrics = self._metrics(mark, compiled)
             seen = in_window or mark.traced or self._recording.told > told
             is_traced = seen if traced is None else traced
             self._recording.mark(Step(mark.step, start_ns, end_ns, mark.epoch, is_traced, mark.samples, metrics))
@@ -70,7 +71,7 @@ class Loop:
 
     def _begins(self) -> bool:
         with self._recording.guarded():
-            if self._operations is None and "tensorflow" in sys.modules:
+            if self._operations is None and "tensorflow" in sys.modules and self._recording.state == "recording":
                 self._operations = self._trace()
             # A program that sends events of its own has no need of a profiler besides.
             if self._operations and not self._recording.told:
@@ -84,6 +85,12 @@ class Loop:
                 self._operations.step_ended(seconds, compiled)
                 return compiled
         return 0
+
+    def _metrics(self, mark: StepMark, compiled: int) -> dict[str, float]:
+        metrics: dict[str, float] = {}
+        with self._recording.guarded():
+            metrics = numbers(mark.metrics)
+        return {**metrics, COMPILATIONS: float(compiled)} if compiled else metrics
 
     def _trace(self) -> Operations:
         from smaragdine.operations import Operations

@@ -7,6 +7,7 @@ end the tables land first, and `trace.json` is replaced last.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterable
@@ -14,9 +15,11 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from smaragdine.client import Piece
-from smaragdine.errors import SmaragdineError
+from smaragdine.errors import SmaragdineError, UsageError
 
-_FINISHED = {"complete", "cut"}
+_LOG = logging.getLogger("smaragdine")
+_STATES = {"complete": "finished", "cut": "finished", "recording": "begun"}
+_UNREADABLE = "may not be read"
 _TRACE = "trace.json"
 _PARTIAL = ".partial"
 
@@ -24,39 +27,52 @@ _PARTIAL = ".partial"
 class Output:
     """A trace directory that this process writes."""
 
-    def __init__(self, path: Path, asked: Path, created: bool) -> None:
+    def __init__(self, path: Path, asked: Path, created: bool, remark: str | None = None) -> None:
         self.path = path
-        # What the user named; `path` differs where that held a finished trace.
+        # What the user named; `path` differs where that held a trace, which `remark` tells.
         self.asked = asked
+        self.remark = remark
         self._created = created
 
     @classmethod
     def claim(cls, asked: str | os.PathLike[str]) -> Output:
-        """Takes OUTPUT, or OUTPUT-2, -3, … where it holds a finished trace.
+        """Takes OUTPUT, or OUTPUT-2, -3, … where it holds a trace, whatever became of that.
 
-        Raises `SmaragdineError` where it holds anything else, or cannot be written.
+        Raises `UsageError` where it holds anything else, and `SmaragdineError` where it cannot be written.
         """
-        first = Path(asked)
-        path = choose(first if first.name else first.absolute())
+        first = absolute(asked)
+        while True:
+            path, remark = choose(first)
+            try:
+                created = _made(path)
+                # Exclusive: of two recordings that choose the same directory, one gets it, and the other the next.
+                with (path / _TRACE).open("xb", buffering=0) as file:
+                    output = cls(path, first, created, remark)
+                    output._mark_as_begun(file)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise SmaragdineError(
+                    f"cannot write to OUTPUT {path}: {error.strerror}", hint="name a directory that you may write"
+                ) from error
+            return output
+
+    def _mark_as_begun(self, file: IO[bytes]) -> None:
         try:
-            created = not path.exists()
-            path.mkdir(parents=True, exist_ok=True)
-            # Exclusive: of two recordings that choose the same directory, one gets it.
-            with (path / _TRACE).open("x") as file:
-                json.dump({"state": "recording"}, file)
-        except FileExistsError:
-            return cls.claim(asked)
-        except OSError as error:
-            raise SmaragdineError(
-                f"cannot write to OUTPUT {path}: {error.strerror}", hint="name a directory that you may write"
-            ) from error
-        return cls(path, first, created)
+            file.write(json.dumps({"state": "recording"}).encode())
+        except OSError:
+            self.give_back()
+            raise
 
     def give_back(self) -> None:
-        """Undoes the claim of a recording that did not start."""
-        (self.path / _TRACE).unlink(missing_ok=True)
-        if self._created:
-            self.path.rmdir()
+        """Undoes the claim of a recording that did not start, as far as that is possible."""
+        try:
+            for name in (_TRACE + _PARTIAL, _TRACE):
+                (self.path / name).unlink(missing_ok=True)
+            if self._created:
+                self.path.rmdir()
+        except OSError as error:
+            _LOG.debug("%s is not as it was: %s", self.path, error)
 
     def begin(self, trace_json: str, socket: Path, recording: str, state_dir: str) -> None:
         """Says in `trace.json` that a recording runs, and where views and `recover` find it."""
@@ -110,46 +126,79 @@ class Output:
         partial.replace(self.path / name)
 
 
-def choose(asked: Path) -> Path:
-    """Where a recording that asks for `asked` goes. Raises `SmaragdineError` where it may go nowhere."""
+def absolute(asked: str | os.PathLike[str]) -> Path:
+    """OUTPUT as it is named now: a program may change its working directory, and go on with this trace."""
+    path = Path(asked)
+    try:
+        return path.absolute() if path.name not in ("", "..") else path.resolve()
+    except FileNotFoundError:  # the working directory itself is gone: it will be told that nothing can be written
+        return path
+
+
+def choose(asked: Path) -> tuple[Path, str | None]:
+    """Where a recording that asks for `asked` goes, and why elsewhere.
+
+    Raises `UsageError` where `asked` holds what is no trace, and `SmaragdineError` where nobody can tell.
+    """
     state = _state(asked)
     if state == "free":
-        return asked
-    if state == "recording":
-        raise SmaragdineError(
-            f"OUTPUT {asked} holds a recording that still runs or was cut off",
-            hint=f"`smaragdine recover {asked}` rebuilds a trace that was cut off; or choose another OUTPUT",
-        )
-    if state != "finished":
-        raise SmaragdineError(
+        return asked, None
+    if state == _UNREADABLE:
+        raise SmaragdineError(f"OUTPUT {asked} {state}", hint="name a directory of your own")
+    if state not in _STATES.values():
+        raise UsageError(
             f"OUTPUT {asked} {state}", hint="choose a directory that does not exist, is empty, or holds a trace"
         )
+    begun = [asked] if state == "begun" else []
     number = 2
-    while _state(asked.with_name(f"{asked.name}-{number}")) != "free":
+    while (state := _state(path := asked.with_name(f"{asked.name}-{number}"))) != "free":
+        begun += [path] if state == "begun" else []
         number += 1
-    return asked.with_name(f"{asked.name}-{number}")
+    if not begun:
+        return path, f"{asked} holds a finished trace; this one goes to {path}"
+    return path, (
+        f"{', '.join(map(str, begun))}: a recording still runs there, or was cut off; this one goes to {path}"
+        f"\nhint: `smaragdine recover {begun[-1]}` rebuilds one that was cut off"
+    )
 
 
 def _state(path: Path) -> str:
-    """`free`, `finished`, `recording`, or in words what else is there."""
+    """`free`, `finished`, `begun`, or in words what else is there."""
     try:
-        if not path.exists():
+        if not path.exists() and not path.is_symlink():
             return "free"
         if not path.is_dir():
             return "is no directory"
-        if not any(path.iterdir()):
+        names = {entry.name for entry in path.iterdir()}
+        if not names:
             return "free"
-        metadata = json.loads((path / _TRACE).read_bytes())
-        state = metadata.get("state") if isinstance(metadata, dict) else None
+        if _TRACE not in names:
+            return "is not empty, and what it holds is no trace"
+        text = (path / _TRACE).read_bytes()
+        # Taken this moment, or never more than that before the machine failed.
+        metadata = json.loads(text) if text.strip(b"\0") else {"state": "recording"}
     except FileNotFoundError:
-        return "is not empty, and what it holds is no trace"
+        # Given back this moment by a recording that did not start.
+        return "begun"
     except ValueError:
         return "holds a trace.json that cannot be read"
+    except PermissionError:
+        return _UNREADABLE
     except OSError as error:
-        return f"cannot be read: {error.strerror}"
-    if state in _FINISHED:
-        return "finished"
-    return "recording" if state == "recording" else "holds a trace.json of another kind"
+        raise SmaragdineError(
+            f"OUTPUT {path} cannot be read: {error.strerror}", hint="name a directory that you may write"
+        ) from error
+    state = metadata.get("state") if isinstance(metadata, dict) else None
+    return _STATES.get(str(state), "holds a trace.json of another kind")
+
+
+def _made(path: Path) -> bool:
+    """Makes the directory; whether it was not there."""
+    try:
+        path.mkdir(parents=True)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _inside(path: str) -> str:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 
-from smaragdine.errors import SmaragdineError
+from smaragdine.errors import UsageError
 
 _UNITS_NS = {"us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 _SHORTEST_NS, _LONGEST_NS = 500_000, 10_000_000_000
 
 
 def parse_period(text: str) -> int:
-    """Nanoseconds. Raises `SmaragdineError` where the text is no period or lies outside 500us … 10s."""
+    """Nanoseconds. Raises `UsageError` where the text is no period or lies outside 500us … 10s."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(us|µs|ms|s)\s*", text)
     if match is None:
-        raise SmaragdineError(f"`{text}` is not a sampling period", hint="write 4ms, 500us or 1s")
+        raise UsageError(f"`{text}` is not a sampling period", hint="write 4ms, 500us or 1s")
     period = round(float(match[1]) * _UNITS_NS[match[2]])
     if not _SHORTEST_NS <= period <= _LONGEST_NS:
-        raise SmaragdineError(f"a sampling period of {text} is not useful", hint="choose one from 500us to 10s")
+        raise UsageError(f"a sampling period of {text} is not useful", hint="choose one from 500us to 10s")
     return period

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
-from smaragdine.output import choose
+from smaragdine.beginning import JOIN
+from smaragdine.errors import SmaragdineError, UsageError
+from smaragdine.output import absolute, choose
 from smaragdine.period import parse_period
-from smaragdine.recording import JOIN, Recording
+from smaragdine.recording import Recording
 from smaragdine.window import Auto, Windows
+
+_LOG = logging.getLogger("smaragdine")
 
 
 class Plan:
-    """Raises `SmaragdineError` where an option makes no sense or `output` cannot take a trace."""
+    """Raises `UsageError` where an option makes no sense or `output` holds what is no trace."""
 
     def __init__(
         self,
@@ -26,7 +30,7 @@ class Plan:
         labels: Mapping[str, str] | None,
     ) -> None:
         parse_period(period)
-        self._output = output
+        self._output = absolute(output)
         self._period = period
         self._window = window
         self._every = every
@@ -34,14 +38,19 @@ class Plan:
         self._labels = dict(labels or {})
         self.windows()
         if not os.environ.get(JOIN):
-            choose(Path(output))
+            try:
+                choose(self._output)
+            except UsageError:
+                raise
+            except SmaragdineError as error:
+                _LOG.debug("told where the recording starts, if it lasts: %s", error)
 
     def windows(self) -> Windows:
         """Windows for one training."""
         return Windows(self._window, self._every)
 
     def start(self, name: str | None, software: Mapping[str, str]) -> Recording:
-        """Starts a recording, under `name` unless another was asked for."""
+        """Starts a recording as `Recording.start` does, under `name` unless another was asked for."""
         return Recording.start(
             self._output, period=self._period, name=self._name or name, labels=self._labels, software=software
         )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
-import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from smaragdine.local import private_directory
 from smaragdine.messages import Format
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ class Profiler:
         began = time.monotonic_ns()
         directory = None
         try:
-            directory = Path(tempfile.mkdtemp(prefix="smaragdine-", dir=_workspace()))
+            directory = private_directory(*_workspace())
             # Its defaults are what is needed; TensorFlow 2.21 ignores options and says so on stderr each time.
             tf.profiler.experimental.start(str(directory))
         except Exception as error:  # noqa: BLE001  nothing that a profiler does may end a training
@@ -152,10 +151,8 @@ class Profiler:
             _LOG.warning("the profiler did not start, so energy is not broken down into operations: %s", error)
 
 
-def _workspace() -> str | None:
+def _workspace() -> list[Path]:
     try:
-        if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free >= _ROOM:
-            return str(_MEMORY)
+        return [_MEMORY] if shutil.disk_usage(_MEMORY).free >= _ROOM else []
     except OSError:
-        pass
-    return None
+        return []

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from smaragdine import ending
-from smaragdine.client import Client, Domain, Started, StartOptions
-from smaragdine.daemon import Reached, reach
-from smaragdine.errors import SmaragdineError
+from smaragdine.beginning import Begun, begin
+from smaragdine.client import Domain
+from smaragdine.errors import SmaragdineError, UsageError
 from smaragdine.loop import Loop, StepMark
 from smaragdine.messages import Clock, Event, Events, Format, Model, Note, Profile, ProfilingSpan, Step
-from smaragdine.output import Output
+from smaragdine.output import absolute
 from smaragdine.period import parse_period
 from smaragdine.sender import Sender
 from smaragdine.window import Auto, Windows
@@ -25,8 +24,6 @@ _LOG = logging.getLogger("smaragdine")
 # What is under way when a recording ends is at most some windows of profiles.
 _FLUSH_TIMEOUT_S = 60.0
 _PIECE = 1 << 20
-# `socket|id` of a recording around this process, as `smaragdine run` sets it.
-JOIN = "SMARAGDINE_RECORDING"
 
 
 @contextmanager
@@ -48,8 +45,10 @@ def record(
     cost stays below 1 % of the run. `model` leads operations to layers: a Keras model, the `tf.function` of a step, or
     a list of several.
 
-    Raises `SmaragdineError` where recording cannot start; once it has, nothing that goes wrong with it ends the
-    enclosed code.
+    Raises `UsageError` where what is asked for makes no sense: an option, or an `output` that holds something else than
+    a trace (beside one, it goes to `output`-2). Nothing else that is wrong with a recording, at its start or later,
+    keeps the enclosed code from running, unless `require_measured`: where nothing can be measured, `SmaragdineError` is
+    raised then.
     """
     windows = Windows(window, every)
     recording = Recording.start(output, period=period, name=name, labels=labels, require_measured=require_measured)
@@ -57,7 +56,8 @@ def record(
     try:
         yield recording
     except BaseException as error:
-        recording.note(f"ended by {type(error).__name__}: {error}")
+        with recording.guarded():
+            recording.note(f"ended by {type(error).__name__}: {error}")
         raise
     finally:
         recording.finish()
@@ -66,24 +66,14 @@ def record(
 class Recording:
     """A recording that runs. Its methods neither raise nor wait; `finish` and `profile` wait for the daemon."""
 
-    def __init__(
-        self,
-        client: Client,
-        recording: str,
-        *,
-        output: Output | None = None,
-        daemon: Reached | None = None,
-        started: Started | None = None,
-    ) -> None:
-        self.id = recording
-        self._client = client
-        self._output = output
-        self._daemon = daemon
-        self._started = started
-        self._sender = Sender(client, recording)
+    def __init__(self, begun: Begun | None) -> None:
+        """Without `begun` it could not begin: it is as one that failed, and takes what it is told all the same."""
+        self.id = begun.recording if begun else ""
+        self._begun = begun
+        self._sender = Sender(begun.client if begun else None, self.id)
         self._pid = os.getpid()
         self._finishing = threading.RLock()
-        self._state = "recording"
+        self._state = "recording" if begun else "failed"
         self._before: list[Callable[[], object]] = []
         self._guard = _Guard(self)
         self._loop = Loop(self, Windows())
@@ -101,82 +91,59 @@ class Recording:
         software: Mapping[str, str] | None = None,
         require_measured: bool = False,
     ) -> Recording:
-        """Starts a recording, or joins the one around this process. Raises `SmaragdineError` where it cannot."""
+        """Starts a recording, or joins the one around this process.
+
+        Raises `UsageError` where what was asked for makes no sense. Where it cannot start for another reason, this is
+        told, and the recording's state is `failed` from its beginning; with `require_measured`, `SmaragdineError` is
+        raised instead, of exit code 3.
+        """
         period_ns = parse_period(period)
-        if outer := os.environ.get(JOIN):
-            return cls._join(outer, output)
-        claimed = Output.claim(output)
+        asked = absolute(output)
+        words = {str(key): str(value) for key, value in (labels or {}).items()}
         try:
-            options = StartOptions(
-                name=name or claimed.asked.absolute().name,
+            begun = begin(
+                asked,
+                name=name,
                 period_ns=period_ns,
-                labels={str(key): str(value) for key, value in (labels or {}).items()},
-                software={"python": sys.version.split()[0], **(software or {})},
+                labels=words,
+                software=software or {},
                 require_measured=require_measured,
             )
-            recording = cls._begin(claimed, options)
-        except BaseException:
-            claimed.give_back()
+        except UsageError:
             raise
-        if claimed.path != claimed.asked:
-            _LOG.warning("%s holds a finished trace; this one goes to %s", claimed.asked, claimed.path)
-        return recording
-
-    @classmethod
-    def _begin(cls, output: Output, options: StartOptions) -> Recording:
-        daemon = reach()
-        client = None
-        try:
-            client = Client(daemon.socket)
-            client.describe()
-            started = client.start(options)
-            output.begin(started.trace_json, client.socket, started.recording, started.state_dir)
-        except BaseException:
-            if client:
-                client.close()
-            daemon.close()
-            raise
-        for warning in (daemon.remark, started.warning):
-            if warning:
-                _LOG.warning("%s", warning)
-        recording = cls(client, started.recording, output=output, daemon=daemon, started=started)
+        except Exception as error:
+            # Whatever is wrong with us, the training is to run.
+            if require_measured:
+                raise _refusal(error) from error
+            _LOG.warning("nothing is recorded into %s, and the program goes on: %s", asked, _refusal(error))
+            return cls(None)
+        recording = cls(begun)
         ending.watch(recording)
         return recording
 
-    @classmethod
-    def _join(cls, outer: str, output: str | os.PathLike[str]) -> Recording:
-        socket, _, recording = outer.rpartition("|")
-        if not socket:
-            raise SmaragdineError(f"{JOIN} is {outer!r}, not `socket|recording`", hint=f"unset {JOIN}")
-        client = Client(Path(socket))
-        client.describe()
-        _LOG.info("joined the recording around this process; nothing is written to %s", output)
-        joined = cls(client, recording)
-        ending.watch(joined)
-        return joined
-
     @property
     def path(self) -> Path | None:
-        """The trace directory; None where an outer recording writes it."""
-        return self._output.path if self._output else None
+        """The trace directory; None where an outer recording writes it, and where nothing is recorded."""
+        return self._begun.output.path if self._begun and self._begun.output else None
 
     @property
-    def socket(self) -> Path:
-        return self._client.socket
+    def socket(self) -> Path | None:
+        """Where the daemon listens; None where nothing is recorded."""
+        return self._begun.client.socket if self._begun else None
 
     @property
     def domains(self) -> tuple[Domain, ...]:
-        """What is measured; empty where an outer recording measures."""
-        return self._started.domains if self._started else ()
+        """What is measured; empty where an outer recording measures, or nothing does."""
+        return self._begun.started.domains if self._begun and self._begun.started else ()
 
     @property
     def basis(self) -> str | None:
-        """`measured`, or `modelled` where no sensor is readable; None where an outer recording knows."""
-        return self._started.basis if self._started else None
+        """`measured`, or `modelled` where no sensor is readable; None where an outer recording knows, or nobody."""
+        return self._begun.started.basis if self._begun and self._begun.started else None
 
     @property
     def state(self) -> str:
-        """`recording`, `complete`, or `failed` where the trace did not arrive."""
+        """`recording`, `complete`, or `failed` where it could not begin or the trace did not arrive."""
         return self._state
 
     @property
@@ -247,21 +214,21 @@ class Recording:
         if os.getpid() != self._pid:
             return self.path
         with self._finishing:
-            if self._state == "recording":
+            if self._begun and self._state == "recording":
                 self._state = "failed"
                 try:
-                    self._finish()
-                except (SmaragdineError, OSError) as error:
-                    self._failed(error)
+                    self._finish(self._begun)
+                except Exception as error:  # noqa: BLE001  the training has done its work, whatever became of ours
+                    self._failed(self._begun, error)
                 except BaseException as error:
-                    self._failed(error)
+                    self._failed(self._begun, error)
                     raise
                 finally:
                     ending.forget(self)
-                    self._client.close()
+                    self._begun.client.close()
         return self.path
 
-    def _finish(self) -> None:
+    def _finish(self, begun: Begun) -> None:
         for action in self._before:
             try:
                 action()
@@ -269,33 +236,31 @@ class Recording:
                 _LOG.warning("the end of the recording is incomplete: %s: %s", type(error).__name__, error)
         if not self._sender.close(_FLUSH_TIMEOUT_S) and self._sender.broken is None:
             _LOG.warning("the daemon did not take all events within %g s; the trace lacks the last", _FLUSH_TIMEOUT_S)
-        if self._output is None:
+        if begun.output is None:
             self._state = "complete"
             return
-        stopped = self._client.stop(self.id)
+        stopped = begun.client.stop(self.id)
         for warning in stopped.warnings:
             _LOG.warning("%s", warning)
-        self._output.receive(self._client.fetch(self.id), self._log())
+        private = begun.daemon.private if begun.daemon else None
+        begun.output.receive(begun.client.fetch(self.id), private.log if private else None)
         self._state = "complete"
         try:
-            self._client.release(self.id)
+            begun.client.release(self.id)
         except SmaragdineError as error:
             # The trace is here; the daemon forgets its copy by itself one day.
             _LOG.debug("%s", error)
-        if self._daemon:
-            self._daemon.close()
+        if begun.daemon:
+            begun.daemon.close()
 
-    def _log(self) -> Path | None:
-        return self._daemon.private.log if self._daemon and self._daemon.private else None
-
-    def _failed(self, error: BaseException) -> None:
+    def _failed(self, begun: Begun, error: BaseException) -> None:
         """What was measured stays with the daemon, which finishes it when its lifeline closes."""
-        reason = str(error) or type(error).__name__
+        reason = str(error) if isinstance(error, SmaragdineError) else f"{type(error).__name__}: {error}"
         _LOG.warning("the trace did not arrive in %s: %s", self.path, reason)
-        if self._output is not None:
+        if begun.output is not None:
             _LOG.warning("hint: `smaragdine recover %s` rebuilds it from what was measured", self.path)
-        if self._daemon:
-            self._daemon.close(keep_state=True, timeout_s=0.0 if isinstance(error, KeyboardInterrupt) else 10.0)
+        if begun.daemon:
+            begun.daemon.close(keep_state=True, timeout_s=0.0 if isinstance(error, KeyboardInterrupt) else 10.0)
 
 
 class _Guard(AbstractContextManager[None]):
@@ -313,3 +278,9 @@ class _Guard(AbstractContextManager[None]):
         _LOG.warning("recording ends here: %r", error)
         self._recording.finish()
         return True
+
+
+def _refusal(error: Exception) -> SmaragdineError:
+    if isinstance(error, SmaragdineError):
+        return SmaragdineError(error.message, error.hint, exit_code=3)
+    return SmaragdineError(f"{type(error).__name__}: {error}", exit_code=3)

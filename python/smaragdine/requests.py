@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 from smaragdine.messages import Event, Events, Format, Model, Note, Profile, ProfilingSpan, Stamped, Step, StepBatch
 from smaragdine.v1 import accountant_pb2 as pb
 from smaragdine.v1 import trace_pb2
 
+_LOG = logging.getLogger("smaragdine")
 _CLOCKS = {"realtime": trace_pb2.CLOCK_REALTIME, "monotonic": trace_pb2.CLOCK_MONOTONIC}
 _KINDS = {"compute": trace_pb2.KIND_COMPUTE, "copy": trace_pb2.KIND_COPY, "wait": trace_pb2.KIND_WAIT}
 _FORMATS = {
@@ -21,6 +24,14 @@ class Requests:
     def __init__(self, recording: str) -> None:
         self._recording = recording
         self._ops: dict[str, int] = {}
+
+    def encode_if_possible(self, stamped: Stamped) -> pb.RecordRequest | None:
+        """None where a program's own values are none that the protocol has: one message is lost, and no more."""
+        try:
+            return self.encode(stamped)
+        except (TypeError, ValueError) as error:
+            _LOG.warning("something was left out of the recording: %s", error)
+            return None
 
     def encode(self, stamped: Stamped) -> pb.RecordRequest:
         pair = stamped.clock

@@ -30,8 +30,9 @@ class Sender:
     """Sends the messages of one recording, in order, until `close`."""
 
     def __init__(
-        self, client: Client, recording: str, *, most_messages: int = MOST_MESSAGES, most_bytes: int = MOST_BYTES
+        self, client: Client | None, recording: str, *, most_messages: int = MOST_MESSAGES, most_bytes: int = MOST_BYTES
     ) -> None:
+        """Without a client nothing is ever sent."""
         self._client = client
         self._recording = recording
         self._most_bytes = most_bytes
@@ -43,7 +44,7 @@ class Sender:
         self._sequence = 0
         self._acknowledged = 0
         self._closed = False
-        self._ended = False
+        self._ended = client is None
         self._problems = 0
         self._gather = True
         # Messages that found the queue full.
@@ -131,6 +132,8 @@ class Sender:
             self.broken = SmaragdineError(f"cannot send to the daemon: {error}")
 
     def _run(self) -> None:
+        if self._client is None:
+            return
         try:
             for answer in self._client.record(self._recording, self._messages()):
                 self._acknowledged = answer.acknowledged

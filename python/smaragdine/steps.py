@@ -74,7 +74,7 @@ class Steps:
         running.end_ns = now
         running.compilations = compilations
         if logs is not None:
-            running.metrics = _numbers(logs)
+            running.metrics = numbers(logs)
         if running.metrics is not None and not self._waiting:
             self._send([running])
         else:
@@ -86,7 +86,7 @@ class Steps:
 
     def logs(self, batch: int, logs: Mapping[str, Any] | None) -> None:
         """What was logged for the step that ended with this batch."""
-        metrics = _numbers(logs or {})
+        metrics = numbers(logs or {})
         with self._lock:
             running = self._running
             candidates = [*self._waiting, *([running] if running else [])]
@@ -124,13 +124,14 @@ class Steps:
             self._mark(Step(s.number, s.start_ns, end_ns, s.epoch, s.traced, s.samples, metrics))
 
 
-def _numbers(logs: Mapping[str, Any]) -> dict[str, float]:
-    numbers = {}
+def numbers(logs: Mapping[str, Any]) -> dict[str, float]:
+    """What of the logged values is a number, and can be kept."""
+    kept = {}
     for name, value in logs.items():
         try:
             number = float(value)
         except (TypeError, ValueError):
             continue
         if math.isfinite(number):
-            numbers[str(name)] = number
-    return numbers
+            kept[str(name)] = number
+    return kept

@@ -39,8 +39,9 @@ class EnergyHook(_v1.train.SessionRunHook):  # type: ignore[misc,name-defined]
     which open `every` so many steps, or ("auto") as often as their cost stays below 1 % of the training. `name` is the
     trace's name, the model's outermost scope by default.
 
-    Where recording cannot start, `SmaragdineError` is raised before the session is created; afterwards nothing that
-    goes wrong with it fails the training.
+    Raises `UsageError` before any session where an option makes no sense, or `output` holds what is no trace. Nothing
+    else that goes wrong with recording, at its start or later, fails the training. A copy, also by pickle, has recorded
+    nothing yet, whatever its original has.
     """
 
     def __init__(
@@ -60,12 +61,16 @@ class EnergyHook(_v1.train.SessionRunHook):  # type: ignore[misc,name-defined]
 
     @property
     def path(self) -> Path | None:
-        """The trace directory; None before the session begins, and inside `smaragdine run`."""
+        """The trace directory; None before the session begins, inside `smaragdine run`, and where recording could not
+        start."""
         return self._session.recording.path if self._session else None
 
     def finish(self) -> Path | None:
         """Waits until the trace is written and returns its directory; only needed after a training that raised."""
         return self._session.recording.finish() if self._session else None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_session": None}
 
     @property
     def _recorded(self) -> _Session | None:
@@ -74,15 +79,19 @@ class EnergyHook(_v1.train.SessionRunHook):  # type: ignore[misc,name-defined]
 
     def begin(self) -> None:
         self.finish()
+        self._session = None
         variables = [str(variable.op.name) for variable in _v1.trainable_variables()]
         recording = self._plan.start(_outermost(variables), {"tensorflow": str(tf.__version__)})
-        recording.model(Model(_outermost(variables) or "", variables=variables))
-        self._session = _Session(recording, self._plan.windows(), self._samples)
+        if recording.state != "recording":
+            return
+        with recording.guarded():
+            recording.model(Model(_outermost(variables) or "", variables=variables))
+            self._session = _Session(recording, self._plan.windows(), self._samples)
 
     def after_create_session(self, session: Any, coord: Any) -> None:
-        if self._session:
-            with self._session.recording.guarded():
-                self._session.created(session, coord)
+        if self._recorded:
+            with self._recorded.recording.guarded():
+                self._recorded.created(session, coord)
 
     def before_run(self, run_context: Any) -> Any:
         options = None

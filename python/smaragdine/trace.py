@@ -17,27 +17,14 @@ from smaragdine.errors import SmaragdineError
 from smaragdine.footprint import Footprint, FootprintRow
 from smaragdine.ledger import ENTRIES, Ledger, LedgerRow
 from smaragdine.metadata import Metadata
+from smaragdine.tables import RECOVER, TABLES, attach
 
 if TYPE_CHECKING:
     import duckdb
     from numpy.typing import NDArray
 
-# The columns that reading needs; a table may have more.
-TABLES = {
-    "readings": ("domain", "start_ns", "end_ns", "energy_j", "app_share", "daemon_share", "idle_share", "flags"),
-    "events": ("op", "device", "lane", "kind", "start_ns", "end_ns", "step"),
-    "ops": ("op", "qtn", "layer", "type", "phase", "raw_name", "flops"),
-    "edges": ("from_op", "to_op"),
-    "steps": ("step", "epoch", "start_ns", "end_ns", "traced", "samples", "energy_j", "metrics"),
-    "footprint": ("policy", "op", "device", "basis", "energy_j", "energy_low_j", "energy_high_j", "time_s", "count"),
-    "footprint_domains": ("policy", "op", "domain", "energy_j"),
-    "ledger": ("policy", "domain", "entry", "energy_j"),
-}
-
 # Flags of readings whose energy is not known.
 DOUBTS = ("reset", "ambiguous", "lost", "suspended", "impossible", "standing")
-
-_RECOVER = "`smaragdine recover OUTPUT` rebuilds a trace that a crash cut"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,29 +104,9 @@ class Trace:
             )
         connection = duckdb.connect()
         trace = cls(directory, metadata, connection)
-        for table, columns in TABLES.items():
-            trace._attach(table, columns)
+        for table in TABLES:
+            attach(connection, directory, table)
         return trace
-
-    def _attach(self, table: str, columns: tuple[str, ...]) -> None:
-        import duckdb
-
-        file = self.path / f"{table}.parquet"
-        if not file.is_file():
-            raise SmaragdineError(f"the trace {self.path} is incomplete: {file.name} is missing", _RECOVER, exit_code=2)
-        try:
-            relation = self._connection.read_parquet(_literal(file))
-        except duckdb.Error as error:
-            reason = str(error).splitlines()[0]
-            raise SmaragdineError(
-                f"the trace {self.path} is damaged: {file.name}: {reason}", _RECOVER, exit_code=2
-            ) from None
-        missing = [column for column in columns if column not in relation.columns]
-        if missing:
-            raise SmaragdineError(
-                f"the trace {self.path} is damaged: {file.name} has no column {', '.join(missing)}", _RECOVER, 2
-            )
-        relation.create_view(table)
 
     def __repr__(self) -> str:
         return f"Trace({str(self.path)!r})"
@@ -175,7 +142,7 @@ class Trace:
             return self._connection.execute(query, list(parameters)).fetchall()
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
-            raise SmaragdineError(f"the trace {self.path} is damaged: {reason}", _RECOVER, exit_code=2) from None
+            raise SmaragdineError(f"the trace {self.path} is damaged: {reason}", RECOVER, exit_code=2) from None
 
     @cached_property
     def readings(self) -> dict[str, Readings]:
@@ -216,7 +183,7 @@ class Trace:
             "order by start_ns, step"
         )
         return [
-            Step(step, epoch, start_ns, end_ns, traced, samples, energy_j or {}, metrics or {})
+            Step(step, epoch, start_ns, end_ns, traced, samples, _known(energy_j), _known(metrics))
             for step, epoch, start_ns, end_ns, traced, samples, energy_j, metrics in rows
         ]
 
@@ -318,7 +285,7 @@ class Trace:
         if nameless is not None:
             raise SmaragdineError(
                 f"the trace {self.path} is damaged: footprint.parquet has operation {nameless}, ops.parquet does not",
-                _RECOVER,
+                RECOVER,
                 exit_code=2,
             )
         return tuple(FootprintRow(*row) for row in rows)
@@ -348,6 +315,5 @@ class Trace:
         )
 
 
-def _literal(path: Path) -> str:
-    """The path as DuckDB takes it, with nothing in it read as a pattern."""
-    return "".join(f"[{character}]" if character in "*?[" else character for character in str(path))
+def _known(values: dict[str, float | None] | None) -> dict[str, float]:
+    return {name: value for name, value in (values or {}).items() if value is not None}

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Literal
 
-from smaragdine.errors import SmaragdineError
+from smaragdine.errors import UsageError
 
 COST = 0.01
 # The first step compiles, the second still warms caches up.
@@ -35,11 +35,11 @@ class Windows:
     ) -> None:
         for name, value in (("window", window), ("every", every)):
             if value != "auto" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-                raise SmaragdineError(
+                raise UsageError(
                     f"{name}={value!r} is no number of steps", hint=f'choose {name}="auto" or a number from 1'
                 )
         if isinstance(window, int) and isinstance(every, int) and window > every:
-            raise SmaragdineError(
+            raise UsageError(
                 f"windows of {window} steps cannot open every {every} steps", hint="choose every >= window"
             )
         self._window = window

@@ -4,6 +4,7 @@
 //! Reading trusts nothing: every name and index is checked, so what [`read()`] returns is safe to index with.
 
 mod columns;
+mod foreign;
 mod merge;
 mod read;
 mod write;
@@ -145,11 +146,22 @@ fn replace(dir: &Path, name: &str, fill: impl FnOnce(&mut (dyn Write + Send), &P
         let file = file.into_inner().map_err(|problem| Error::io("write", &path)(problem.into_error()))?;
         // Renaming before the content is on the disk could leave an empty file behind a power failure.
         file.sync_all().map_err(Error::io("write", &path))?;
-        fs::rename(&temporary, &path).map_err(Error::io("replace", &path))
+        put(&temporary, &path).map_err(Error::io("replace", &path))
     })();
     if written.is_err() {
         // What is reported is why writing failed; a leftover that cannot be removed adds nothing.
         let _ = fs::remove_file(&temporary);
     }
     written
+}
+
+/// A table that Spark wrote is a folder, which no file is renamed over.
+fn put(temporary: &Path, path: &Path) -> std::io::Result<()> {
+    if !fs::symlink_metadata(path).is_ok_and(|there| there.is_dir()) {
+        return fs::rename(temporary, path);
+    }
+    let aside = temporary.with_extension("aside");
+    fs::rename(path, &aside)?;
+    fs::rename(temporary, path)?;
+    fs::remove_dir_all(aside)
 }

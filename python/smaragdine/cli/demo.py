@@ -73,7 +73,8 @@ def train(output: str, steps: int) -> Path:
     path = callback.finish()
     if path is None:
         raise SmaragdineError(
-            "the demo ran inside another recording, which holds its trace", hint="run it outside `smaragdine run`"
+            "the demo trained without a trace of its own: another recording has it, or none could be started",
+            hint="run it outside `smaragdine run`; the warning above says why a recording could not be started",
         )
     return path
 

@@ -62,7 +62,7 @@ def _write_perfetto(trace: Trace, output: Path, policy: str) -> None:
 
 
 def _write_csv(trace: Trace, output: Path) -> None:
-    from smaragdine.trace import TABLES
+    from smaragdine.tables import TABLES
 
     output.mkdir(parents=True, exist_ok=True)
     for table in TABLES:

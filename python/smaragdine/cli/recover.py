@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smaragdine.errors import SmaragdineError
+from smaragdine.local import PREFIX
+
+if TYPE_CHECKING:
+    from smaragdine.client import Client
+
+_LOG = logging.getLogger("smaragdine")
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -27,6 +34,10 @@ def run(arguments: argparse.Namespace) -> int:
     if metadata.get("state") != "recording":
         print(f"{output} is {metadata.get('state')}: there is nothing to recover")
         return 0
+    if not metadata.get("recording"):
+        raise SmaragdineError(
+            f"the recording of {output} was ended before it began: nothing was measured", hint="remove the directory"
+        )
     if not _fetched(output, metadata):
         from smaragdine.daemon import find_binary
 
@@ -40,7 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _metadata(output: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((output / "trace.json").read_bytes()))
+        text = (output / "trace.json").read_bytes()
+        return dict(json.loads(text)) if text.strip(b"\0") else {"state": "recording"}
     except (OSError, ValueError, TypeError) as error:
         raise SmaragdineError(
             f"{output} holds no recording: {getattr(error, 'strerror', None) or 'its trace.json cannot be read'}",
@@ -65,7 +77,7 @@ def _fetched(output: Path, metadata: dict[str, Any]) -> bool:
         client.describe()
         recording = str(metadata.get("recording"))
         Output(output, output, created=False).receive(client.fetch(recording))
-        client.release(recording)
+        _release(client, recording)
     except SmaragdineError as error:
         if "still runs" in error.message:
             raise SmaragdineError(
@@ -77,11 +89,19 @@ def _fetched(output: Path, metadata: dict[str, Any]) -> bool:
     return True
 
 
+def _release(client: Client, recording: str) -> None:
+    """The trace is here; a private daemon, whose program has gone, may leave before it is told."""
+    try:
+        client.release(recording)
+    except SmaragdineError as error:
+        _LOG.debug("%s", error)
+
+
 def _clean(state_dir: Path, socket: Path, output: Path) -> None:
     """Removes what a private daemon left in temporary space, once its trace is safe; its log is kept."""
     private = state_dir.parent
     log = private / "daemon.log"
-    if private.name.startswith("smaragdine-") and log.is_file():
+    if private.name.startswith(PREFIX) and log.is_file():
         shutil.copyfile(log, output / "daemon.log")
         shutil.rmtree(private, ignore_errors=True)
         try:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from types import FrameType
 
 from smaragdine.cli.labels import parse_label
 from smaragdine.errors import SmaragdineError
 
+_LOG = logging.getLogger("smaragdine")
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _USAGE, _NOT_EXECUTABLE, _NOT_FOUND = 2, 126, 127
 
@@ -48,7 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
             f"cannot run {command[0]}: " + ("it is no executable" if found else "there is no such command"),
             exit_code=_NOT_EXECUTABLE if found else _NOT_FOUND,
         )
-    from smaragdine.recording import JOIN, Recording
+    from smaragdine.beginning import JOIN
+    from smaragdine.recording import Recording
 
     signals = _Signals()
     recording = Recording.start(
@@ -59,15 +63,26 @@ def run(arguments: argparse.Namespace) -> int:
         require_measured=arguments.require_measured,
     )
     try:
-        code = signals.supervise(command, {**os.environ, JOIN: f"{recording.socket}|{recording.id}"})
+        environment = {name: value for name, value in os.environ.items() if name != JOIN}
+        if recording.state == "recording":
+            environment[JOIN] = f"{recording.socket}|{recording.id}"
+        code = signals.supervise(command, environment)
     finally:
         recording.finish()
     if recording.path is not None and recording.state == "complete":
+        _tell(recording.path)
+    return code
+
+
+def _tell(trace: Path) -> None:
+    """What the command came to, where that can be told: what goes wrong here must not change its exit code."""
+    try:
         from smaragdine.cli import result
 
-        for line in result.brief(recording.path):
+        for line in result.brief(trace):
             print(f"smaragdine: {line}", file=sys.stderr)
-    return code
+    except Exception as error:  # noqa: BLE001
+        _LOG.warning("the trace is in %s (%s: %s)", trace, type(error).__name__, error)
 
 
 class _Signals:

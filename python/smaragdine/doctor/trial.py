@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
 import statistics
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from typing import Any
 
 from smaragdine.client import Client, StartOptions
 from smaragdine.errors import SmaragdineError
+from smaragdine.local import private_directory
 from smaragdine.output import Output
 
 # Two differences of microjoules that differ by one may be one difference, rounded.
@@ -46,28 +47,34 @@ class Trial:
 
 def trial(client: Client, seconds: float) -> Trial:
     """Records for so long with the daemon that `client` is connected to."""
-    with tempfile.TemporaryDirectory(prefix="smaragdine-doctor-") as directory:
-        try:
-            recording = client.start(StartOptions(name="doctor", keep_all=True)).recording
-            time.sleep(seconds)
-            client.stop(recording)
-            output = Output.claim(Path(directory) / "trial")
-            output.receive(client.fetch(recording))
-            client.release(recording)
-        except (SmaragdineError, OSError) as error:
-            return Trial(seconds, problem=str(error))
+    directory = None
+    try:
+        directory = private_directory()
+        recording = client.start(StartOptions(name="doctor", keep_all=True)).recording
+        time.sleep(seconds)
+        client.stop(recording)
+        output = Output.claim(directory / "trial")
+        output.receive(client.fetch(recording))
+        client.release(recording)
         return _read(output.path, seconds)
+    except (SmaragdineError, OSError) as error:
+        return Trial(seconds, problem=str(error))
+    finally:
+        if directory:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def _read(path: Path, seconds: float) -> Trial:
     import duckdb
+
+    from smaragdine.tables import literal
 
     told = json.loads((path / "trace.json").read_text())
     readings: dict[str, list[tuple[int, float]]] = {}
     table = path / "readings.parquet"
     if table.is_file():
         query = "select domain, end_ns - start_ns, energy_j from read_parquet(?) order by start_ns"
-        for domain, length_ns, energy_j in duckdb.execute(query, [str(table)]).fetchall():
+        for domain, length_ns, energy_j in duckdb.execute(query, [literal(table)]).fetchall():
             readings.setdefault(domain, []).append((length_ns, energy_j))
     return Trial(
         seconds,

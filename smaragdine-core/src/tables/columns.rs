@@ -7,13 +7,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::path::Path;
 use std::sync::Once;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{ArrowPrimitiveType, Float64Type};
 use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, RecordBatch, StringArray};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use rustc_hash::FxHashMap;
 
+use super::foreign::{self, Number};
 use crate::error::{Error, Result};
 use crate::trace::{Op, State};
 
@@ -30,8 +29,8 @@ pub(super) fn each_batch(
     rows: &mut dyn FnMut(&Columns) -> Checked<()>,
 ) -> Result<()> {
     let damaged = |problem: String| Error::DamagedTrace { path: path.to_owned(), problem };
-    let file = match File::open(path) {
-        Ok(file) => file,
+    let files = match parts(path) {
+        Ok(files) => files,
         Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => {
             return Err(damaged(match state {
                 State::Recording => "it is not there: the trace is being recorded, or its recording was cut".into(),
@@ -40,9 +39,33 @@ pub(super) fn each_batch(
         }
         Err(problem) => return Err(Error::io("read", path)(problem)),
     };
-    quietly(|| decode(file, names, rows))
-        .unwrap_or_else(|| Err("its bytes contradict each other".into()))
-        .map_err(damaged)
+    for file in files {
+        quietly(|| decode(file, names, rows))
+            .unwrap_or_else(|| Err("its bytes contradict each other".into()))
+            .map_err(damaged)?;
+    }
+    Ok(())
+}
+
+/// The files of a table, which Spark writes as a folder of several, numbered by their names.
+fn parts(path: &Path) -> std::io::Result<Vec<File>> {
+    let mut parts = vec![path.to_owned()];
+    if path.is_dir() {
+        let entries = std::fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path()));
+        parts = entries.collect::<std::io::Result<Vec<_>>>()?;
+        parts.retain(|part| is_part(part));
+        parts.sort();
+        if parts.is_empty() {
+            return Err(std::io::ErrorKind::NotFound.into());
+        }
+    }
+    parts.iter().map(File::open).collect()
+}
+
+/// Beside the parts stand checksums (`.part-….crc`) and marks (`_SUCCESS`).
+fn is_part(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    name.ends_with(b".parquet") && !name.starts_with(b".") && !name.starts_with(b"_")
 }
 
 thread_local! {
@@ -97,59 +120,52 @@ impl Columns {
         self.0.num_rows()
     }
 
-    pub(super) fn column(&self, name: &str) -> Checked<&ArrayRef> {
-        self.0.column_by_name(name).ok_or_else(|| format!("it has no column `{name}`"))
+    /// A column of numbers that may hold nulls.
+    pub(super) fn primitives<T: Number>(&self, name: &str) -> Checked<PrimitiveArray<T>> {
+        self.read(name, foreign::numbers::<T>)
     }
 
-    /// A column that may hold nulls.
-    pub(super) fn primitives<T: ArrowPrimitiveType>(&self, name: &str) -> Checked<&PrimitiveArray<T>> {
-        let column = self.column(name)?;
-        column
-            .as_primitive_opt::<T>()
-            .ok_or_else(|| format!("column `{name}` is {}, not {}", column.data_type(), T::DATA_TYPE))
-    }
-
-    /// A column that must not.
-    pub(super) fn required<T: ArrowPrimitiveType>(&self, name: &str) -> Checked<&PrimitiveArray<T>> {
-        full(self.primitives::<T>(name)?, name)
+    /// A column of numbers that must not.
+    pub(super) fn required<T: Number>(&self, name: &str) -> Checked<PrimitiveArray<T>> {
+        full(self.primitives(name)?, name)
     }
 
     /// A column of strings that may hold nulls.
-    pub(super) fn texts(&self, name: &str) -> Checked<&StringArray> {
-        let column = self.column(name)?;
-        column.as_string_opt::<i32>().ok_or_else(|| format!("column `{name}` is {}, not strings", column.data_type()))
+    pub(super) fn texts(&self, name: &str) -> Checked<StringArray> {
+        self.read(name, foreign::strings)
     }
 
-    pub(super) fn strings(&self, name: &str) -> Checked<&StringArray> {
+    pub(super) fn strings(&self, name: &str) -> Checked<StringArray> {
         full(self.texts(name)?, name)
     }
 
-    pub(super) fn booleans(&self, name: &str) -> Checked<&BooleanArray> {
-        let column = self.column(name)?;
-        let booleans = column.as_boolean_opt();
-        full(booleans.ok_or_else(|| format!("column `{name}` is {}, not boolean", column.data_type()))?, name)
+    pub(super) fn booleans(&self, name: &str) -> Checked<BooleanArray> {
+        full(self.read(name, foreign::booleans)?, name)
+    }
+
+    /// By row.
+    pub(super) fn string_lists(&self, name: &str) -> Checked<Vec<StringArray>> {
+        self.read(name, foreign::string_lists)
+    }
+
+    /// By row.
+    pub(super) fn maps(&self, name: &str) -> Checked<Vec<BTreeMap<String, f64>>> {
+        self.read(name, foreign::maps)
+    }
+
+    fn read<T>(&self, name: &str, read: impl FnOnce(&ArrayRef) -> Checked<T>) -> Checked<T> {
+        let column = self.0.column_by_name(name).ok_or_else(|| format!("it has no column `{name}`"))?;
+        read(column).map_err(|problem| format!("column `{name}` {problem}"))
     }
 }
 
-fn full<'a, A: Array>(column: &'a A, name: &str) -> Checked<&'a A> {
+fn full<A: Array>(column: A, name: &str) -> Checked<A> {
     if column.null_count() == 0 { Ok(column) } else { Err(format!("column `{name}` has nulls")) }
 }
 
-pub(super) fn value<T: ArrowPrimitiveType>(column: &PrimitiveArray<T>, row: usize) -> Option<T::Native> {
-    column.is_valid(row).then(|| column.value(row))
-}
-
-/// One row of a map column; a null is an empty map. `None`: the column is something else.
-pub(super) fn map(column: &ArrayRef, row: usize) -> Option<BTreeMap<String, f64>> {
-    let maps = column.as_map_opt()?;
-    if maps.is_null(row) {
-        return Some(BTreeMap::new());
-    }
-    let entries = maps.value(row);
-    let keys = entries.column(0).as_string_opt::<i32>()?;
-    let values = entries.column(1).as_primitive_opt::<Float64Type>()?;
-    let entries = keys.iter().zip(values.iter());
-    Some(entries.filter_map(|(key, value)| Some((key?.to_owned(), value?))).collect())
+/// `None` where it is not known.
+pub(super) fn value<T: Number>(column: &PrimitiveArray<T>, row: usize) -> Option<T::Native> {
+    column.is_valid(row).then(|| column.value(row)).filter(|value| T::is_known(*value))
 }
 
 /// Where each name stands in a list of them.

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type, UInt32Type, UInt64Type};
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, StringArray};
 use rustc_hash::FxHashMap;
 
-use super::columns::{Checked, Columns, each_batch, index, known_op, map, named, parsed, value};
-use crate::error::Result;
+use super::columns::{Checked, Columns, each_batch, index, known_op, named, parsed, value};
+use crate::error::{Error, Result};
 use crate::trace::{
     Basis, Entry, Event, Flag, Flags, FootprintDomainRow, FootprintRow, Kind, LedgerRow, Op, Phase, Policy, Reading,
     Step, Trace,
@@ -20,9 +19,9 @@ pub(super) fn tables(dir: &Path, trace: &mut Trace) -> Result<()> {
     let rows = |file: &str, columns: &[&str], row: &mut dyn FnMut(&Columns) -> Checked<()>| {
         each_batch(&dir.join(file), state, columns, row)
     };
-    rows("ops.parquet", &["op", "qtn", "layer", "type", "phase", "raw_name", "flops", "fused"], &mut |batch| {
-        ops(batch, trace)
-    })?;
+    let mut numbered = Vec::new();
+    rows("ops.parquet", &OPS, &mut |batch| ops(batch, &mut numbered))?;
+    trace.ops = in_order(numbered).map_err(|problem| Error::DamagedTrace { path: dir.join("ops.parquet"), problem })?;
     rows("edges.parquet", &["from_op", "to_op"], &mut |batch| edges(batch, trace))?;
     let domains = index(trace.metadata.domains.iter().map(|domain| domain.name.clone()));
     rows("readings.parquet", &READINGS, &mut |batch| readings(batch, trace, &domains))?;
@@ -49,6 +48,7 @@ const READINGS: [&str; 11] = [
     "idle_share",
     "flags",
 ];
+const OPS: [&str; 8] = ["op", "qtn", "layer", "type", "phase", "raw_name", "flops", "fused"];
 const EVENTS: [&str; 8] = ["op", "device", "lane", "kind", "start_ns", "end_ns", "step", "correlation"];
 const STEPS: [&str; 8] = ["step", "epoch", "start_ns", "end_ns", "traced", "samples", "energy_j", "metrics"];
 const FOOTPRINT: [&str; 10] =
@@ -63,9 +63,8 @@ fn readings(batch: &Columns, trace: &mut Trace, domains: &FxHashMap<String, u16>
     let app = batch.primitives::<Float64Type>("app_share")?;
     let daemon = batch.primitives::<Float64Type>("daemon_share")?;
     let idle = batch.primitives::<Float64Type>("idle_share")?;
-    let flags = batch.column("flags")?;
-    let flags = flags.as_list_opt::<i32>().ok_or("column `flags` is not a list")?;
-    for row in 0..batch.rows() {
+    let flags = batch.string_lists("flags")?;
+    for (row, flags) in flags.iter().enumerate() {
         let energy_j = energy.value(row);
         if !energy_j.is_finite() {
             return Err(format!("an energy is {energy_j}"));
@@ -74,25 +73,20 @@ fn readings(batch: &Columns, trace: &mut Trace, domains: &FxHashMap<String, u16>
             domain: named(domains, domain.value(row), "domain")?,
             start_ns: start.value(row),
             end_ns: end.value(row),
-            edge_uncertainty_ns: value(uncertainty, row),
+            edge_uncertainty_ns: value(&uncertainty, row),
             read_start_ns: read_start.value(row),
             read_end_ns: read_end.value(row),
             energy_j,
-            app_share: value(app, row),
-            daemon_share: value(daemon, row),
-            idle_share: value(idle, row),
-            flags: if flags.is_null(row) {
-                Flags::NONE
-            } else {
-                parse_flags(&flags.value(row), &mut trace.metadata.warnings)?
-            },
+            app_share: value(&app, row),
+            daemon_share: value(&daemon, row),
+            idle_share: value(&idle, row),
+            flags: parse_flags(flags, &mut trace.metadata.warnings),
         });
     }
     Ok(())
 }
 
-fn parse_flags(list: &ArrayRef, warnings: &mut Vec<String>) -> Checked<Flags> {
-    let list = list.as_string_opt::<i32>().ok_or("column `flags` is not a list of strings")?;
+fn parse_flags(list: &StringArray, warnings: &mut Vec<String>) -> Flags {
     let mut flags = Flags::NONE;
     for name in list.iter().flatten() {
         if let Some(flag) = Flag::parse(name) {
@@ -105,7 +99,7 @@ fn parse_flags(list: &ArrayRef, warnings: &mut Vec<String>) -> Checked<Flags> {
             }
         }
     }
-    Ok(flags)
+    flags
 }
 
 fn events(batch: &Columns, trace: &mut Trace, devices: &FxHashMap<String, u16>) -> Checked<()> {
@@ -122,33 +116,40 @@ fn events(batch: &Columns, trace: &mut Trace, devices: &FxHashMap<String, u16>) 
             kind: parsed(kind.value(row), "kind", Kind::parse)?,
             start_ns: start.value(row),
             end_ns: end.value(row),
-            step: value(step, row),
-            correlation: value(correlation, row),
+            step: value(&step, row),
+            correlation: value(&correlation, row),
         });
     }
     Ok(())
 }
 
-fn ops(batch: &Columns, trace: &mut Trace) -> Checked<()> {
+fn ops(batch: &Columns, numbered: &mut Vec<(u32, Op)>) -> Checked<()> {
     let number = batch.required::<UInt32Type>("op")?;
     let (qtn, layer, kind) = (batch.strings("qtn")?, batch.strings("layer")?, batch.strings("type")?);
     let (phase, raw_name) = (batch.strings("phase")?, batch.strings("raw_name")?);
     let (flops, fused) = (batch.primitives::<Float64Type>("flops")?, batch.texts("fused")?);
     for row in 0..batch.rows() {
-        if number.value(row) as usize != trace.ops.len() {
-            return Err(format!("operation {} stands in row {}", number.value(row), trace.ops.len()));
-        }
-        trace.ops.push(Op {
+        let op = Op {
             qtn: qtn.value(row).to_owned(),
             layer: layer.value(row).to_owned(),
             kind: kind.value(row).to_owned(),
             phase: parsed(phase.value(row), "phase", Phase::parse)?,
             raw_name: raw_name.value(row).to_owned(),
-            flops: value(flops, row),
+            flops: value(&flops, row),
             fused: if fused.is_valid(row) { fused.value(row).to_owned() } else { String::new() },
-        });
+        };
+        numbered.push((number.value(row), op));
     }
     Ok(())
+}
+
+/// Operations by their numbers: whoever rewrote the table may have kept no order.
+fn in_order(mut numbered: Vec<(u32, Op)>) -> Checked<Vec<Op>> {
+    numbered.sort_by_key(|(number, _)| *number);
+    match numbered.iter().enumerate().find(|(row, (number, _))| *number as usize != *row) {
+        Some((row, (number, _))) => Err(format!("its operations are not numbered one by one: {number} comes as {row}")),
+        None => Ok(numbered.into_iter().map(|(_, op)| op).collect()),
+    }
 }
 
 fn edges(batch: &Columns, trace: &mut Trace) -> Checked<()> {
@@ -164,17 +165,17 @@ fn steps(batch: &Columns, trace: &mut Trace) -> Checked<()> {
     let (start, end) = (batch.required::<Int64Type>("start_ns")?, batch.required::<Int64Type>("end_ns")?);
     let samples = batch.primitives::<Int64Type>("samples")?;
     let traced = batch.booleans("traced")?;
-    let (energy, metrics) = (batch.column("energy_j")?, batch.column("metrics")?);
-    for row in 0..batch.rows() {
+    let (energy, metrics) = (batch.maps("energy_j")?, batch.maps("metrics")?);
+    for (row, (energy_j, metrics)) in energy.into_iter().zip(metrics).enumerate() {
         trace.steps.push(Step {
             step: step.value(row),
             epoch: epoch.value(row),
             start_ns: start.value(row),
             end_ns: end.value(row),
             traced: traced.value(row),
-            samples: value(samples, row).and_then(|samples| u64::try_from(samples).ok()),
-            energy_j: map(energy, row).ok_or("column `energy_j` is not a map of doubles")?,
-            metrics: map(metrics, row).ok_or("column `metrics` is not a map of doubles")?,
+            samples: value(&samples, row).and_then(|samples| u64::try_from(samples).ok()),
+            energy_j,
+            metrics,
         });
     }
     Ok(())
@@ -198,10 +199,10 @@ fn footprint(batch: &Columns, trace: &mut Trace) -> Checked<()> {
                 [Basis::Measured, Basis::Modelled].into_iter().find(|basis| super::write::basis(*basis) == name)
             })?,
             energy_j: energy.value(row),
-            energy_low_j: value(low, row),
-            energy_high_j: value(high, row),
+            energy_low_j: value(&low, row),
+            energy_high_j: value(&high, row),
             time_s: time.value(row),
-            power_w: value(power, row),
+            power_w: value(&power, row),
             count: u64::try_from(count.value(row)).map_err(|_| "a count is negative")?,
         });
     }
