@@ -17,6 +17,10 @@ pub mod clock;
 pub mod config;
 pub mod host;
 
+mod cpuinfo;
+mod mounts;
+pub mod topology;
+
 pub mod counter;
 pub mod sampler;
 pub mod shares;

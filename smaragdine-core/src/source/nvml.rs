@@ -80,10 +80,7 @@ impl Nvml {
                 Ok((meter(register, &name), parts))
             }) {
                 Ok((meter, (memory, module))) => {
-                    let because = (!visible).then(|| match &environment.visible_devices {
-                        Some(list) => format!("the application does not see this GPU: CUDA_VISIBLE_DEVICES={list}"),
-                        None => "the application does not see this GPU".to_owned(),
-                    });
+                    let because = (!visible).then(|| environment.hides(&gpu));
                     nvml.meters.push(meter);
                     let whole = module.as_ref().map(|module| module.name().to_owned());
                     nvml.domains.push(domain(&name, number, whole, because));

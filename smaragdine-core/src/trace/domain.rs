@@ -31,9 +31,12 @@ pub struct Domain {
     pub static_w: Option<f64>,
     /// The register wraps to 0 after this many microjoules.
     pub range_uj: Option<u64>,
-    /// Whose shares apply: `socket:0`, `gpu:0`.
+    /// Whose shares apply: `socket:0` by the kernel's id, `gpu:0`, or [`UNKNOWN_SOCKET`].
     pub scope: String,
 }
+
+/// The scope of what meters CPUs without its being known which: its share is unknown.
+pub const UNKNOWN_SOCKET: &str = "socket:?";
 
 impl Domain {
     /// A register that is measured and counted, and of which nothing else is known.
