@@ -59,7 +59,8 @@ mod tests {
 
     #[test]
     fn each_processor_has_the_physical_id_that_follows_it() {
-        let text = "processor : 0\nmodel name : A CPU: fast\nphysical id : 3\n\nprocessor : 1\n\nprocessor : 2\nphysical id : 1\n";
+        let text = "processor : 0\nmodel name : A CPU: fast\nphysical id : 3\n\nprocessor : 1\n\n\
+                    processor : 2\nphysical id : 1\n";
         let read = Cpuinfo::parse(text);
         assert_eq!(read.cpus, [(0, Some(3)), (1, None), (2, Some(1))]);
         assert_eq!(read.model.as_deref(), Some("A CPU: fast"));

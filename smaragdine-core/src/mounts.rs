@@ -1,7 +1,8 @@
 //! What is mounted over single files of `/proc`.
 //!
 //! A container may be given a `/proc/stat` of its own, which shows its own CPU time and nothing of its neighbours':
-//! lxcfs lays such files over the kernel's, one mount a file. A whole `/proc` that is mounted elsewhere is the kernel's.
+//! lxcfs lays such files over the kernel's, one mount a file. A whole `/proc` that is mounted elsewhere is the kernel's
+//! own.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};

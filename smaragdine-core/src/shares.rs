@@ -179,7 +179,7 @@ impl Looks {
         }
         self.note(format!(
             "{own}: it may show this container's CPU time alone, so which share of the machine's energy is the \
-             application's is unknown; run the daemon on the host, or mount the host's /proc and name it with --proc-root"
+             application's is unknown; run the daemon on the host, or mount the host's /proc and name it by --proc-root"
         ));
         None
     }

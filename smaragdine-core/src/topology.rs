@@ -1,8 +1,8 @@
 //! Which CPU is in which socket.
 //!
 //! The kernel's topology tells (`/sys/devices/system/cpu/cpuN/topology`), on Arm as on x86; `/proc/cpuinfo` only where
-//! there is none. Where neither does, sockets are unknown: one socket is nothing to assume, for two registers would then
-//! be shared by the CPU time of both.
+//! there is none. Where neither does, sockets are unknown: one socket is nothing to assume, for two registers would
+//! then be shared by the CPU time of both.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

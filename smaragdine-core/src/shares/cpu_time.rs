@@ -183,8 +183,8 @@ struct Tracked {
 impl Tracked {
     /// Adds `ticks` to the sockets where its threads used them. `look` walks the threads even so, for a baseline.
     ///
-    /// A thread's time goes to the CPU where it last ran; a waited-for child's to where its parent's goes. Time on a CPU
-    /// whose socket is not known leaves not a number on every socket.
+    /// A thread's time goes to the CPU where it last ran; a waited-for child's to where its parent's goes. Time on a
+    /// CPU whose socket is not known leaves not a number on every socket.
     fn distribute(&mut self, ticks: u64, directory: &Path, topology: &Topology, look: bool, sockets: &mut [f64]) {
         if let [one] = sockets {
             *one += ticks as f64;

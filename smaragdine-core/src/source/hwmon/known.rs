@@ -1,7 +1,7 @@
 //! Which driver's which meter measures what.
 //!
-//! Nothing in a machine tells: these are what the kernel's documentation and the drivers say. docs/sources.md goes through
-//! them, those included that are kept without being counted.
+//! Nothing in a machine tells: these are what the kernel's documentation and the drivers say. docs/sources.md goes
+//! through them, those included that are kept without being counted.
 
 use Meaning::{Core, Graphics, Module, Part, Shown, Socket};
 use Number::{Index, Node, Order};
