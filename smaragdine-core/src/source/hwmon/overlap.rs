@@ -14,6 +14,7 @@ impl Hwmon {
                 stop(domain, "another driver meters the same sockets");
             }
         }
+        self.stop_repeated();
         // Where the Grace is metered apart, so is its GPU, by NVML; the module is both once more.
         if self.sockets().next().is_some() {
             self.stop_modules("the Grace and its GPU are metered apart");
@@ -26,6 +27,20 @@ impl Hwmon {
                 stop(domain, &format!("{holder} holds its energy"));
             }
             domain.parent = holder;
+        }
+    }
+
+    /// Stops counting what bears the number of another of its kind, as powercap does.
+    fn stop_repeated(&mut self) {
+        for place in 1..self.domains.len() {
+            let Some(known @ Known { number: Some(_), .. }) = self.found[place].0.filter(Known::counts) else {
+                continue;
+            };
+            let first = (0..place).find(|first| self.found[*first].0 == Some(known) && self.domains[*first].counted);
+            if let Some(first) = first.filter(|_| self.domains[place].counted) {
+                let because = format!("repeats {}", self.domains[first].name);
+                stop(&mut self.domains[place], &because);
+            }
         }
     }
 

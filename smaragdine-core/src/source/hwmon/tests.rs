@@ -178,6 +178,15 @@ fn a_superchip_is_counted_once() {
 }
 
 #[test]
+fn of_two_meters_with_one_number_the_first_is_counted() {
+    let labels = ["Grace Power Socket 0", "Grace Power Socket 1", "Grace Power Socket 0"];
+    let hwmon = open(&chips("power_meter", "power1", &labels));
+    let first = "hwmon-power_meter-grace-power-socket-0";
+    assert_eq!(counted(&hwmon), [first, "hwmon-power_meter-grace-power-socket-1"]);
+    assert_eq!(because(&hwmon, &format!("{first}-2")), format!("repeats {first}"));
+}
+
+#[test]
 fn meters_are_found_and_counted_wherever_the_driver_keeps_its_files() {
     let root = tree(&[
         ("hwmon0/name", "power_meter"),
