@@ -55,9 +55,9 @@ def serving(
     """A daemon over fakes, which recordings of this process use until the block ends; the tree may come later."""
     socket = directory / "s"
     command = [str(find_binary()), "serve", "--socket", str(socket), "--state-dir", str(directory / "state")]
-    command += ["--powercap-root", str(powercap), "--hwmon-root", "/nonexistent", *options]
-    if "--nvml-library" not in options:
-        command += ["--nvml-library", "/nonexistent"]
+    command += ["--powercap-root", str(powercap), *options]
+    for option in ("--hwmon-root", "--nvml-library"):
+        command += [] if option in options else [option, "/nonexistent"]
     with subprocess.Popen(command, preexec_fn=_drop_privileges if unprivileged else None) as process:
         try:
             deadline = time.monotonic() + 30

@@ -104,6 +104,50 @@ CASES = {
         ),
         replace(DESK, gpus=1, profiling_restricted=True),
     ),
+    "nothing-counted": Examination(
+        described(
+            ABSENT,
+            Source(
+                "nvml",
+                True,
+                None,
+                None,
+                (
+                    domain(
+                        "gpu-0",
+                        "GPU:0",
+                        "nvml",
+                        counted=False,
+                        not_counted_because="the application does not see this GPU: CUDA_VISIBLE_DEVICES=-1",
+                    ),
+                ),
+            ),
+            NO_HWMON,
+            MODEL,
+        ),
+        None,
+        None,
+        replace(
+            MODELLED,
+            rates=(Rate("gpu-0", 100, 10_000_000, 1000, 61.5), *MODELLED.rates),
+            sources=({"name": "nvml", "ticks": 100}, *MODELLED.sources),
+        ),
+        DESK,
+    ),
+    "shares-unknown": Examination(
+        described(SERVER, NO_NVML, NO_HWMON, MODEL),
+        None,
+        None,
+        replace(
+            WELL,
+            warnings=(
+                "/proc/stat is a mount of its own (fuse.lxcfs), as a container's: it may show this container's CPU "
+                "time alone, so which share of the machine's energy is the application's is unknown",
+                "the share of package-1 is unknown: no CPU is known to be in the socket that it meters",
+            ),
+        ),
+        replace(DESK, container=True),
+    ),
     "hidden-processes": Examination(
         described(SERVER, NO_NVML, NO_HWMON, MODEL),
         "/run/smaragdine/smaragdine.sock",

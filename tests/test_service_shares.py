@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,80 @@ def test_a_program_that_hidepid_hides_from_the_daemon_has_an_unknown_share(tmp_p
     assert any("is not visible to the daemon" in warning for warning in trace.metadata["warnings"])
     assert trace.energy_error(tree) <= 0.001
     assert trace.ledger_error() <= 1e-9
+
+
+def laid_over(directory: Path) -> Path:
+    """A /proc/stat as a container's: its own time, which stands here, and nothing of its neighbours'."""
+    stat = directory / "stat"
+    stat.write_text("".join(f"cpu{cpu} 100 0 0 1000 0 0 0 0 0 0\n" for cpu in range(os.cpu_count() or 1)))
+    return stat
+
+
+@needs_root
+def test_a_proc_stat_that_is_a_mount_of_its_own_leaves_the_share_unknown_and_says_so(
+    tmp_path: Path, tree: Tree
+) -> None:
+    mount = f'mount --bind "{laid_over(tmp_path)}" /proc/stat && exec "$@"'
+    container = ("unshare", "--mount", "sh", "-c", mount, "sh")
+    with served(tmp_path, tree.root, before=container) as daemon, Other(daemon.socket) as client:
+        recording = client.ask("start", keep_all=True)["recording"]
+        client.ask("work", seconds=1)
+        client.ask("stop", recording=recording)
+        trace = fetched(client, recording, tmp_path / "out")
+    assert unknown(trace)
+    assert any("/proc/stat is a mount of its own" in warning for warning in trace.metadata["warnings"])
+    (all_gap,) = trace.sql("select bool_and(energy_j = 0 or entry = 'gap') from {ledger}")
+    assert all_gap == (True,)
+    assert trace.ledger_error() <= 1e-9
+
+
+@needs_root
+def test_a_mount_over_proc_stat_is_noticed_while_it_lasts(tmp_path: Path, tree: Tree) -> None:
+    stat = laid_over(tmp_path)
+    own = ("unshare", "--mount")
+    with served(tmp_path, tree.root, before=own) as daemon, Other(daemon.socket) as client:
+        inside = ["nsenter", "--mount", f"--target={daemon.process.pid}"]
+        recording = client.ask("start", keep_all=True)["recording"]
+        worked = [client.ask("work", seconds=1)]
+        subprocess.run([*inside, "mount", "--bind", str(stat), "/proc/stat"], check=True)
+        worked += [client.ask("work", seconds=1)]
+        subprocess.run([*inside, "umount", "/proc/stat"], check=True)
+        worked += [client.ask("work", seconds=1)]
+        client.ask("stop", recording=recording)
+        trace = fetched(client, recording, tmp_path / "out")
+    margin_ns = 450_000_000
+    stretches = [(one["from_ns"] + margin_ns, one["to_ns"] - margin_ns) for one in worked]
+    known = []
+    for from_ns, to_ns in stretches:
+        offset_ns = trace.metadata["realtime_offset_ns"]
+        ((some, rows),) = trace.sql(
+            "select count(app_share), count(*) from {readings} where domain = 'package-0'"
+            f" and start_ns >= {from_ns + offset_ns} and end_ns <= {to_ns + offset_ns}"
+        )
+        assert rows > 0
+        known.append(some == rows if some else False)
+    assert known == [True, False, True]
+    assert any("/proc/stat is a mount of its own" in warning for warning in trace.metadata["warnings"])
+
+
+@needs_root
+def test_modelled_power_of_a_container_s_own_time_is_shared_and_told(tmp_path: Path) -> None:
+    """What is modelled from that file is of what it shows."""
+    stat = tmp_path / "stat"
+    stat.write_bytes(Path("/proc/stat").read_bytes())
+    mount = f'mount --bind "{stat}" /proc/stat && exec "$@"'
+    container = ("unshare", "--mount", "sh", "-c", mount, "sh")
+    with served(tmp_path, None, before=container) as daemon, Other(daemon.socket) as client:
+        recording = client.ask("start", keep_all=True)["recording"]
+        for _ in range(20):
+            client.ask("work", seconds=0.1)
+            now = Path("/proc/stat").read_text()
+            with stat.open("r+") as file:
+                file.write(now)
+                file.truncate()
+        client.ask("stop", recording=recording)
+        trace = fetched(client, recording, tmp_path / "out")
+    assert {domain["basis"] for domain in trace.metadata["domains"]} == {"modelled"}
+    ((known, rows),) = trace.sql("select count(app_share), count(*) from {readings}")
+    assert known > rows / 2
+    assert any("power is modelled from the CPU time that it shows" in one for one in trace.metadata["warnings"])

@@ -25,6 +25,8 @@ class Coverage:
     layered_share: float | None
     """Share of operation time that has a layer; None where there are no operations."""
     modelled: bool
+    notice: str | None = None
+    """What every view opens with; None where something measured is counted."""
     refused: tuple[tuple[str, str], ...] = ()
     """Domains whose energy could not be deconvolved, each with the reason; equal share has split it instead."""
 

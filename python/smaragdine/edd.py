@@ -75,6 +75,8 @@ class EDD:
     """Between children; empty where the trace has no graph."""
     left_out_j: float = 0.0
     """Of the whole program: joules of the other basis, which this diagram does not show."""
+    notice: str | None = None
+    """What every view of a modelled diagram opens with."""
 
     @classmethod
     def of(
@@ -111,7 +113,9 @@ class EDD:
             nothing_measured = not bases and all(footprint.modelled for footprint in chosen)
             basis = MODELLED if bases == {MODELLED} or nothing_measured else MEASURED
         n = len(chosen)
-        builder = _Builder(cls(name, "", basis, runs=n), grouped=phase is None)
+        notices = [footprint.notice for footprint in footprints if footprint.notice and basis == MODELLED]
+        root = cls(name, "", basis, runs=n, notice=next(iter(notices), None))
+        builder = _Builder(root, grouped=phase is None)
         for run, footprint in enumerate(chosen):
             for row in footprint.rows:
                 if row.basis == basis:
@@ -206,7 +210,7 @@ class _Builder:
             if key not in inside:
                 name, is_tensor, _ = key
                 path = row.qtn if is_tensor else f"{box.path}/{name}".lstrip("/")
-                inside[key] = EDD(name, path, self.root.basis, is_tensor, runs=self.root.runs)
+                inside[key] = EDD(name, path, self.root.basis, is_tensor, runs=self.root.runs, notice=self.root.notice)
                 self.below[inside[key]], self.run_j[inside[key]] = {}, {}
             box = inside[key]
             self._count(box, row, run)

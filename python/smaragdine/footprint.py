@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from smaragdine.coverage import Coverage
-from smaragdine.energy import MEASURED, MODELLED, Energy
+from smaragdine.energy import MEASURED, MODELLED, MODELLED_NOTICE, Energy
 from smaragdine.errors import SmaragdineError
 from smaragdine.frame import dataframe
 
@@ -106,6 +106,11 @@ class Footprint:
     def modelled(self) -> bool:
         """No row rests on a sensor."""
         return self.coverage.modelled or (bool(self.rows) and all(row.basis == MODELLED for row in self.rows))
+
+    @property
+    def notice(self) -> str | None:
+        """What every view of it opens with; None where a row rests on a sensor."""
+        return self.coverage.notice or (MODELLED_NOTICE if self.modelled else None)
 
     @property
     def footprints(self) -> tuple[Footprint, ...]:

@@ -22,7 +22,7 @@ MEANINGS = {
     "daemon": "smaragdine's own daemon",
     "other": "other processes",
     "idle": "nothing was active",
-    "gap": "missed, failed or ambiguous readings",
+    "gap": "missed, failed or ambiguous readings, and those of which no share is known",
 }
 
 
@@ -41,6 +41,8 @@ class Ledger:
 
     policy: str
     rows: tuple[LedgerRow, ...]
+    notice: str | None = None
+    """What every view of it opens with; None where something measured is counted."""
 
     def __iter__(self) -> Iterator[LedgerRow]:
         return iter(self.rows)

@@ -32,9 +32,8 @@ def of_trace(trace: Trace) -> str:
 
 
 def of_runs(runs: Runs) -> str:
-    notice = next((trace.notice for trace in runs if trace.notice), None)
     table = Table.of_groups(runs.footprint().top(TOP, "layer"), "layer", len(runs))
-    return _page(f"{len(runs)} runs", notice, ", ".join(trace.name for trace in runs), table.html())
+    return _page(f"{len(runs)} runs", runs.notice, ", ".join(trace.name for trace in runs), table.html())
 
 
 def of_footprint(footprint: Footprint | RunsFootprint) -> str:
@@ -43,18 +42,20 @@ def of_footprint(footprint: Footprint | RunsFootprint) -> str:
     coverage = "; ".join(dict.fromkeys(one.coverage.sentence() for one in footprint.footprints))
     table = Table.of_groups(groups[:TOP], "operation", runs)
     lead = f"{min(TOP, len(groups))} of {len(groups)} operations"
-    return _page("STEF" if footprint.footprints[0].summarized else "TEF", None, coverage, lead, table.html())
+    return _page(
+        "STEF" if footprint.footprints[0].summarized else "TEF", footprint.notice, coverage, lead, table.html()
+    )
 
 
 def of_ledger(ledger: Ledger) -> str:
-    return _page(f"Where every joule went: {ledger.total}", None, Table.of_ledger(ledger).html())
+    return _page(f"Where every joule went: {ledger.total}", ledger.notice, Table.of_ledger(ledger).html())
 
 
 def of_edd(edd: EDD) -> str:
     """The outer levels as a list with bars, for where no figure can be shown."""
     rows = "".join(_rows(edd, edd, 0))
     lead = f"{joules(edd.energy_j)} {edd.basis}" + (f", {edd.phase} pass" if edd.phase else "")
-    return _page(edd.path or edd.name, None, lead, f"<table>{rows}</table>")
+    return _page(edd.path or edd.name, edd.notice, lead, f"<table>{rows}</table>")
 
 
 def _rows(box: EDD, whole: EDD, level: int) -> Iterable[str]:

@@ -38,6 +38,11 @@ class Runs:
 
         return of_runs(self)
 
+    @property
+    def notice(self) -> str | None:
+        """What every view of them opens with: that of the first run that owes one."""
+        return next((trace.notice for trace in self.traces if trace.notice), None)
+
     def footprint(self, policy: str = "equal", *, scope: str = "traced", per: str = "run") -> RunsFootprint:
         return RunsFootprint(tuple(trace.footprint(policy, scope=scope, per=per) for trace in self.traces))
 
@@ -66,6 +71,11 @@ class RunsFootprint:
     @property
     def modelled(self) -> bool:
         return any(footprint.modelled for footprint in self.footprints)
+
+    @property
+    def notice(self) -> str | None:
+        """What every view of them opens with: that of the first run that owes one."""
+        return next((footprint.notice for footprint in self.footprints if footprint.notice), None)
 
     def summary(self, patterns: Mapping[str, str] | None = None) -> Summary:
         """How the names of all runs fold, so that each run folds alike."""

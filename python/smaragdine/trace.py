@@ -12,11 +12,12 @@ import numpy as np
 
 from smaragdine.coverage import NO_LAYER, Coverage
 from smaragdine.edd import EDD, OpName
-from smaragdine.energy import MEASURED, MODELLED_NOTICE, Energy
+from smaragdine.energy import MEASURED, Energy
 from smaragdine.errors import SmaragdineError
 from smaragdine.footprint import Footprint, FootprintRow
 from smaragdine.ledger import ENTRIES, Ledger, LedgerRow
 from smaragdine.metadata import Metadata
+from smaragdine.notice import notice
 from smaragdine.tables import RECOVER, TABLES, attach
 
 if TYPE_CHECKING:
@@ -122,13 +123,13 @@ class Trace:
 
     @property
     def modelled(self) -> bool:
-        """No sensor was readable: power is a model's."""
+        """Nothing that a sensor measured is counted: power is a model's."""
         return self.metadata.modelled
 
     @property
     def notice(self) -> str | None:
-        """What every view of a modelled trace opens with; None for a measured one."""
-        return MODELLED_NOTICE if self.modelled else None
+        """What every view opens with where no sensor's energy is counted; None for a measured trace."""
+        return notice(self.metadata.domains)
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """A DuckDB query over the trace's tables, named as its files: readings, events, ops, edges, steps, …"""
@@ -266,7 +267,7 @@ class Trace:
         order = {domain.name: index for index, domain in enumerate(self.metadata.domains)}
         entries = {entry: index for index, entry in enumerate(ENTRIES)}
         rows.sort(key=lambda row: (order.get(row[0], len(order)), entries.get(row[1], len(entries))))
-        return Ledger(policy, tuple(self._ledger_rows(rows)))
+        return Ledger(policy, tuple(self._ledger_rows(rows)), self.notice)
 
     def _ledger_rows(self, rows: list[tuple[Any, ...]]) -> Iterator[LedgerRow]:
         for name, entry, energy_j in rows:
@@ -303,6 +304,7 @@ class Trace:
             application=ledger.entry("application"),
             layered_share=with_layer_s / time_s if time_s > 0 else None,
             modelled=self.modelled,
+            notice=self.notice,
             refused=self.metadata.refused if ledger.policy == "deconvolved" else (),
         )
 

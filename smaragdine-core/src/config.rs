@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::access::Group;
+use crate::topology;
 use crate::trace::Policy;
 
 #[derive(Debug, Parser)]
@@ -81,6 +82,9 @@ pub struct RootOptions {
     /// Where hardware monitors are.
     #[arg(long, env = "SMARAGDINE_HWMON_ROOT", default_value = "/sys/class/hwmon", value_name = "DIR")]
     pub hwmon_root: PathBuf,
+    /// Where the kernel shows which CPU is in which socket (devices/system/cpu).
+    #[arg(long, env = "SMARAGDINE_SYS_ROOT", default_value = topology::SYS, value_name = "DIR")]
+    pub sys_root: PathBuf,
     /// Where processes are.
     #[arg(long, env = "SMARAGDINE_PROC_ROOT", default_value = "/proc", value_name = "DIR")]
     pub proc_root: PathBuf,

@@ -14,10 +14,10 @@ use crate::config::{Limits, validate_period};
 use crate::error::{Error, Result};
 use crate::host::own_pid;
 use crate::recording::{Options, Recording, cut};
+use crate::source::Roots;
+use crate::source::choice::choose;
 use crate::source::nvml::CudaEnvironment;
-use crate::source::{Roots, Source, discover};
 use crate::state::StateDir;
-use crate::trace::Basis;
 use crate::wire::v1;
 use crate::wire::v1::record_response::Advice;
 
@@ -187,9 +187,8 @@ impl Daemon {
             return Err(refused);
         }
         self.forget_old();
-        // The kernel numbers callers as in our own pid namespace. In another's /proc that number is somebody else.
-        let application = caller.pid.filter(|_| own_pid(&roots.proc) == std::process::id() as i32);
-        let cuda = cuda(&request.environment, roots, application);
+        let application = self.visible(caller.pid);
+        let cuda = cuda(&request.environment).unwrap_or_else(|| self.cuda_of(caller.pid));
         let sources = choose(roots, &cuda, request.require_measured)?;
         let id = format!("{:x}-{:x}", std::process::id(), realtime_ns());
         let options = Options {
@@ -221,6 +220,19 @@ impl Daemon {
             return Err(refused);
         }
         Ok(recording)
+    }
+
+    /// A caller's number in our `/proc`, where that shows it.
+    fn visible(&self, pid: Option<i32>) -> Option<i32> {
+        // The kernel numbers callers as in our own pid namespace. In another's /proc that number is somebody else.
+        pid.filter(|_| own_pid(&self.settings().roots.proc) == std::process::id() as i32)
+    }
+
+    /// The CUDA environment that a caller's process was started with, as far as it can be seen.
+    #[must_use]
+    pub fn cuda_of(&self, pid: Option<i32>) -> CudaEnvironment {
+        let pid = self.visible(pid);
+        pid.and_then(|pid| CudaEnvironment::of(&self.settings().roots.proc, pid).ok()).unwrap_or_default()
     }
 
     fn check(&self, request: &v1::StartRequest) -> Result<Duration> {
@@ -305,29 +317,10 @@ pub struct OpenStream {
     paused: bool,
 }
 
-/// The caller's own word on its CUDA environment, or else what its process was started with.
-fn cuda(environment: &HashMap<String, String>, roots: &Roots, pid: Option<i32>) -> CudaEnvironment {
+/// The caller's own word on its CUDA environment.
+fn cuda(environment: &HashMap<String, String>) -> Option<CudaEnvironment> {
     let value = |name: &str| environment.get(name).cloned();
     let told =
         CudaEnvironment { visible_devices: value("CUDA_VISIBLE_DEVICES"), device_order: value("CUDA_DEVICE_ORDER") };
-    if told != CudaEnvironment::default() {
-        return told;
-    }
-    pid.and_then(|pid| CudaEnvironment::of(&roots.proc, pid).ok()).unwrap_or_default()
-}
-
-/// Every readable sensor; the model only where none of them counts and none is required.
-fn choose(roots: &Roots, cuda: &CudaEnvironment, require_measured: bool) -> Result<Vec<Box<dyn Source>>> {
-    let (modelled, measured): (Vec<_>, Vec<_>) = discover(roots, cuda)
-        .into_iter()
-        .filter_map(|discovered| discovered.source.ok())
-        .filter(|source| !source.domains().is_empty())
-        .partition(|source| source.domains().iter().all(|domain| domain.basis == Basis::Modelled));
-    if measured.iter().any(|source| source.domains().iter().any(|domain| domain.counted)) {
-        Ok(measured)
-    } else if !require_measured && !modelled.is_empty() {
-        Ok(modelled)
-    } else {
-        Err(Error::NoSensor)
-    }
+    (told != CudaEnvironment::default()).then_some(told)
 }

@@ -19,6 +19,9 @@ pub enum Error {
     DamagedTrace { path: PathBuf, problem: String },
     #[error("no energy sensor is readable here")]
     NoSensor,
+    /// Sensors are, with why each of them cannot be counted.
+    #[error("{0}")]
+    NothingCounted(String),
     #[error("there is no recording {0}")]
     NoSuchRecording(String),
     #[error("user {uid} may not use this daemon")]
@@ -60,7 +63,7 @@ impl Error {
             }
             Self::NotATrace { .. } => Some("name the directory that a recording wrote; it holds trace.json"),
             Self::DamagedTrace { .. } => Some("`smaragdine recover OUTPUT` rebuilds a trace that a crash cut"),
-            Self::NoSensor => {
+            Self::NoSensor | Self::NothingCounted(_) => {
                 Some("`smaragdine doctor` tells how to measure; without --require-measured power is modelled")
             }
             Self::NotAdmitted { .. } => Some("unset SMARAGDINE_SOCKET to have a daemon of your own"),

@@ -6,6 +6,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::cpuinfo::Cpuinfo;
+use crate::topology::Topology;
+
 /// This process's number in `proc_root`. Not its pid where that shows another pid namespace, such as a host's `/proc` in
 /// a container.
 #[must_use]
@@ -29,32 +32,19 @@ pub fn host(proc_root: &Path) -> BTreeMap<String, String> {
     host
 }
 
-/// CPU model, sockets, logical CPUs and memory, as far as `/proc` tells.
+/// CPU model, sockets, logical CPUs and memory, as far as the kernel tells.
 #[must_use]
-pub fn hardware(proc_root: &Path) -> BTreeMap<String, Value> {
+pub fn hardware(proc_root: &Path, topology: &Topology) -> BTreeMap<String, Value> {
     let mut hardware = BTreeMap::new();
-    if let Ok(text) = fs::read_to_string(proc_root.join("cpuinfo")) {
-        let values = |key: &str| -> Vec<String> {
-            text.lines()
-                .filter_map(|line| line.split_once(':'))
-                .filter(|(name, _)| name.trim() == key)
-                .map(|(_, value)| value.trim().to_owned())
-                .collect()
-        };
-        if let Some(model) = values("model name").first() {
-            hardware.insert("cpu".to_owned(), json!(model));
-        }
-        hardware.insert("logical_cpus".to_owned(), json!(values("processor").len()));
-        let mut sockets = values("physical id");
-        sockets.sort_unstable();
-        sockets.dedup();
-        hardware.insert("sockets".to_owned(), json!(sockets.len().max(1)));
-        if text
-            .lines()
-            .any(|line| line.starts_with("flags") && line.split_whitespace().any(|flag| flag == "hypervisor"))
-        {
+    if let Ok(cpuinfo) = Cpuinfo::read(proc_root) {
+        hardware.extend(cpuinfo.model.as_ref().map(|model| ("cpu".to_owned(), json!(model))));
+        hardware.insert("logical_cpus".to_owned(), json!(cpuinfo.cpus.len()));
+        if cpuinfo.has("hypervisor") {
             hardware.insert("virtual_machine".to_owned(), json!(true));
         }
+    }
+    if !topology.sockets().is_empty() {
+        hardware.insert("sockets".to_owned(), json!(topology.sockets().len()));
     }
     if let Ok(text) = fs::read_to_string(proc_root.join("meminfo")) {
         let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));

@@ -18,6 +18,10 @@ pub mod config;
 pub mod host;
 pub(crate) mod span;
 
+mod cpuinfo;
+mod mounts;
+pub mod topology;
+
 pub mod counter;
 pub mod sampler;
 pub mod shares;

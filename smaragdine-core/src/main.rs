@@ -49,6 +49,7 @@ fn serve_until_told(options: Serve) -> anyhow::Result<()> {
         let roots = Roots {
             powercap: options.roots.powercap_root,
             hwmon: options.roots.hwmon_root,
+            sys: options.roots.sys_root,
             proc: options.roots.proc_root,
             nvml_library: options.roots.nvml_library,
         };

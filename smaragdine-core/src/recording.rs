@@ -301,9 +301,11 @@ impl Recording {
         TraceClock { realtime_offset_ns: self.metadata.realtime_offset_ns }
     }
 
+    /// Of what is counted: sensors may have been read beside a model.
     #[must_use]
     pub fn basis(&self) -> Basis {
-        self.metadata.domains.iter().map(|domain| domain.basis).min().unwrap_or(Basis::Modelled)
+        let counted = self.metadata.domains.iter().filter(|domain| domain.counted);
+        counted.map(|domain| domain.basis).min().unwrap_or(Basis::Modelled)
     }
 
     fn trace_dir(&self) -> PathBuf {

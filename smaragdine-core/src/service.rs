@@ -16,17 +16,13 @@ use crate::error::Error;
 use crate::recording::end_with_caller;
 use crate::source::nvml::CudaEnvironment;
 use crate::source::{Roots, discover};
-use crate::trace::{Basis, Domain};
+use crate::trace::{Basis, Domain, notice};
 use crate::wire::PROTOCOL_VERSION;
 use crate::wire::v1;
 use crate::wire::v1::accountant_server::Accountant;
 
 /// Files go out in pieces of this size, well under gRPC's default limit of 4 MiB a message.
 const PIECE: usize = 1 << 20;
-
-/// What every view of a modelled trace opens with (design, "Exit codes and honesty").
-pub const MODELLED: &str = "no energy sensor was readable; power is modelled from CPU use, so shares follow time and \
-                            watts per operation mean nothing; `smaragdine doctor` tells how to measure.";
 
 impl Daemon {
     /// Who is at the other end of the socket, if they may use this daemon.
@@ -45,7 +41,7 @@ impl From<Error> for Status {
             None => error.to_string(),
         };
         match error {
-            Error::NoSensor => Self::failed_precondition(message),
+            Error::NoSensor | Error::NothingCounted(_) => Self::failed_precondition(message),
             Error::NoSuchRecording(_) => Self::not_found(message),
             Error::NotAdmitted { .. } => Self::permission_denied(message),
             Error::TooMuch(_) | Error::NoRoom { .. } => Self::resource_exhausted(message),
@@ -64,11 +60,11 @@ type Outgoing<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl Accountant for Daemon {
     async fn describe(&self, request: Request<v1::DescribeRequest>) -> Result<Response<v1::DescribeResponse>, Status> {
         let caller = self.caller(&request)?;
-        let daemon = self.clone();
+        let (daemon, pid) = (self.clone(), caller.pid);
         // One at a time: each opens every sensor.
         let sources = {
             let _turn = self.describing().lock().await;
-            blocking(move || Ok(describe_sources(&daemon.settings().roots))).await?
+            blocking(move || Ok(describe_sources(&daemon.settings().roots, &daemon.cuda_of(pid)))).await?
         };
         Ok(Response::new(v1::DescribeResponse {
             protocol_version: PROTOCOL_VERSION,
@@ -85,14 +81,13 @@ impl Accountant for Daemon {
         let recording = blocking(move || daemon.start_recording(request, &starting)).await?;
         end_with_caller(&recording, caller);
         let metadata = &recording.metadata;
-        let basis = recording.basis();
         Ok(Response::new(v1::StartResponse {
             recording: recording.id.clone(),
             start_ns: metadata.start_ns,
             realtime_offset_ns: metadata.realtime_offset_ns,
             domains: metadata.domains.iter().map(domain).collect(),
-            basis: name(basis).to_owned(),
-            warning: if basis == Basis::Modelled { MODELLED.to_owned() } else { String::new() },
+            basis: name(recording.basis()).to_owned(),
+            warning: notice(&metadata.domains).unwrap_or_default(),
             state_dir: metadata.state_dir.clone().unwrap_or_default(),
             trace_json: serde_json::to_string_pretty(metadata).map_err(|error| Status::internal(error.to_string()))?,
         }))
@@ -221,8 +216,9 @@ async fn blocking<T: Send + 'static>(call: impl FnOnce() -> Result<T, Error> + S
     }
 }
 
-fn describe_sources(roots: &Roots) -> Vec<v1::Source> {
-    discover(roots, &CudaEnvironment::default())
+/// As a recording of a process with this environment would find them.
+fn describe_sources(roots: &Roots, cuda: &CudaEnvironment) -> Vec<v1::Source> {
+    discover(roots, cuda)
         .into_iter()
         .map(|discovered| match discovered.source {
             Ok(source) => v1::Source {

@@ -8,20 +8,21 @@ mod cpu_time;
 pub mod gpu;
 mod machine;
 mod members;
+mod periodic;
 mod process_stat;
 mod socket;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::sync::mpsc::SyncSender;
 
 use crate::clock::{TraceClock, monotonic_ns};
-use crate::trace::{Flags, ShareSample};
+use crate::topology::Topology;
+use crate::trace::{Domain, Flags, ShareSample};
 
 use cpu_time::CpuTime;
-use machine::{MachineStat, Topology};
+use machine::{MachineStat, StatFile};
+use periodic::{Look, Periodic};
 pub use socket::{Fractions, SocketShares, Use};
 
 /// Default period of share samples.
@@ -30,8 +31,8 @@ pub const PERIOD_NS: i64 = 100_000_000;
 /// A share over fewer ticks than this is mostly rounding.
 const TICKS_PER_SAMPLE: i64 = 20;
 
-/// How long [`ShareSampler::stop`] waits for room in the channel before it gives up on the last samples.
-const LAST_SEND: Duration = Duration::from_secs(5);
+/// CPU times that have not moved for so many ticks do not follow the time at all.
+const STANDING_TICKS: i64 = 5;
 
 /// How shares were measured.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -42,6 +43,55 @@ pub struct ShareReport {
     pub tick_ns: i64,
     /// Why shares were unknown, each reason once.
     pub problems: Vec<String>,
+}
+
+/// The machine whose energy is shared.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    proc_root: PathBuf,
+    topology: Topology,
+    /// Energy is computed from the CPU times that are shown, so it is of what they show, whoever is left out.
+    modelled: bool,
+}
+
+impl Machine {
+    /// One whose registers hold the energy of everything that runs there.
+    #[must_use]
+    pub fn measured(topology: Topology, proc_root: &Path) -> Self {
+        Self { proc_root: proc_root.to_owned(), topology, modelled: false }
+    }
+
+    /// One whose energy is modelled from the very CPU times that are shared.
+    #[must_use]
+    pub fn modelled(topology: Topology, proc_root: &Path) -> Self {
+        Self { proc_root: proc_root.to_owned(), topology: topology.or_one_socket(), modelled: true }
+    }
+
+    /// What is counted of sockets in which no CPU is seen, in words: its share is unknown.
+    #[must_use]
+    pub fn unshared(&self, domains: &[Domain]) -> Option<String> {
+        if self.topology.problem().is_some() {
+            return None;
+        }
+        let seen = |domain: &Domain| match domain.scope.strip_prefix("socket:").map(str::parse) {
+            Some(Ok(socket)) => self.topology.sockets().contains(&socket),
+            Some(Err(_)) => false,
+            None => true,
+        };
+        let unseen = domains.iter().filter(|domain| domain.counted && !seen(domain));
+        let names: Vec<&str> = unseen.map(|domain| domain.name.as_str()).collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "the share of {} is unknown: no CPU is known to be in the socket that it meters ({}, which shows {})",
+                names.join(", "),
+                self.topology.source(),
+                match self.topology.sockets() {
+                    [one] => format!("socket {one} alone"),
+                    many => format!("sockets {}", many.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")),
+                }
+            )
+        })
+    }
 }
 
 /// Samples CPU shares on an OS thread of its own.
@@ -55,17 +105,17 @@ impl ShareSampler {
     /// descendants, exited ones included, without the `excluded` daemon's.
     ///
     /// # Errors
-    /// Where `proc_root` shows no CPUs or no thread can be started. An invisible application is no error: its share is
-    /// unknown, and the report says why.
+    /// Where no thread can be started. A machine or an application that cannot be seen is no error: shares are unknown,
+    /// and the report says why.
     pub fn start(
-        proc_root: &Path,
+        machine: Machine,
         application: i32,
         excluded: Vec<i32>,
         period_ns: i64,
         clock: TraceClock,
         sink: SyncSender<Vec<ShareSample>>,
     ) -> io::Result<Self> {
-        let mut looks = Looks::new(proc_root, application, excluded, clock)?;
+        let mut looks = Looks::new(machine, application, excluded, clock);
         let period_ns = period_ns.max(TICKS_PER_SAMPLE * looks.tick_ns);
         looks.look();
         Periodic::start("shares", period_ns, sink, looks).map(Self)
@@ -78,85 +128,13 @@ impl ShareSampler {
     }
 }
 
-/// What a sampling thread of shares does at each tick.
-trait Look: Send + 'static {
-    /// Samples since the last look.
-    fn look(&mut self) -> Vec<ShareSample>;
-
-    fn report(self) -> ShareReport;
-}
-
-/// A thread that looks at absolute deadlines until it is told to stop.
-#[derive(Debug)]
-struct Periodic {
-    stop: Sender<()>,
-    thread: JoinHandle<ShareReport>,
-}
-
-impl Periodic {
-    fn start(name: &str, period_ns: i64, sink: SyncSender<Vec<ShareSample>>, look: impl Look) -> io::Result<Self> {
-        let (stop, stopped) = channel();
-        let thread =
-            std::thread::Builder::new().name(name.to_owned()).spawn(move || run(period_ns, &stopped, &sink, look))?;
-        Ok(Self { stop, thread })
-    }
-
-    fn stop(self) -> ShareReport {
-        // The thread may have ended by itself, because nobody listens any more.
-        let _ = self.stop.send(());
-        self.thread.join().unwrap_or_else(|_| ShareReport {
-            problems: vec!["the thread that samples shares stopped by itself; later shares are unknown".into()],
-            ..ShareReport::default()
-        })
-    }
-}
-
-fn run(
-    period_ns: i64,
-    stopped: &Receiver<()>,
-    sink: &SyncSender<Vec<ShareSample>>,
-    mut look: impl Look,
-) -> ShareReport {
-    let mut deadline_ns = monotonic_ns() + period_ns;
-    let mut kept = Vec::new();
-    loop {
-        let wait = u64::try_from(deadline_ns - monotonic_ns()).unwrap_or(0);
-        let last = stopped.recv_timeout(Duration::from_nanos(wait)) != Err(RecvTimeoutError::Timeout);
-        kept.extend(look.look());
-        // Looking never waits for the consumer: what the channel cannot take is offered again with the next samples.
-        let give_up = Instant::now() + LAST_SEND;
-        while !kept.is_empty() {
-            match sink.try_send(std::mem::take(&mut kept)) {
-                Ok(()) => {}
-                Err(TrySendError::Disconnected(_)) => return look.report(),
-                Err(TrySendError::Full(samples)) => {
-                    kept = samples;
-                    if !last || Instant::now() >= give_up {
-                        break;
-                    }
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-            }
-        }
-        if last {
-            let mut report = look.report();
-            if !kept.is_empty() {
-                report.problems.push(format!("the last {} share samples found no taker", kept.len()));
-            }
-            return report;
-        }
-        // A late look makes a longer sample; it is not made up for by a shorter one.
-        deadline_ns = (deadline_ns + period_ns).max(monotonic_ns() + period_ns / 2);
-    }
-}
-
 /// Successive looks at `/proc`.
 #[derive(Debug)]
 struct Looks {
-    proc_root: PathBuf,
+    machine: Machine,
+    stat: StatFile,
     clock: TraceClock,
     tick_ns: i64,
-    topology: Topology,
     cpu_time: CpuTime,
     sockets: Vec<SocketShares>,
     /// When the last look was, monotonic, and what it saw of the machine.
@@ -165,20 +143,19 @@ struct Looks {
 }
 
 impl Looks {
-    fn new(proc_root: &Path, application: i32, excluded: Vec<i32>, clock: TraceClock) -> io::Result<Self> {
-        let topology = Topology::read(proc_root)?;
+    fn new(machine: Machine, application: i32, excluded: Vec<i32>, clock: TraceClock) -> Self {
         // The kernel shows times to every program in this unit, whatever its own ticks are.
         let tick_ns = 1_000_000_000 / i64::try_from(rustix::param::clock_ticks_per_second().max(1)).unwrap_or(100);
-        Ok(Self {
-            proc_root: proc_root.to_owned(),
+        Self {
+            stat: StatFile::below(&machine.proc_root),
             clock,
             tick_ns,
-            sockets: vec![SocketShares::default(); topology.sockets.len()],
-            topology,
-            cpu_time: CpuTime::new(proc_root, application, excluded),
+            sockets: vec![SocketShares::default(); machine.topology.sockets().len()],
+            cpu_time: CpuTime::new(&machine.proc_root, application, excluded),
             previous: None,
-            problems: Vec::new(),
-        })
+            problems: machine.topology.problem().map(str::to_owned).into_iter().collect(),
+            machine,
+        }
     }
 
     fn note(&mut self, problem: String) {
@@ -186,25 +163,71 @@ impl Looks {
             self.problems.push(problem);
         }
     }
+
+    /// What `/proc/stat` tells of the whole machine, if it does.
+    fn machine(&mut self) -> Option<MachineStat> {
+        let read = self.stat.read();
+        let path = self.stat.path.display().to_string();
+        let machine = read.map_err(|error| self.note(format!("cannot read {path}: {error}"))).ok();
+        let Some(kind) = self.stat.laid_over().map(str::to_owned) else { return machine };
+        let own = format!("{path} is a mount of its own ({kind}), as a container's");
+        if self.machine.modelled {
+            self.note(format!(
+                "{own}: power is modelled from the CPU time that it shows, which is not all that the machine used"
+            ));
+            return machine;
+        }
+        self.note(format!(
+            "{own}: it may show this container's CPU time alone, so which share of the machine's energy is the \
+             application's is unknown; run the daemon on the host, or mount the host's /proc and name it by --proc-root"
+        ));
+        None
+    }
+
+    /// Learns of CPUs that came online since. Whether a socket appeared with one, of which nothing was followed before.
+    fn learn(&mut self, machine: &MachineStat) -> bool {
+        let topology = &mut self.machine.topology;
+        for cpu in machine.cpus.iter().map(|stat| stat.cpu) {
+            if topology.problem().is_none() && topology.socket(cpu).is_none() && !topology.learn(cpu) {
+                let problem = format!("CPU {cpu} is in no known socket ({}), so shares are unknown", topology.source());
+                self.problems.extend((!self.problems.contains(&problem)).then_some(problem));
+                break;
+            }
+        }
+        let known = self.sockets.len();
+        self.sockets.resize(self.machine.topology.sockets().len(), SocketShares::default());
+        self.sockets.len() > known
+    }
+
+    /// Active ticks of each socket since the last look, where that is known.
+    fn active(&mut self, machine: Option<&MachineStat>, now_ns: i64) -> Option<Vec<u64>> {
+        let (start_ns, Some(earlier)) = self.previous.as_ref()? else { return None };
+        let machine = machine?;
+        if now_ns - start_ns >= STANDING_TICKS * self.tick_ns && machine.stands_since(earlier) {
+            let path = self.stat.path.display();
+            self.note(format!("the CPU times of {path} stand still, as in a sandbox, so shares are unknown"));
+            return None;
+        }
+        machine.active_since(earlier, &self.machine.topology)
+    }
 }
 
 impl Look for Looks {
     fn look(&mut self) -> Vec<ShareSample> {
         let before_ns = monotonic_ns();
-        let machine = MachineStat::read(&self.proc_root);
+        let machine = self.machine();
         let now_ns = before_ns + (monotonic_ns() - before_ns) / 2;
-        let machine = machine
-            .map_err(|error| self.note(format!("cannot read {}: {error}", self.proc_root.join("stat").display())))
-            .ok();
-        let ticks = self.cpu_time.update(machine.as_ref().and_then(|machine| machine.forks), &self.topology);
+        let appeared = machine.as_ref().is_some_and(|machine| self.learn(machine));
+        let active = self.active(machine.as_ref(), now_ns).filter(|_| !appeared);
+        let ticks = self.cpu_time.update(machine.as_ref().and_then(|machine| machine.forks), &self.machine.topology);
+        if appeared {
+            self.cpu_time.look_at_threads(&self.machine.topology);
+        }
         if let Some(problem) = ticks.problem {
             self.note(problem);
         }
-        let active =
-            |earlier: &Option<MachineStat>| Some(machine.as_ref()?.active_since(earlier.as_ref()?, &self.topology));
         let mut samples = Vec::with_capacity(self.sockets.len());
-        if let Some((start_ns, earlier)) = &self.previous {
-            let active = active(earlier);
+        if let Some((start_ns, _)) = &self.previous {
             for (index, socket) in self.sockets.iter_mut().enumerate() {
                 let ns = |ticks: &Option<Vec<f64>>| ticks.as_ref().map(|ticks| ticks[index] * self.tick_ns as f64);
                 let fractions = match &active {
@@ -217,7 +240,7 @@ impl Look for Looks {
                     None => Fractions { application: None, daemon: None, idle: None },
                 };
                 samples.push(ShareSample {
-                    scope: format!("socket:{}", self.topology.sockets[index]),
+                    scope: format!("socket:{}", self.machine.topology.sockets()[index]),
                     start_ns: self.clock.from_monotonic(*start_ns),
                     end_ns: self.clock.from_monotonic(now_ns),
                     app: fractions.application,
@@ -240,9 +263,11 @@ impl Look for Looks {
                 owed_ns / 1e9
             ));
         }
-        let caveats: String = self.topology.caveats.iter().map(|caveat| format!("; {caveat}")).collect();
+        let topology = &self.machine.topology;
+        let caveats: String = topology.caveats.iter().map(|caveat| format!("; {caveat}")).collect();
+        let proc_root = self.machine.proc_root.display();
         ShareReport {
-            source: format!("CPU time of processes by socket, {}{caveats}", self.proc_root.display()),
+            source: format!("CPU time of processes by socket, {proc_root}; {}{caveats}", topology.source()),
             tick_ns: self.tick_ns,
             problems: self.problems,
         }

@@ -3,6 +3,7 @@
 //! A source reads every one of its registers once per call and knows nothing of periods, threads or recordings;
 //! those belong to [`crate::sampler`]. To add one, implement [`Source`] in a file of its own and name it in [`discover`].
 
+pub mod choice;
 pub mod edge_lock;
 pub mod hwmon;
 pub mod model;
@@ -13,6 +14,7 @@ pub mod replay;
 
 use std::path::PathBuf;
 
+use crate::topology::{self, Topology};
 use crate::trace::{Domain, Flags};
 use nvml::CudaEnvironment;
 
@@ -85,9 +87,18 @@ pub struct Unavailable {
 pub struct Roots {
     pub powercap: PathBuf,
     pub hwmon: PathBuf,
+    pub sys: PathBuf,
     pub proc: PathBuf,
     /// `None`: the driver's library, wherever the loader finds it.
     pub nvml_library: Option<PathBuf>,
+}
+
+impl Roots {
+    /// Which CPU is in which socket, now.
+    #[must_use]
+    pub fn topology(&self) -> Topology {
+        Topology::read(&self.sys, &self.proc)
+    }
 }
 
 impl Default for Roots {
@@ -95,6 +106,7 @@ impl Default for Roots {
         Self {
             powercap: "/sys/class/powercap".into(),
             hwmon: "/sys/class/hwmon".into(),
+            sys: topology::SYS.into(),
             proc: "/proc".into(),
             nvml_library: None,
         }
@@ -118,14 +130,16 @@ impl Discovered {
 /// `cuda` decides which GPU is the application's `GPU:0`.
 #[must_use]
 pub fn discover(roots: &Roots, cuda: &CudaEnvironment) -> Vec<Discovered> {
-    let powercap = powercap::Powercap::open(&roots.powercap).map(|powercap| powercap.on(&roots.proc));
+    let topology = roots.topology();
+    let powercap = powercap::Powercap::open(&roots.powercap).map(|powercap| powercap.on(&roots.proc).across(&topology));
     let nvml = nvml::Nvml::open_for(roots.nvml_library.as_deref(), cuda);
-    let hwmon = hwmon::Hwmon::open(&roots.hwmon).map(|hwmon| hwmon.beside(powercap.is_ok(), nvml.is_ok()));
+    let hwmon =
+        hwmon::Hwmon::open(&roots.hwmon).map(|hwmon| hwmon.on(&topology).beside(powercap.is_ok(), nvml.is_ok()));
     vec![
         Discovered::new("powercap", powercap),
         Discovered::new("nvml", nvml),
         Discovered::new("hwmon", hwmon),
-        Discovered::new("model", model::Model::open(&roots.proc)),
+        Discovered::new("model", model::Model::open(&roots.proc, &topology)),
     ]
 }
 
@@ -140,8 +154,8 @@ mod tests {
         let roots = Roots {
             powercap: nowhere.clone(),
             hwmon: nowhere.clone(),
-            proc: "/proc".into(),
             nvml_library: Some(nowhere),
+            ..Roots::default()
         };
         let discovered = discover(&roots, &CudaEnvironment::default());
         assert_eq!(discovered.first().map(|first| first.name), Some("powercap"));

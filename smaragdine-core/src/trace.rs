@@ -8,6 +8,7 @@ mod event;
 mod gap;
 mod limit;
 mod model;
+mod notice;
 mod reading;
 
 use std::collections::BTreeMap;
@@ -15,11 +16,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use accounts::{Entry, FootprintDomainRow, FootprintRow, LedgerRow, Policy};
-pub use domain::{Basis, Domain};
+pub use domain::{Basis, Domain, UNKNOWN_SOCKET};
 pub use event::{Event, Kind, Op, Phase, Step};
 pub use gap::{Gap, gaps};
 pub use limit::Limit;
 pub use model::Model;
+pub use notice::{notice, uncounted};
 pub use reading::{Flag, Flags, Reading, ShareSample};
 
 /// Version of the trace directory's layout, in `trace.json`.

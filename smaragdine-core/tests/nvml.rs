@@ -185,6 +185,19 @@ fn gpus_have_the_application_s_numbers_and_unseen_ones_are_not_counted() {
 }
 
 #[test]
+fn a_program_that_was_given_an_instance_has_no_whole_gpu_and_each_gpu_says_why() {
+    let driver = Driver::new("gpus = 2\ngpu.0.mig = yes\ngpu.0.energy_mj = 10\ngpu.1.energy_mj = 20");
+    for list in ["MIG-7c1d55aa-1f0e-5c3b-8d21-0b9a6f3e4d52", "MIG-a, MIG-b", "MIG-GPU-aa11/1/0"] {
+        let environment = CudaEnvironment { visible_devices: Some(list.into()), device_order: None };
+        let mut nvml = Nvml::open_for(Some(&driver.library()), &environment).unwrap();
+        let reason = |place: usize| nvml.domains()[place].not_counted_because.clone().unwrap();
+        assert!(reason(0).contains("MIG instances, which are not metered apart"), "{}", reason(0));
+        assert!(reason(1).contains("does not see this GPU"), "{}", reason(1));
+        assert_eq!(read(&mut nvml).iter().filter_map(counted_uj).count(), 2);
+    }
+}
+
+#[test]
 fn what_cannot_be_measured_is_told_with_its_reason() {
     assert!(Driver::new("gpus = 0").problem().contains("no GPU"));
     assert!(Driver::new("init = 9").problem().contains("driver is not loaded"));

@@ -8,6 +8,7 @@ use fake_powercap::{Fault, Kind, Layout, Tree, Waveform};
 use smaragdine_core::counter::{Counter, Difference};
 use smaragdine_core::source::powercap::Powercap;
 use smaragdine_core::source::{Observation, Source, Value};
+use smaragdine_core::topology::Topology;
 use smaragdine_core::trace::{Basis, Domain, Flag, Limit};
 use tempfile::TempDir;
 
@@ -165,6 +166,20 @@ fn a_package_draws_at_most_twice_the_highest_of_its_constraints() {
 fn psys_is_counted_where_no_package_is() {
     let root = zones(&[("intel-rapl:0", "psys"), ("intel-rapl:1", "psys-1")]);
     assert_eq!(describe(root.path()), ["psys < - (socket:0): counted", "psys-1 < - (socket:1): counted"]);
+}
+
+#[test]
+fn of_several_sockets_none_has_the_platform_s_share() {
+    let root = zones(&[("intel-rapl:0", "psys"), ("intel-rapl:1", "package-1")]);
+    let scopes = |sockets: &[u32]| {
+        let cpuinfo = (0..).zip(sockets).map(|(cpu, id)| format!("processor\t: {cpu}\nphysical id\t: {id}\n\n"));
+        fs::write(root.path().join("cpuinfo"), cpuinfo.collect::<String>()).expect("a file");
+        let topology = Topology::read(&root.path().join("sys"), root.path());
+        let powercap = Powercap::open(root.path()).expect("a readable tree").across(&topology);
+        powercap.domains().iter().map(|domain| domain.scope.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(scopes(&[0, 1]), ["socket:?", "socket:1"]);
+    assert_eq!(scopes(&[0, 0]), ["socket:0", "socket:1"]);
 }
 
 #[test]

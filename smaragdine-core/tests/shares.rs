@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use smaragdine_core::clock::TraceClock;
-use smaragdine_core::shares::ShareSampler;
+use smaragdine_core::shares::{Machine, ShareSampler};
+use smaragdine_core::topology::{SYS, Topology};
 use smaragdine_core::trace::ShareSample;
 
 /// A shell that runs until it is dropped, with whatever it started.
@@ -38,8 +39,10 @@ impl Drop for Shell {
 
 fn sample(application: i32, excluded: Vec<i32>) -> (ShareSampler, Receiver<Vec<ShareSample>>) {
     let (sink, samples) = sync_channel(64);
-    let sampler = ShareSampler::start(Path::new("/proc"), application, excluded, 0, TraceClock::start(), sink)
-        .expect("this machine has /proc");
+    let proc = Path::new("/proc");
+    let machine = Machine::measured(Topology::read(Path::new(SYS), proc), proc);
+    let sampler = ShareSampler::start(machine, application, excluded, 0, TraceClock::start(), sink)
+        .expect("threads can be started");
     (sampler, samples)
 }
 

@@ -39,9 +39,10 @@ class Examination:
 
     @property
     def measured(self) -> tuple[str, ...]:
-        """The registers that a sensor measures and that gave readings."""
+        """The registers that a sensor measures and that gave readings; none where nothing of them is counted."""
         read = {rate.domain for rate in self.trial.rates if rate.readings}
-        return tuple(domain.name for domain in self.described.measured if domain.name in read)
+        domains = [domain for domain in self.described.measured if domain.name in read]
+        return tuple(domain.name for domain in domains) if any(domain.counted for domain in domains) else ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     groups = footprint.by(by) if len(runs) > 1 else footprint.footprints[0].by(by)
     top = args.top or (_TOP if args.output_format == "table" else None)
     coverage = [f.coverage.sentence() for f in footprint.footprints]
-    notice = next((trace.notice for trace in runs if trace.notice), None)
+    notice = runs.notice
     what = _what(args.scope, args.per)
     comments = [
         f"coverage: {'; '.join(dict.fromkeys(coverage))}",

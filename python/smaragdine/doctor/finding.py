@@ -10,6 +10,7 @@ from smaragdine.client import Description, Source
 from smaragdine.doctor.surroundings import Surroundings
 from smaragdine.doctor.trial import Trial
 from smaragdine.energy import MODELLED_NOTICE
+from smaragdine.notice import uncounted
 
 # Beyond this fraction, ticks are missed rather than now and then late.
 _MISSED = 0.01
@@ -45,6 +46,7 @@ def findings(
     found = [
         *(list(_membership(remark)) or _cpu(described, surroundings)),
         *_gpu(described, surroundings),
+        *_uncounted(described),
         *_partial(described),
         *_sampling(trial),
         *_shares(trial),
@@ -57,9 +59,10 @@ def _source(described: Description, name: str) -> Source | None:
 
 
 def _until(described: Description) -> str:
-    if described.measured:
+    if any(domain.counted for domain in described.measured):
         return "the other sensors are measured; this energy is missing, not 0"
-    return MODELLED_NOTICE.partition(";")[0] + "; shares follow time, and watts per operation mean nothing"
+    sensors = uncounted(described.measured) or MODELLED_NOTICE.partition(";")[0]
+    return f"{sensors}; shares follow time, and watts per operation mean nothing"
 
 
 def _membership(remark: str | None) -> Iterator[Finding]:
@@ -140,6 +143,18 @@ def _gpu(described: Description, surroundings: Surroundings) -> Iterator[Finding
         )
 
 
+def _uncounted(described: Description) -> Iterator[Finding]:
+    told = uncounted(described.measured)
+    if told and not any(domain.counted for domain in described.measured):
+        hidden = any(domain.source == "nvml" for domain in described.measured)
+        yield Finding(
+            told,
+            "give the program whole GPUs, by their numbers or UUIDs in CUDA_VISIBLE_DEVICES" if hidden else "",
+            "",
+            "their readings are kept, and power of the CPU is modelled beside them",
+        )
+
+
 def _partial(described: Description) -> Iterator[Finding]:
     for source in described.sources:
         if source.available and source.problem:
@@ -174,14 +189,31 @@ def _sampling(trial: Trial) -> Iterator[Finding]:
             )
 
 
+# What a warning of unknown shares says, what a user can do about it, and what an administrator.
+_HOST = ("run the daemon on the host, or mount the host's /proc and name it with --proc-root", "a daemon on the host")
+_SOCKETS = ("mount the host's /sys/devices/system, or name a /sys that has it with --sys-root", "")
+_PROCESSES = (
+    "run the daemon where your processes are: in the same container, or with the host's pid namespace",
+    "a daemon that sees all processes: where /proc is mounted with `hidepid`, its `gid=` group as "
+    "`SupplementaryGroups=` of the service",
+)
+_UNKNOWN_SHARES = (
+    ("is a mount of its own", _HOST, ()),
+    ("stand still", _HOST, ()),
+    ("which CPU is in which socket", _SOCKETS, ()),
+    ("no CPU is known to be in the socket", _SOCKETS, ()),
+    ("in no known socket", _SOCKETS, ()),
+    ("visible", _PROCESSES, (Need.PROCESSES,)),
+    ("pid namespace", _PROCESSES, (Need.PROCESSES,)),
+)
+
+
 def _shares(trial: Trial) -> Iterator[Finding]:
     for warning in trial.warnings:
-        if "is unknown" in warning and ("visible" in warning or "pid namespace" in warning):
-            yield Finding(
-                warning,
-                "run the daemon where your processes are: in the same container, or with the host's pid namespace",
-                "a daemon that sees all processes: where /proc is mounted with `hidepid`, its `gid=` group as "
-                "`SupplementaryGroups=` of the service",
-                "the machine's energy is measured; how much of it is yours is unknown, never all of it",
-                (Need.PROCESSES,),
-            )
+        if "unknown" not in warning:
+            continue
+        for said, (can, ask), needs in _UNKNOWN_SHARES:
+            if said in warning:
+                until = "the machine's energy is measured; how much of it is yours is unknown, never all of it"
+                yield Finding(warning, can, ask, until, needs)
+                break

@@ -76,6 +76,7 @@ def distribution(
         "Power of operations" if scale.name == "power" else "Energy distribution",
         subtitle=subtitle,
         modelled=edd.modelled,
+        notice=edd.notice,
         margin={"l": 10, "r": 10, "b": 10},
         shapes=shapes,
     )

@@ -74,6 +74,7 @@ def ledger(subject: Trace | Runs | Ledger, *, policy: str = "equal") -> go.Figur
         figure,
         f"Where every joule went{': ' * bool(told)}{told}",
         modelled=modelled,
+        notice=next((one.notice for one in ledgers if one.notice), None),
         all_of_it=len(bases) == 1,
         height=150 + 34 * max(4, len(bars)),
         barmode="relative",

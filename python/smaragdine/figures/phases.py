@@ -20,10 +20,11 @@ def phases(*subjects: Subject, names: tuple[str, ...] = ()) -> go.Figure:
     """
     bars: list[tuple[str, dict[str, Group], int]] = []
     several_bases = len({group.basis for subject in subjects for group in numbers(subject).by("phase")}) > 1
-    modelled = False
+    modelled, notice = False, None
     for index, subject in enumerate(subjects):
         footprint = numbers(subject)
         modelled |= footprint.modelled
+        notice = notice or footprint.notice
         name = names[index] if index < len(names) else getattr(subject, "name", "")
         groups = footprint.by("phase")
         for basis in dict.fromkeys(group.basis for group in groups):
@@ -72,6 +73,7 @@ def phases(*subjects: Subject, names: tuple[str, ...] = ()) -> go.Figure:
         figure,
         "Energy of operations by pass",
         modelled=modelled,
+        notice=notice,
         all_of_it=not several_bases,
         height=150 + _BAR_HEIGHT * max(1, len(bars)),
         barmode="stack",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 
+from smaragdine.energy import MEASURED
 from smaragdine.errors import SmaragdineError
 from smaragdine.figures import theme
 from smaragdine.figures.subject import traces
@@ -56,6 +57,8 @@ def power(subject: Trace | Runs, layers: Sequence[str] = ()) -> go.Figure:
         "Power" if len(own) == 1 else f"Power, mean of {len(own)} runs",
         subtitle=told,
         modelled=modelled,
+        notice=next((trace.notice for trace in own if trace.notice), None),
+        all_of_it=not any(_measured(trace, name) for trace in own for name in trace.readings),
         height=360,
         showlegend=True,
         xaxis=theme.axis("seconds since the recording started", range=shown),
@@ -77,6 +80,11 @@ def _tallest(figure: go.Figure) -> tuple[float, str]:
         return most_w, ""
     peak_w, at_s = beyond[0]
     return most_w, f"beyond the axis: up to {watts(peak_w)}, at {at_s:.3f} s"
+
+
+def _measured(trace: Trace, name: str) -> bool:
+    domain = trace.metadata.domain(name)
+    return domain is not None and domain.basis == MEASURED
 
 
 def _words(trace: Trace, name: str) -> tuple[str, bool]:

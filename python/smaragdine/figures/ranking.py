@@ -89,6 +89,7 @@ def ranking(subject: Subject, top: int = 10, *, kind: str = "tef") -> go.Figure:
         figure,
         KINDS[kind],
         modelled=footprint.modelled,
+        notice=footprint.notice,
         height=120 + 46 * max(2, len(groups)),
         xaxis=theme.axis("watts" if power else "joules", range=[0, 1.16 * longest], fixedrange=True),
         yaxis={"visible": False, "range": [-0.5, max(2, len(groups)) - 0.3], "fixedrange": True},

@@ -80,6 +80,7 @@ def scatter(subject: Subject, against: str = "time") -> go.Figure:
         f"Energy against {what}: rank correlation {correlation}",
         subtitle=f"{number(len(known))} of {number(len(groups))} operations, {covered} of their energy",
         modelled=footprint.modelled,
+        notice=footprint.notice,
         height=480,
         showlegend=bool(known),
         xaxis=theme.axis(unit, visible=bool(known), type="log", tickformat="~s", dtick=1),

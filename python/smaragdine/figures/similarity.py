@@ -59,6 +59,7 @@ def similarity(
         figure,
         f"Similarity of {'power' if power else 'energy'} by tensor",
         modelled=modelled,
+        notice=next((footprint.notice for footprint in own if footprint.notice), None),
         subtitle=f"Pearson’s r of {'STPFs' if power else 'STEFs'}, each trace with each",
         width=max(640 if modelled else 420, side + theme.room(labels) + 110),
         height=side + 120,

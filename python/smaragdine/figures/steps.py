@@ -42,7 +42,7 @@ def steps(subject: Trace | Runs, metric: str = "loss") -> go.Figure:
     Traced steps stand out; beyond a thousand steps, means over equally many neighbours are drawn. The metric, where it
     was logged, is a line on an axis of its own. Of several runs the mean by place of the step, whiskers the deviation.
     """
-    points, runs, modelled = _points(subject, metric)
+    points, runs, notice = _points(subject, metric)
     figure = go.Figure()
     for traced, name, colour in ((False, "step", STEP), (True, "traced step", TRACED)):
         chosen = [point for point in points if point.traced is traced]
@@ -61,7 +61,7 @@ def steps(subject: Trace | Runs, metric: str = "loss") -> go.Figure:
         theme.whiskers(figure, deviation(runs))
     most_j, beyond = _tallest(points)
     told = f"beyond the axis: {', '.join(f'step {p.step} with {joules(p.energy_j)}' for p in beyond)}" if beyond else ""
-    _dress(figure, "Energy per step", "joules per step", points, modelled, metric if logged else None, told)
+    _dress(figure, "Energy per step", "joules per step", points, notice, metric if logged else None, told)
     return figure.update_layout(yaxis_range=[0, most_j]) if beyond else figure
 
 
@@ -75,7 +75,7 @@ def _tallest(points: Sequence[_Point]) -> tuple[float, list[_Point]]:
 
 def cumulative(subject: Trace | Runs, metric: str = "loss") -> go.Figure:
     """Joules of the application from the first step to each, with the metric beside them; a band of one deviation."""
-    points, runs, modelled = _points(subject, metric)
+    points, runs, notice = _points(subject, metric)
     figure = go.Figure()
     if points:
         x = [point.step for point in points]
@@ -90,12 +90,12 @@ def cumulative(subject: Trace | Runs, metric: str = "loss") -> go.Figure:
             line={"color": TRACED, "width": 2}, hovertemplate="up to step %{x}: %{y:.4s}J<extra></extra>",
         )  # fmt: skip
     logged = _metric(figure, points, metric)
-    return _dress(figure, "Energy from the first step on", "joules", points, modelled, metric if logged else None)
+    return _dress(figure, "Energy from the first step on", "joules", points, notice, metric if logged else None)
 
 
 def progress(subject: Trace | Runs, metric: str = "loss") -> go.Figure:
     """The best value of a metric so far against the energy that it took, and what the last per cent of it cost."""
-    points, _, modelled = _points(subject, metric)
+    points, _, notice = _points(subject, metric)
     logged = [(point.total_j, point.metric) for point in points if point.metric is not None]
     figure = go.Figure()
     told = "no progress"
@@ -122,7 +122,8 @@ def progress(subject: Trace | Runs, metric: str = "loss") -> go.Figure:
         figure,
         f"What progress in {theme.shorten(metric, 40)} cost",
         subtitle=told,
-        modelled=modelled,
+        modelled=notice is not None,
+        notice=notice,
         height=360,
         xaxis=theme.axis("joules from the first step on", exponentformat="SI"),
         yaxis=theme.axis(theme.safe(theme.shorten(metric, 40))),
@@ -140,8 +141,8 @@ def _last_per_cent(energies: Sequence[float], best: Sequence[float]) -> tuple[fl
     return nearly_j, energies[best.index(best[-1])]
 
 
-def _points(subject: Trace | Runs, metric: str) -> tuple[list[_Point], int, bool]:
-    """The points, of how many runs, and whether their energy is modelled."""
+def _points(subject: Trace | Runs, metric: str) -> tuple[list[_Point], int, str | None]:
+    """The points, of how many runs, and what is to be said where their energy is modelled."""
     own = traces(subject)
     domains = [_domains(trace) for trace in own]
     shortest = min(len(trace.steps) for trace in own)
@@ -166,7 +167,7 @@ def _points(subject: Trace | Runs, metric: str) -> tuple[list[_Point], int, bool
                 metric=statistics.fmean(known) if len(known) == len(own) else None,
             )
         )
-    return points, len(own), any(trace.modelled for trace in own)
+    return points, len(own), next((trace.notice for trace in own if trace.notice), None)
 
 
 def _domains(trace: Trace) -> set[str]:
@@ -194,7 +195,13 @@ def _metric(figure: go.Figure, points: list[_Point], metric: str) -> bool:
 
 
 def _dress(
-    figure: go.Figure, title: str, unit: str, points: list[_Point], modelled: bool, metric: str | None, told: str = ""
+    figure: go.Figure,
+    title: str,
+    unit: str,
+    points: list[_Point],
+    notice: str | None,
+    metric: str | None,
+    told: str = "",
 ) -> go.Figure:
     if not points:
         theme.say(figure, "no steps were marked")
@@ -202,7 +209,8 @@ def _dress(
         figure,
         title,
         subtitle=told,
-        modelled=modelled,
+        modelled=notice is not None,
+        notice=notice,
         height=320,
         barmode="overlay",
         bargap=0.1,

@@ -72,6 +72,7 @@ def sunburst(
         figure,
         title or f"{theme.shorten(edd.name, 60)}: {told(edd, scale)} in operations{left_out(edd)}",
         modelled=edd.modelled,
+        notice=edd.notice,
         margin={"l": 8, "r": 8, "b": 56},
         uniformtext={"minsize": 9, "mode": "hide"},
         height=640,

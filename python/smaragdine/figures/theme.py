@@ -26,7 +26,7 @@ WARNING = "#c2570c"
 
 NOTICE = "notice"
 """Name of the annotation that holds the sentence of a modelled trace."""
-NOTICE_HEIGHT = 34
+_NOTICE_WIDTH = 96
 SUBTITLE_HEIGHT = 24
 FONT = "Inter, 'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', sans-serif"
 
@@ -147,25 +147,36 @@ def whiskers(figure: go.Figure, meaning: str | None) -> None:
 
 
 def dress(
-    figure: go.Figure, title: str, *, modelled: bool, subtitle: str = "", all_of_it: bool = True, **layout: Any
+    figure: go.Figure,
+    title: str,
+    *,
+    modelled: bool,
+    notice: str | None = None,
+    subtitle: str = "",
+    all_of_it: bool = True,
+    **layout: Any,
 ) -> go.Figure:
-    """The common look, and the words that a modelled trace owes to whoever sees the figure.
+    """The common look, and the words that a modelled trace owes to whoever sees the figure: its `notice`.
 
     `all_of_it`: everything shown is modelled, not just a part that says so itself.
     """
+    notice = notice or (MODELLED_NOTICE if modelled else None)
     heading = f"<b>{safe(title)}</b>" + (" (modelled)" if modelled and all_of_it else "")
     margin = {"l": 16, "r": 16, "t": 48, "b": 16} | layout.pop("margin", {})
     below = SUBTITLE_HEIGHT if subtitle else 0
     margin["t"] += below
-    if modelled:
-        margin["t"] += NOTICE_HEIGHT
+    above = 0
+    if notice:
+        text = "<br>".join(safe(line) for line in textwrap.wrap(notice, _NOTICE_WIDTH))
+        above = _height(text)
+        margin["t"] += above
         figure.add_annotation(
-            name=NOTICE, text="<br>".join(safe(line) for line in textwrap.wrap(MODELLED_NOTICE, 96)),
+            name=NOTICE, text=text,
             xref="paper", x=0, xanchor="left", xshift=12 - margin["l"], yref="paper", y=1, yanchor="top",
             yshift=margin["t"] - 30 - below, showarrow=False, align="left", font={"size": 11, "color": WARNING},
         )  # fmt: skip
     if "height" in layout:
-        layout["height"] += below + (NOTICE_HEIGHT if modelled else 0)
+        layout["height"] += below + above
     figure.update_layout(
         title={"text": heading, "x": 0, "xref": "container", "xanchor": "left", "pad": {"l": 12, "t": 4},
                "y": 1, "yref": "container", "yanchor": "top", "font": {"size": 15},
@@ -180,6 +191,11 @@ def dress(
     return figure
 
 
+def _height(notice: str) -> int:
+    """Pixels that the lines of a notice take, with the air around them."""
+    return 4 + 15 * (1 + notice.count("<br>"))
+
+
 def undressed(figure: go.Figure) -> dict[str, Any]:
     """The figure as JSON values, for a page that has told a modelled trace's sentence already: the word alone stays."""
     content: dict[str, Any] = figure.to_plotly_json()
@@ -187,9 +203,10 @@ def undressed(figure: go.Figure) -> dict[str, Any]:
     annotations = layout.get("annotations", ())
     kept = [annotation for annotation in annotations if annotation.get("name") != NOTICE]
     if len(kept) < len(annotations):
+        above = sum(_height(annotation["text"]) for annotation in annotations if annotation.get("name") == NOTICE)
         layout["annotations"] = kept
-        layout["margin"]["t"] -= NOTICE_HEIGHT
+        layout["margin"]["t"] -= above
         if "height" in layout:
-            layout["height"] -= NOTICE_HEIGHT
+            layout["height"] -= above
     layout.pop("template", None)
     return content

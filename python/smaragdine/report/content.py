@@ -53,7 +53,7 @@ class Content:
         return cls(
             title=first.name,
             basis=bases(first),
-            notice=next((trace.notice for trace in runs if trace.notice), None),
+            notice=runs.notice,
             hero=Hero.of(runs, shown, policy),
             coverage=tuple(one.coverage.sentence() for one in footprint.footprints),
             runs=_runs(runs, policy) if len(runs) > 1 else None,

@@ -24,15 +24,19 @@ _POLICIES = {
 def methods(trace: Trace, policy: str) -> tuple[str, ...]:
     """Paragraphs of plain text."""
     metadata = trace.metadata
-    sources = []
+    counted, beside = [], []
     for source in metadata.sources:
         domains = ", ".join(d.name for d in metadata.domains if d.source == source.name and d.counted)
         measured = source.measured_period_ns
         period = seconds((measured if measured is not None else source.period_ns) / 1e9)
-        sources.append(f"{source.name} ({domains or 'nothing counted'}) every {period}")
+        if domains:
+            counted.append(f"{source.name} ({domains}) every {period}")
+        else:
+            beside.append(f"{source.name} every {period}")
     read = "Power was modelled from CPU use by" if trace.modelled else "Energy was read from"
+    kept = f"What was read from {'; '.join(beside)} is not counted. " if beside else ""
     energy = (
-        f"{read} {'; '.join(sources) or 'the sources named in trace.json'}. "
+        f"{read} {'; '.join(counted) or 'the sources named in trace.json'}. {kept}"
         "Energy belongs to the interval over which it was read, never to the next. Domains that another counted domain "
         "contains keep their readings and enter no sum."
     )

@@ -51,7 +51,7 @@ def _live(session: Session) -> html.Div:
 
 def _page(session: Session) -> html.Div:
     runs = session.runs
-    notice = next((trace.notice for trace in runs if trace.notice), None)
+    notice = runs.notice
     several = len(runs) > 1
     subjects = ([{"label": f"mean of {len(runs)} runs", "value": -1}] if several else []) + [
         {"label": f"{i + 1}. {trace.name}" if several else trace.name, "value": i} for i, trace in enumerate(runs)

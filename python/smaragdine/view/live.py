@@ -14,6 +14,7 @@ from smaragdine.energy import MODELLED
 from smaragdine.errors import SmaragdineError
 from smaragdine.figures import theme
 from smaragdine.metadata import Metadata
+from smaragdine.notice import notice
 
 # Ten minutes at the ten messages a second that a daemon sends.
 _KEPT = 6000
@@ -51,13 +52,18 @@ class Following:
         figure = go.Figure()
         domains = dict.fromkeys(domain for live in moments[-1:] for domain in live.power_w)
         modelled = {domain.name for domain in self.metadata.domains if domain.basis == MODELLED}
+        uncounted = {domain.name for domain in self.metadata.domains if not domain.counted}
         for index, domain in enumerate(domains):
             figure.add_scatter(
                 x=[(live.end_ns - self.metadata.start_ns) / 1e9 for live in moments],
                 y=[live.power_w.get(domain) for live in moments],
                 mode="lines",
-                name=theme.safe(domain + (", modelled" if domain in modelled else "")),
-                line={"color": theme.DOMAINS[index % len(theme.DOMAINS)], "width": 1.6},
+                name=theme.safe(domain + ", not counted" * (domain in uncounted) + ", modelled" * (domain in modelled)),
+                line={
+                    "color": theme.DOMAINS[index % len(theme.DOMAINS)],
+                    "width": 1.6,
+                    "dash": "dot" if domain in uncounted else "solid",
+                },
                 hovertemplate="%{y:.3s}W at %{x:.1f} s<extra>%{fullData.name}</extra>",
             )
         if not moments:
@@ -65,7 +71,9 @@ class Following:
         return theme.dress(
             figure,
             "Power",
-            modelled=bool(domains) and set(domains) <= modelled,
+            modelled=self.metadata.modelled,
+            notice=notice(self.metadata.domains) if domains else None,
+            all_of_it=set(domains) <= modelled,
             height=420,
             showlegend=True,
             xaxis=theme.axis("seconds since the recording started"),

@@ -13,10 +13,10 @@ use crate::error::{Error, Result};
 use crate::host;
 use crate::sampler::Sampler;
 use crate::shares::gpu::GpuShareSampler;
-use crate::shares::{self, ShareSampler};
+use crate::shares::{self, Machine, ShareSampler};
 use crate::source::Source;
 use crate::source::edge_lock::EdgeLock;
-use crate::trace::{Metadata, Reading, SCHEMA_VERSION, ShareSample, State};
+use crate::trace::{Basis, Metadata, Reading, SCHEMA_VERSION, ShareSample, State};
 
 pub(super) struct Running {
     samplers: Vec<Sampler>,
@@ -40,6 +40,7 @@ impl Running {
         let period_ns = options.period.as_nanos() as i64;
         let thread = || Error::io("start a thread for", dir);
         let mut samplers = Vec::with_capacity(sources.len());
+        let domains: Vec<_> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
         let (mut first_domain, mut gpus, mut problems) = (0, false, Vec::new());
         for source in sources {
             let source = if options.edge_lock { EdgeLock::around(source) } else { source };
@@ -64,7 +65,11 @@ impl Running {
         let daemon = vec![host::own_pid(&roots.proc)];
         // Between two readings nobody asks for a share.
         let shares_ns = period_ns.max(shares::PERIOD_NS);
-        let shares = ShareSampler::start(&roots.proc, application, daemon, shares_ns, clock, shares);
+        let measured = domains.iter().any(|domain| domain.counted && domain.basis == Basis::Measured);
+        let shared = if measured { Machine::measured } else { Machine::modelled };
+        let machine = shared(roots.topology(), &roots.proc);
+        problems.extend(machine.unshared(&domains));
+        let shares = ShareSampler::start(machine, application, daemon, shares_ns, clock, shares);
         let shares = shares.map_err(thread())?;
         Ok(Self { samplers, shares, gpu_shares, collector, problems })
     }
@@ -114,7 +119,7 @@ pub(super) fn describe(
         start_ns: clock.now_ns(),
         realtime_offset_ns: clock.realtime_offset_ns,
         host: host::host(&options.roots.proc),
-        hardware: host::hardware(&options.roots.proc),
+        hardware: host::hardware(&options.roots.proc, &options.roots.topology()),
         software,
         devices,
         domains,

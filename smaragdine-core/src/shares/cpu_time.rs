@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustc_hash::FxHashMap;
 
-use super::machine::Topology;
+use super::Topology;
 use super::members::{Group, Member, Members};
 use super::process_stat::ProcessStat;
 
@@ -63,8 +63,15 @@ impl CpuTime {
         })
     }
 
+    /// Notes what each thread has used so far: with one socket none is looked at.
+    pub(crate) fn look_at_threads(&mut self, topology: &Topology) {
+        for tracked in &mut self.tracked {
+            tracked.walk_threads(&self.members.directory(tracked.member.pid), topology);
+        }
+    }
+
     fn advance(&mut self, forks: Option<u64>, topology: &Topology) -> io::Result<Ticks> {
-        let mut used = [vec![0.0; topology.sockets.len()], vec![0.0; topology.sockets.len()]];
+        let mut used = [vec![0.0; topology.sockets().len()], vec![0.0; topology.sockets().len()]];
         let ended = self.follow(topology, &mut used)?;
         for member in self.members.discover(forks)? {
             // Read again: discovery saw children before their parents.
@@ -80,13 +87,17 @@ impl CpuTime {
                 _ => self.members.forget(member.pid),
             }
         }
+        let [application, daemon] =
+            used.map(|ticks| Some(ticks).filter(|ticks| ticks.iter().all(|ticks| !ticks.is_nan())));
+        let misplaced =
+            "the application ran on a CPU that is in no known socket, so its share is unknown there and then";
         let problem = self.problem(ended.contains(&self.application));
+        let problem = problem.or_else(|| application.is_none().then(|| misplaced.to_owned()));
         let known = std::mem::replace(&mut self.started, true);
-        let [application, daemon] = used;
         let lives = |pid: &i32| self.tracked.iter().any(|tracked| tracked.member.pid == *pid);
         Ok(Ticks {
-            application: (known && problem.is_none()).then_some(application),
-            daemon: (known && self.excluded.iter().all(lives)).then_some(daemon),
+            application: application.filter(|_| known && problem.is_none()),
+            daemon: daemon.filter(|_| known && self.excluded.iter().all(lives)),
             problem,
         })
     }
@@ -172,31 +183,42 @@ struct Tracked {
 impl Tracked {
     /// Adds `ticks` to the sockets where its threads used them. `look` walks the threads even so, for a baseline.
     ///
-    /// A thread's time goes to the CPU where it last ran; a waited-for child's to where its parent's goes.
+    /// A thread's time goes to the CPU where it last ran; a waited-for child's to where its parent's goes. Time on a
+    /// CPU whose socket is not known leaves not a number on every socket.
     fn distribute(&mut self, ticks: u64, directory: &Path, topology: &Topology, look: bool, sockets: &mut [f64]) {
-        if sockets.len() == 1 {
-            sockets[0] += ticks as f64;
+        if let [one] = sockets {
+            *one += ticks as f64;
             return;
         }
-        if ticks == 0 && !look {
+        if sockets.is_empty() || (ticks == 0 && !look) {
             return;
         }
-        let moved = self.walk_threads(directory, topology);
-        let total: u64 = moved.iter().sum();
-        if total > 0 {
-            self.weights = moved.iter().map(|ticks| *ticks as f64 / total as f64).collect();
-        } else if self.weights.is_empty() {
-            self.weights = vec![0.0; sockets.len()];
-            self.weights[topology.socket(self.stat.processor)] = 1.0;
+        match self.walk_threads(directory, topology) {
+            Some(moved) if moved.iter().any(|ticks| *ticks > 0) => {
+                let total: u64 = moved.iter().sum();
+                self.weights = moved.iter().map(|ticks| *ticks as f64 / total as f64).collect();
+            }
+            Some(moved) if self.weights.is_empty() => {
+                if let Some(socket) = topology.socket(self.stat.processor) {
+                    self.weights = vec![0.0; moved.len()];
+                    self.weights[socket] = 1.0;
+                }
+            }
+            Some(_) => {}
+            None => self.weights.clear(),
+        }
+        if ticks > 0 && self.weights.is_empty() {
+            sockets.fill(f64::NAN);
         }
         for (socket, weight) in sockets.iter_mut().zip(&self.weights) {
             *socket += ticks as f64 * weight;
         }
     }
 
-    /// Ticks that its threads used on each socket since the last walk. Threads that end while it runs are not seen.
-    fn walk_threads(&mut self, directory: &Path, topology: &Topology) -> Vec<u64> {
-        let mut moved = vec![0; topology.sockets.len()];
+    /// Ticks that its threads used on each socket since the last walk, where they ran on known sockets alone. Threads
+    /// that end while it runs are not seen.
+    fn walk_threads(&mut self, directory: &Path, topology: &Topology) -> Option<Vec<u64>> {
+        let mut moved = Some(vec![0; topology.sockets().len()]);
         let mut threads = FxHashMap::default();
         let tasks = std::fs::read_dir(directory.join("task")).into_iter().flatten().flatten();
         for entry in tasks {
@@ -204,7 +226,12 @@ impl Tracked {
             let Ok(stat) = ProcessStat::read(&entry.path()) else { continue };
             let before =
                 self.threads.get(&tid).filter(|(start, _)| *start == stat.start).map_or(0, |(_, ticks)| *ticks);
-            moved[topology.socket(stat.processor)] += stat.own.saturating_sub(before);
+            let used = stat.own.saturating_sub(before);
+            match (topology.socket(stat.processor), &mut moved) {
+                (Some(socket), Some(moved)) => moved[socket] += used,
+                (None, _) if used > 0 => moved = None,
+                _ => {}
+            }
             threads.insert(tid, (stat.start, stat.own));
         }
         self.threads = threads;

@@ -10,9 +10,10 @@ use std::sync::mpsc::SyncSender;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml as Library};
 
-use super::machine::MachineStat;
+use super::machine::StatFile;
 use super::members::Members;
-use super::{Look, PERIOD_NS, Periodic, ShareReport};
+use super::periodic::{Look, Periodic};
+use super::{PERIOD_NS, ShareReport};
 use crate::clock::{TraceClock, monotonic_ns, realtime_ns};
 use crate::source::Unavailable;
 use crate::source::nvml::{CudaEnvironment, Handle, enumerate};
@@ -84,6 +85,7 @@ impl GpuShareSampler {
 struct GpuLooks {
     gpus: Vec<WatchedGpu>,
     proc_root: PathBuf,
+    stat: StatFile,
     application: i32,
     members: Members,
     /// The application has been visible; when it ends, its descendants still are its own.
@@ -118,6 +120,7 @@ impl GpuLooks {
         Ok(Self {
             gpus: gpus.collect(),
             proc_root: proc_root.to_owned(),
+            stat: StatFile::below(proc_root),
             application,
             members: Members::new(proc_root, application, Vec::new()),
             seen: false,
@@ -131,7 +134,7 @@ impl GpuLooks {
 
 impl Look for GpuLooks {
     fn look(&mut self) -> Vec<ShareSample> {
-        let forks = MachineStat::read(&self.proc_root).ok().and_then(|machine| machine.forks);
+        let forks = self.stat.read().ok().and_then(|machine| machine.forks);
         let mut note = |problem: String| {
             if !self.problems.contains(&problem) {
                 self.problems.push(problem);

@@ -1,90 +1,35 @@
-//! The machine's own side of shares: which CPU belongs to which socket, and how long each has been active.
+//! The machine's own side of shares: how long each CPU has been active, as `/proc/stat` tells.
 
-use std::io;
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
-use rustc_hash::FxHashMap;
-
-/// CPUs and their sockets, from `/proc/cpuinfo`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Topology {
-    /// Physical ids in ascending order, as powercap numbers its packages.
-    pub(crate) sockets: Vec<u32>,
-    /// CPU → index into `sockets`.
-    socket_of: FxHashMap<u32, usize>,
-    /// What makes CPU time a weaker stand-in for energy here.
-    pub(crate) caveats: Vec<&'static str>,
-}
-
-impl Topology {
-    pub(crate) fn read(proc_root: &Path) -> io::Result<Self> {
-        let path = proc_root.join("cpuinfo");
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| io::Error::new(error.kind(), format!("cannot read {}: {error}", path.display())))?;
-        Self::parse(&text)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("{} names no processor", path.display())))
-    }
-
-    /// Machines that name no `physical id` (most of Arm, some virtual ones) have one socket, 0.
-    fn parse(text: &str) -> Option<Self> {
-        let mut physical: Vec<(u32, u32)> = Vec::new();
-        let (mut siblings, mut cores, mut hypervisor) = (1, 1, false);
-        for line in text.lines() {
-            let Some((key, value)) = line.split_once(':') else { continue };
-            match (key.trim(), value.trim()) {
-                ("processor", cpu) => physical.extend(cpu.parse().ok().map(|cpu| (cpu, 0))),
-                ("physical id", id) => {
-                    if let (Some(last), Ok(id)) = (physical.last_mut(), id.parse()) {
-                        last.1 = id;
-                    }
-                }
-                ("siblings", count) => siblings = count.parse().unwrap_or(1),
-                ("cpu cores", count) => cores = count.parse().unwrap_or(1),
-                ("flags", flags) => hypervisor |= flags.split_ascii_whitespace().any(|flag| flag == "hypervisor"),
-                _ => {}
-            }
-        }
-        let mut sockets: Vec<u32> = physical.iter().map(|(_, id)| *id).collect();
-        sockets.sort_unstable();
-        sockets.dedup();
-        let socket_of = physical.iter().filter_map(|(cpu, id)| Some((*cpu, sockets.binary_search(id).ok()?))).collect();
-        let mut caveats = Vec::new();
-        if siblings > cores {
-            caveats.push("SMT neighbours share cores");
-        }
-        if hypervisor {
-            caveats.push("virtual machine");
-        }
-        (!sockets.is_empty()).then_some(Self { sockets, socket_of, caveats })
-    }
-
-    /// The index of a CPU's socket; one that came online since is taken for the first socket's.
-    pub(crate) fn socket(&self, cpu: u32) -> usize {
-        self.socket_of.get(&cpu).copied().unwrap_or(0)
-    }
-}
+use super::Topology;
+use crate::mounts::laid_over;
 
 /// `/proc/stat` at one instant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct MachineStat {
-    /// Active ticks of each online CPU: user + nice + system + irq + softirq.
-    pub(crate) active: Vec<(u32, u64)>,
+    /// What each online CPU did so far.
+    pub(crate) cpus: Vec<CpuStat>,
     /// Processes and threads made since boot; while it stands still there is nothing new to find.
     pub(crate) forks: Option<u64>,
 }
 
-impl MachineStat {
-    pub(crate) fn read(proc_root: &Path) -> io::Result<Self> {
-        let text = std::fs::read_to_string(proc_root.join("stat"))?;
-        let read = Self::parse(&text);
-        if read.active.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "it names no CPU"));
-        }
-        Ok(read)
-    }
+/// One CPU's ticks since boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CpuStat {
+    pub(crate) cpu: u32,
+    /// user + nice + system + irq + softirq
+    pub(crate) active: u64,
+    /// Whatever it did, idling and waiting included: the kernel's own moves on as long as there is time.
+    pub(crate) passed: u64,
+}
 
+impl MachineStat {
     fn parse(text: &str) -> Self {
-        let mut read = Self { active: Vec::new(), forks: None };
+        let mut read = Self::default();
         for line in text.lines() {
             let mut fields = line.split_ascii_whitespace();
             match fields.next() {
@@ -94,7 +39,7 @@ impl MachineStat {
                     let ticks: Vec<u64> = fields.map_while(|field| field.parse().ok()).collect();
                     // user nice system idle iowait irq softirq steal guest guest_nice: guests are inside user and nice.
                     let active = [0, 1, 2, 5, 6].iter().filter_map(|column| ticks.get(*column)).sum();
-                    read.active.push((cpu, active));
+                    read.cpus.push(CpuStat { cpu, active, passed: ticks.iter().take(8).sum() });
                 }
                 None => {}
             }
@@ -102,56 +47,120 @@ impl MachineStat {
         read
     }
 
-    /// Active ticks of each socket since `earlier`. A CPU that went offline or came online between is left out.
-    pub(crate) fn active_since(&self, earlier: &Self, topology: &Topology) -> Vec<u64> {
-        let mut sockets = vec![0; topology.sockets.len()];
-        for (cpu, now) in &self.active {
-            if let Some((_, before)) = earlier.active.iter().find(|(other, _)| other == cpu) {
-                sockets[topology.socket(*cpu)] += now.saturating_sub(*before);
+    /// Active ticks of each socket since `earlier`; `None` where it is not known which socket some CPU is in.
+    /// A CPU that went offline or came online between is left out.
+    pub(crate) fn active_since(&self, earlier: &Self, topology: &Topology) -> Option<Vec<u64>> {
+        let mut sockets = vec![0; topology.sockets().len()];
+        for now in &self.cpus {
+            let socket = topology.socket(now.cpu)?;
+            if let Some(before) = earlier.cpus.iter().find(|before| before.cpu == now.cpu) {
+                sockets[socket] += now.active.saturating_sub(before.active);
             }
         }
-        sockets
+        Some(sockets)
+    }
+
+    /// Whether no CPU's time moved since `earlier`, as in sandboxes that show zeros.
+    pub(crate) fn stands_since(&self, earlier: &Self) -> bool {
+        self.cpus.iter().map(|cpu| cpu.passed).eq(earlier.cpus.iter().map(|cpu| cpu.passed))
+    }
+}
+
+/// The file, and whether it is the kernel's own.
+#[derive(Debug)]
+pub(crate) struct StatFile {
+    pub(crate) path: PathBuf,
+    /// The file system that it was on when that was last looked into.
+    device: Option<u64>,
+    laid_over: Option<String>,
+}
+
+impl StatFile {
+    pub(crate) fn below(proc_root: &Path) -> Self {
+        Self { path: proc_root.join("stat"), device: None, laid_over: None }
+    }
+
+    /// Reads it. Of a file that lies over the kernel's own it is not known which processes it counts.
+    ///
+    /// # Errors
+    /// Where it cannot be read or names no CPU.
+    pub(crate) fn read(&mut self) -> io::Result<MachineStat> {
+        let mut file = File::open(&self.path)?;
+        let device = file.metadata()?.dev();
+        // A mount comes and goes with a file system; looking for it every time would cost more than all else.
+        if self.device.replace(device) != Some(device) {
+            self.laid_over = laid_over(&self.path);
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        let mut read = MachineStat::parse(&text);
+        if read.cpus.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it names no CPU"));
+        }
+        if self.laid_over.is_some() {
+            read.forks = None;
+        }
+        Ok(read)
+    }
+
+    /// The kind of file system that lies over the kernel's own file, as of the last read.
+    pub(crate) fn laid_over(&self) -> Option<&str> {
+        self.laid_over.as_deref()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
-    #[test]
-    fn sockets_keep_their_physical_numbers() {
-        let text =
-            "processor : 0\nphysical id : 3\n\nprocessor : 1\nphysical id : 1\n\nprocessor : 2\nphysical id : 3\n";
-        let topology = Topology::parse(text).unwrap();
-        assert_eq!(topology.sockets, [1, 3]);
-        assert_eq!([0, 1, 2].map(|cpu| topology.socket(cpu)), [1, 0, 1]);
+    /// Two CPUs in sockets of their own.
+    fn topology() -> Topology {
+        let root = tempfile::tempdir().unwrap();
+        let cpuinfo = "processor: 0\nphysical id: 0\n\nprocessor: 1\nphysical id: 1\n";
+        fs::write(root.path().join("cpuinfo"), cpuinfo).unwrap();
+        Topology::read(Path::new("/nonexistent"), root.path())
     }
 
-    #[test]
-    fn a_machine_without_physical_ids_has_one_socket() {
-        let topology = Topology::parse("processor\t: 0\nBogoMIPS\t: 50\n\nprocessor\t: 1\n").unwrap();
-        assert_eq!(topology.sockets, [0]);
-        assert_eq!(Topology::parse("nothing\n"), None);
-    }
-
-    #[test]
-    fn smt_and_virtual_machines_are_told() {
-        let text = "processor: 0\nsiblings: 4\ncpu cores: 2\nflags: fpu hypervisor\n";
-        assert_eq!(Topology::parse(text).unwrap().caveats, ["SMT neighbours share cores", "virtual machine"]);
+    fn stat(cpus: &[(u32, u64)]) -> MachineStat {
+        let cpus = cpus.iter().map(|&(cpu, active)| CpuStat { cpu, active, passed: active }).collect();
+        MachineStat { cpus, forks: None }
     }
 
     #[test]
     fn idle_iowait_steal_and_guests_are_not_active() {
         let text = "cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 100 20 30 4000 500 6 7 800 90 10\nintr 5\nprocesses 42\n";
-        let stat = MachineStat::parse(text);
-        assert_eq!(stat, MachineStat { active: vec![(0, 163)], forks: Some(42) });
+        let cpu = CpuStat { cpu: 0, active: 163, passed: 5463 };
+        assert_eq!(MachineStat::parse(text), MachineStat { cpus: vec![cpu], forks: Some(42) });
     }
 
     #[test]
     fn active_time_is_summed_by_socket_and_a_new_cpu_waits_for_its_second_read() {
-        let topology = Topology::parse("processor: 0\nphysical id: 0\n\nprocessor: 1\nphysical id: 1\n").unwrap();
-        let before = MachineStat { active: vec![(0, 10)], forks: None };
-        let now = MachineStat { active: vec![(0, 25), (1, 900)], forks: None };
-        assert_eq!(now.active_since(&before, &topology), [15, 0]);
+        let (before, now) = (stat(&[(0, 10)]), stat(&[(0, 25), (1, 900)]));
+        assert_eq!(now.active_since(&before, &topology()), Some(vec![15, 0]));
+    }
+
+    #[test]
+    fn a_cpu_in_no_known_socket_leaves_every_socket_s_active_time_unknown() {
+        let (before, now) = (stat(&[(0, 10), (7, 10)]), stat(&[(0, 25), (7, 20)]));
+        assert_eq!(now.active_since(&before, &topology()), None);
+    }
+
+    #[test]
+    fn a_file_that_shows_the_same_for_ever_stands() {
+        assert!(stat(&[(0, 10), (1, 5)]).stands_since(&stat(&[(0, 10), (1, 5)])));
+        assert!(!stat(&[(0, 10), (1, 6)]).stands_since(&stat(&[(0, 10), (1, 5)])));
+    }
+
+    #[test]
+    fn a_file_of_a_tree_that_was_laid_out_is_taken_as_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("stat"), "cpu0 1 2 3 4\nprocesses 7\n").unwrap();
+        let mut file = StatFile::below(root.path());
+        assert_eq!(file.read().unwrap().forks, Some(7));
+        assert_eq!(file.laid_over(), None);
+        fs::write(root.path().join("stat"), "").unwrap();
+        assert!(file.read().unwrap_err().to_string().contains("names no CPU"));
     }
 }

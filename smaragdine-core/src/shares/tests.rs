@@ -1,7 +1,10 @@
 //! Shares over a fixture of `/proc`: two sockets, an application of two processes, its private daemon, a stranger.
 
+mod sockets;
+
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -28,8 +31,17 @@ impl Proc {
         self
     }
 
+    /// Its sockets are those of its cpuinfo; what is laid out has no kernel.
+    fn topology(&self) -> Topology {
+        Topology::read(&self.0.path().join("sys"), self.0.path())
+    }
+
     fn looks(&self) -> Looks {
-        let mut looks = Looks::new(self.0.path(), APPLICATION, vec![DAEMON], TraceClock::start()).unwrap();
+        self.looks_at(Machine::measured(self.topology(), self.0.path()))
+    }
+
+    fn looks_at(&self, machine: Machine) -> Looks {
+        let mut looks = Looks::new(machine, APPLICATION, vec![DAEMON], TraceClock::start());
         assert!(looks.look().is_empty(), "the first look only sets the baseline");
         looks
     }
@@ -97,7 +109,10 @@ impl Proc {
             }
             None => line.to_owned(),
         });
-        fs::write(&path, lines.map(|line| line + "\n").collect::<String>()).unwrap();
+        // By rename: a sampler may be reading.
+        let new = self.0.path().join("new");
+        fs::write(&new, lines.map(|line| line + "\n").collect::<String>()).unwrap();
+        fs::rename(new, path).unwrap();
     }
 }
 
@@ -284,18 +299,38 @@ fn an_unreadable_machine_is_unknown_for_both_intervals_that_touch_it() {
 }
 
 #[test]
-fn a_root_without_processors_is_refused_with_its_path() {
+fn a_root_without_processors_has_unknown_shares_and_names_what_is_missing() {
     let directory = TempDir::new().unwrap();
-    let error = Looks::new(directory.path(), 1, vec![], TraceClock::start()).unwrap_err();
-    assert!(error.to_string().contains("cpuinfo"), "{error}");
+    let topology = Topology::read(&directory.path().join("sys"), directory.path());
+    let mut looks = Looks::new(Machine::measured(topology, directory.path()), 1, vec![], TraceClock::start());
+    assert!(looks.look().is_empty() && looks.look().is_empty());
+    let problems = looks.report().problems.join("\n");
+    assert!(problems.contains("cpuinfo") && problems.contains("cannot read"), "{problems}");
+}
+
+#[test]
+fn cpu_times_that_stand_still_are_no_idleness() {
+    let proc = Proc::new().with_one_socket();
+    let mut looks = proc.looks();
+    std::thread::sleep(Duration::from_millis(60));
+    proc.runs(APPLICATION, 4200, 5);
+    assert_eq!(looks.look()[0].idle, None);
+    proc.runs(APPLICATION, 4200, 100);
+    proc.active(0, 1000);
+    assert_eq!(shares(&looks.look()), [(Some(0.1), Some(0.0))]);
+    assert!(looks.report().problems[0].contains("stand still"));
 }
 
 #[test]
 fn a_consumer_that_stands_still_holds_nothing_up_and_misses_nothing() {
     let proc = Proc::new();
     let (sink, samples) = std::sync::mpsc::sync_channel(1);
-    let sampler = ShareSampler::start(proc.0.path(), APPLICATION, vec![DAEMON], 0, TraceClock::start(), sink).unwrap();
-    std::thread::sleep(Duration::from_millis(700));
+    let machine = Machine::measured(proc.topology(), proc.0.path());
+    let sampler = ShareSampler::start(machine, APPLICATION, vec![DAEMON], 0, TraceClock::start(), sink).unwrap();
+    for _ in 0..35 {
+        std::thread::sleep(Duration::from_millis(20));
+        proc.active(0, 2);
+    }
     let taken = std::thread::spawn(move || samples.iter().flatten().collect::<Vec<_>>());
     assert!(sampler.stop().problems.is_empty());
     let taken = taken.join().unwrap();

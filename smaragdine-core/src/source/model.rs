@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::clock::monotonic_ns;
 use crate::source::{Observation, Source, Unavailable, Value};
+use crate::topology::Topology;
 use crate::trace::{Basis, Domain, Flags};
 
 /// Watts of an idle logical CPU, and what full use adds: 0.64 W idle and 3.80 W busy are the averages per hardware
@@ -49,11 +50,11 @@ struct Times {
 }
 
 impl Model {
-    /// Learns the sockets from `proc_root/cpuinfo` and opens `proc_root/stat`.
+    /// Opens `proc_root/stat`; CPUs are in the sockets of `topology`, or all in one where these are not known.
     ///
     /// # Errors
-    /// [`Unavailable`] where these are missing or name no CPU.
-    pub fn open(proc_root: &Path) -> Result<Self, Unavailable> {
+    /// [`Unavailable`] where the file is missing or names no CPU.
+    pub fn open(proc_root: &Path, topology: &Topology) -> Result<Self, Unavailable> {
         let unavailable = |path: &Path, problem: &dyn std::fmt::Display| Unavailable {
             problem: format!("cannot model power from {}: {problem}", path.display()),
             hint: "mount /proc, or point --proc-root to it".to_owned(),
@@ -65,10 +66,9 @@ impl Model {
         if cpus.is_empty() {
             return Err(unavailable(&path, &"it names no CPU"));
         }
-        // ARM's cpuinfo tells no sockets; one that cannot be read tells none either.
-        let physical = physical_ids(&fs::read_to_string(proc_root.join("cpuinfo")).unwrap_or_default());
-        let of_cpu: BTreeMap<u32, u32> =
-            cpus.iter().map(|cpu| (*cpu, physical.get(cpu).copied().unwrap_or(0))).collect();
+        let topology = topology.clone().or_one_socket();
+        let socket = |cpu: u32| topology.sockets()[topology.socket(cpu).unwrap_or(0)];
+        let of_cpu: BTreeMap<u32, u32> = cpus.iter().map(|cpu| (*cpu, socket(*cpu))).collect();
         let mut sizes: BTreeMap<u32, u32> = BTreeMap::new();
         for socket in of_cpu.values() {
             *sizes.entry(*socket).or_default() += 1;
@@ -185,26 +185,16 @@ fn cpu_times(stat: &str) -> impl Iterator<Item = (u32, Times)> {
     })
 }
 
-/// Logical CPU → socket, from the `processor` and `physical id` lines of `/proc/cpuinfo`.
-fn physical_ids(cpuinfo: &str) -> BTreeMap<u32, u32> {
-    let mut ids = BTreeMap::new();
-    let mut processor: Option<u32> = None;
-    for (key, value) in cpuinfo.lines().filter_map(|line| line.split_once(':')) {
-        match key.trim() {
-            "processor" => processor = value.trim().parse().ok(),
-            "physical id" => ids.extend(processor.zip(value.trim().parse().ok())),
-            _ => {}
-        }
-    }
-    ids
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const CPUINFO: &str = "processor\t: 0\nphysical id\t: 0\n\nprocessor\t: 1\nphysical id\t: 0\n\n\
                            processor\t: 2\nphysical id\t: 1\n";
+
+    fn open(root: &tempfile::TempDir) -> Result<Model, Unavailable> {
+        Model::open(root.path(), &Topology::read(&root.path().join("sys"), root.path()))
+    }
 
     fn proc_root(stat: &str) -> tempfile::TempDir {
         let root = tempfile::tempdir().expect("a temporary directory");
@@ -240,7 +230,7 @@ mod tests {
     #[test]
     fn every_socket_is_a_modelled_domain() {
         let root = proc_root(&stat(&[[0; 5]; 3]));
-        let model = Model::open(root.path()).expect("a model");
+        let model = open(&root).expect("a model");
         let domains: Vec<_> = model.domains().iter().map(|domain| (domain.name.as_str(), domain.static_w)).collect();
         assert_eq!(domains, [("package-0", Some(2.0 * IDLE_W)), ("package-1", Some(IDLE_W))]);
         assert!(model.domains().iter().all(|domain| domain.basis == Basis::Modelled && domain.counted));
@@ -249,7 +239,7 @@ mod tests {
     #[test]
     fn power_follows_the_use_of_each_logical_cpu() {
         let root = proc_root(&stat(&[[0; 5]; 3]));
-        let mut model = Model::open(root.path()).expect("a model");
+        let mut model = open(&root).expect("a model");
         assert_close(&power_w(&mut model), &[]);
         // Waiting for input and stolen time are not active.
         let after = stat(&[[60, 40, 0, 0, 0], [0, 0, 50, 25, 25], [10, 15, 75, 0, 0]]);
@@ -262,7 +252,7 @@ mod tests {
     #[test]
     fn a_failed_read_is_covered_by_the_next_interval() {
         let root = proc_root(&stat(&[[0; 5]; 3]));
-        let mut model = Model::open(root.path()).expect("a model");
+        let mut model = open(&root).expect("a model");
         let mut observations = Vec::new();
         model.read(&mut observations);
         let first_ns = model.last.as_ref().expect("a first read").read_ns;
@@ -278,7 +268,7 @@ mod tests {
     #[test]
     fn without_a_proc_root_a_hint_says_so() {
         let root = tempfile::tempdir().expect("a temporary directory");
-        let unavailable = Model::open(root.path()).expect_err("no stat");
+        let unavailable = open(&root).expect_err("no stat");
         assert!(unavailable.problem.contains("stat: No such file"), "{}", unavailable.problem);
         assert!(unavailable.hint.contains("--proc-root"));
     }

@@ -72,10 +72,7 @@ impl Nvml {
             let name = format!("gpu-{number}");
             match nvml.library.device_by_index(gpu.index).and_then(|device| {
                 let register = Register::of(&device)?;
-                let because = (!visible).then(|| match &environment.visible_devices {
-                    Some(list) => format!("the application does not see this GPU: CUDA_VISIBLE_DEVICES={list}"),
-                    None => "the application does not see this GPU".to_owned(),
-                });
+                let because = (!visible).then(|| environment.hides(&gpu));
                 let of_scope = |scope| Register::of_scope(scope, &device);
                 let [memory, module] = [NVML_POWER_SCOPE_MEMORY, NVML_POWER_SCOPE_MODULE].map(of_scope);
                 let (child, whole) = (format!("{name}-memory"), format!("module-{number}"));

@@ -14,8 +14,10 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::clock::monotonic_ns;
+use crate::cpuinfo::Cpuinfo;
 use crate::source::{Observation, Source, Unavailable, Value};
-use crate::trace::{Basis, Domain, Flag, Flags};
+use crate::topology::Topology;
+use crate::trace::{Basis, Domain, Flag, Flags, UNKNOWN_SOCKET};
 
 /// RAPL registers are updated about every millisecond.
 pub const UPDATE_NS: i64 = 1_000_000;
@@ -101,9 +103,17 @@ impl Powercap {
     /// (INTEL-SA-00389): noise that cancels over tens of milliseconds. It cannot be undone, and is not tried to be.
     #[must_use]
     pub fn on(mut self, proc_root: &Path) -> Self {
-        let cpuinfo = fs::read_to_string(proc_root.join("cpuinfo")).unwrap_or_default();
-        let flags = cpuinfo.lines().find_map(|line| line.strip_prefix("flags")).unwrap_or_default();
-        self.filtered = flags.split_ascii_whitespace().any(|flag| flag == "sgx");
+        self.filtered = Cpuinfo::read(proc_root).is_ok_and(|cpuinfo| cpuinfo.has("sgx"));
+        self
+    }
+
+    /// On a machine of several sockets no socket's share is the platform's.
+    #[must_use]
+    pub fn across(mut self, topology: &Topology) -> Self {
+        if topology.sockets().len() > 1 {
+            let platforms = self.domains.iter_mut().filter(|domain| domain.name == "psys");
+            platforms.for_each(|domain| UNKNOWN_SOCKET.clone_into(&mut domain.scope));
+        }
         self
     }
 

@@ -34,9 +34,12 @@ pub struct Domain {
     /// The most that firmware or driver let it draw on average, where they tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit_w: Option<f64>,
-    /// Whose shares apply: `socket:0`, `gpu:0`.
+    /// Whose shares apply: `socket:0` by the kernel's id, `gpu:0`, or [`UNKNOWN_SOCKET`].
     pub scope: String,
 }
+
+/// The scope of what meters CPUs without its being known which: its share is unknown.
+pub const UNKNOWN_SOCKET: &str = "socket:?";
 
 impl Domain {
     /// A register that is measured and counted, and of which nothing else is known.

@@ -45,6 +45,17 @@ impl CudaEnvironment {
         Ok(Self { visible_devices: value("CUDA_VISIBLE_DEVICES"), device_order: value("CUDA_DEVICE_ORDER") })
     }
 
+    /// Why a GPU that is not among those visible is not: its energy is then none of the application's.
+    pub(super) fn hides(&self, gpu: &Gpu) -> String {
+        let list = self.visible_devices.as_deref().unwrap_or_default();
+        if gpu.mig && list.split(',').any(|entry| entry.trim().starts_with("MIG-")) {
+            return format!(
+                "the application was given MIG instances, which are not metered apart: CUDA_VISIBLE_DEVICES={list}"
+            );
+        }
+        format!("the application does not see this GPU: CUDA_VISIBLE_DEVICES={list}")
+    }
+
     /// Why the application's numbers may not be what they are taken for.
     ///
     /// Without `CUDA_DEVICE_ORDER=PCI_BUS_ID`, CUDA numbers GPUs from the fastest to the slowest by a rule of its own.
