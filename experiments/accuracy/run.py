@@ -37,20 +37,24 @@ Row = dict[str, str]
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true", help="two operation lengths, one training each: a minute")
+    parser.add_argument("--worlds", action="store_true", help="only the worlds of the battery: ten minutes")
     parser.add_argument("--csv", type=Path, nargs="+", metavar="FILE", help="read these tables instead of making one")
     parser.add_argument("--figure", type=Path, metavar="FILE", help="draw errors over length (svg, png, html)")
     options = parser.parse_args()
-    rows = read(file.read_text() for file in options.csv) if options.csv else read([table(small=options.small)])
-    print_errors(rows)
-    print_answers(rows)
-    if options.figure:
-        draw(rows, options.figure)
+    if not options.worlds:
+        small = ["--small"] if options.small else []
+        rows = read(file.read_text() for file in options.csv) if options.csv else read([accuracy("table", *small)])
+        print_errors(rows)
+        print_answers(rows)
+        if options.figure:
+            draw(rows, options.figure)
+    if not options.csv:
+        print_worlds(read([accuracy("worlds", *(["--seeds", "2"] if options.small else []))]))
     return 0
 
 
-def table(*, small: bool) -> str:
-    command = ["cargo", "run", "--release", "--quiet", "--package", "accuracy", "--", "table"]
-    command += ["--small"] if small else []
+def accuracy(*arguments: str) -> str:
+    command = ["cargo", "run", "--release", "--quiet", "--package", "accuracy", "--", *arguments]
     return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
@@ -77,17 +81,25 @@ def print_answers(rows: list[Row]) -> None:
         case = (
             f"{row['op_us']:>6} µs  {row['sensor']:14}  {row['lanes']} at once  {row['edges']:8} {row['traced_s']:>4} s"
         )
-        answered, refused = int(row["answered"]), int(row["refused"])
-        if answered:
-            covered = f"{100 * int(row['covered']) / max(1, int(row['cases'])):4.0f} %"
-            half = f"±{100 * float(row['median_half_width'] or 'nan'):5.1f} %"
-            told = (
-                f"{100 * float(row['mean_error']):6.2f} %  {100 * float(row['worst_error']):6.1f} %  {covered}  {half}"
-            )
-            told += f"  ({refused} of {answered + refused} refused)" if refused else ""
-        else:
-            told = f"refused: {row['refusal']}; equal share errs by {100 * float(row['mean_error']):.0f} %"
-        print(f"{case}  {told}")
+        print(f"{case}  {told(row)}")
+
+
+def print_worlds(rows: list[Row]) -> None:
+    """Of the deconvolved policy in each world: how it was answered, and whether intervals kept their promise."""
+    print("\nWorlds: mean and worst error, truth within the interval, half the interval in the median")
+    for row in rows:
+        print(f"{row['world']:40} {told(row)}")
+
+
+def told(row: Row) -> str:
+    """What was answered, and why some was not."""
+    answered, refused = int(row["answered"]), int(row["refused"])
+    if not answered:
+        return f"refused: {row['refusal']}; equal share errs by {100 * float(row['mean_error']):.0f} %"
+    covered = f"{100 * int(row['covered']) / max(1, int(row['cases'])):4.0f} %"
+    half = f"±{100 * float(row['median_half_width'] or 'nan'):5.1f} %"
+    errors = f"{100 * float(row['mean_error']):6.2f} %  {100 * float(row['worst_error']):6.1f} %"
+    return f"{errors}  {covered}  {half}" + (f"  ({refused} of {answered + refused} refused)" if refused else "")
 
 
 def draw(rows: Iterable[Row], path: Path) -> None:

@@ -1,5 +1,8 @@
 //! The battery: worlds in which an interval has to keep its promise.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use smaragdine_core::trace::Policy;
 
 use crate::score::Score;
@@ -43,6 +46,30 @@ impl Case {
         let mut trace = watch(&training, self.sensor, self.edges, world.shape.locked, seed);
         Score::by_policy(&training, &mut trace, Policy::Deconvolved)
     }
+}
+
+/// Scores worlds with seeds, in their order; on all cores.
+///
+/// # Panics
+/// Where a score does.
+#[must_use]
+pub fn scores(trainings: &[(Case, u64)]) -> Vec<Score> {
+    let (next, scores) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some((case, seed)) = trainings.get(number) else { break };
+                    let score = case.score(*seed);
+                    scores.lock().expect("no thread panicked").push((number, score));
+                }
+            });
+        }
+    });
+    let mut scores = scores.into_inner().expect("no thread panicked");
+    scores.sort_by_key(|(number, _)| *number);
+    scores.into_iter().map(|(_, score)| score).collect()
 }
 
 /// Every world that has to be answered, or to be refused.

@@ -5,8 +5,9 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use accuracy::battery::{Case, battery, others};
+use accuracy::battery::{Case, battery, others, scores};
 use accuracy::live::{Register, play};
+use accuracy::score::Score;
 use accuracy::table::{Span, Summary, write};
 use accuracy::training::{Shape, Training};
 use clap::{Parser, Subcommand};
@@ -81,11 +82,14 @@ fn worlds_with(text: &str) -> impl Iterator<Item = Case> {
     battery().into_iter().chain(others()).filter(move |case| case.name.contains(text))
 }
 
+fn scores_of(case: Case, seeds: Range<u64>) -> Vec<Score> {
+    scores(&seeds.map(|seed| (case, seed)).collect::<Vec<_>>())
+}
+
 fn worlds(seeds: Range<u64>, only: &str, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "world,{}", Summary::HEADER)?;
     for case in worlds_with(only) {
-        let scores: Vec<_> = seeds.clone().map(|seed| case.score(seed)).collect();
-        writeln!(out, "\"{}\",{}", case.name, Summary::of(&scores).row())?;
+        writeln!(out, "\"{}\",{}", case.name, Summary::of(&scores_of(case, seeds.clone())).row())?;
         out.flush()?;
     }
     Ok(())
@@ -94,8 +98,7 @@ fn worlds(seeds: Range<u64>, only: &str, out: &mut impl Write) -> io::Result<()>
 fn every_type(seeds: Range<u64>, only: &str, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "world,seed,type,energy_j,truth_j,low_j,high_j,refusal")?;
     for case in worlds_with(only) {
-        for seed in seeds.clone() {
-            let score = case.score(seed);
+        for (seed, score) in seeds.clone().zip(scores_of(case, seeds.clone())) {
             let refusal = score.refusal.unwrap_or_default().replace(',', ";");
             for (kind, each) in score.estimates.iter().enumerate() {
                 let (low_j, high_j) = each.interval_j.unwrap_or((f64::NAN, f64::NAN));

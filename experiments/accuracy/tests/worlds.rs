@@ -1,40 +1,17 @@
 //! Every world of the battery is answered as its interval promises, or refused.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use accuracy::battery::{Case, battery, others};
-use accuracy::score::Score;
+use accuracy::battery::{Case, battery, others, scores};
 use accuracy::table::Summary;
 
 /// Intervals in each world, at least.
 const INTERVALS: usize = 400;
 
-/// What `cases` give on seeds from 0 on, as many as it takes; on all cores.
+/// What `cases` give on seeds from 0 on, as many as it takes.
 fn summaries(cases: &[Case], intervals: usize) -> Vec<Summary> {
-    let trainings: Vec<(usize, u64)> = cases
-        .iter()
-        .enumerate()
-        .flat_map(|(number, case)| (0..intervals.div_ceil(case.world.kinds) as u64).map(move |seed| (number, seed)))
-        .collect();
-    let (next, scores) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(|| {
-                while let Some((number, seed)) = trainings.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let score = cases[*number].score(*seed);
-                    scores.lock().expect("no thread panicked").push((*number, *seed, score));
-                }
-            });
-        }
-    });
-    let mut scores: Vec<(usize, u64, Score)> = scores.into_inner().expect("no thread panicked");
-    scores.sort_by_key(|(number, seed, _)| (*number, *seed));
-    let of_case = |number| {
-        let scores: Vec<Score> = scores.iter().filter(|score| score.0 == number).map(|score| score.2.clone()).collect();
-        Summary::of(&scores)
-    };
-    (0..cases.len()).map(of_case).collect()
+    let seeds = |case: &Case| 0..intervals.div_ceil(case.world.kinds) as u64;
+    let trainings: Vec<(Case, u64)> = cases.iter().flat_map(|case| seeds(case).map(|seed| (*case, seed))).collect();
+    let mut scores = scores(&trainings).into_iter();
+    cases.iter().map(|case| Summary::of(&scores.by_ref().take(seeds(case).count()).collect::<Vec<_>>())).collect()
 }
 
 #[test]
