@@ -31,7 +31,7 @@ class Operations:
         self._program = program
         self._shipper = Shipper()
         may_be_eager = program.is_eager() if eager is None else eager
-        self._profiler = Profiler(recording, windows, self._shipper, Scopes() if may_be_eager else None)
+        self._profiler = Profiler(recording, windows, self._shipper, Scopes(program) if may_be_eager else None)
         self._collection: Collection | None = Collection()
         self._traces = program.traces()
         # Sizes that batches had.

@@ -42,13 +42,13 @@ pub(super) fn is_known(scope: &str) -> bool {
 pub(super) fn find(graphs: &[Graph], layers: &Layers) -> FxHashSet<String> {
     let mut found = FxHashSet::default();
     // What gradients are taken of is a model, whatever it updates meanwhile.
-    let paths = graphs.iter().flat_map(Graph::nodes).map(|node| Path::of(&node.name));
+    let paths = graphs.iter().flat_map(Graph::nodes).map(|node| Path::of(&node.name, layers));
     let models: FxHashSet<&str> = paths.filter(|path| path.backward).map(|path| path.first()).collect();
     for graph in graphs {
         for node in graph.nodes().filter(|node| is_assignment(&node.op)) {
-            let path = Path::of(&node.name);
+            let path = Path::of(&node.name, layers);
             let scope = path.first();
-            let is_model = models.contains(scope) || layers.find(&[scope, ""]).is_some();
+            let is_model = models.contains(scope) || !layers.are_told() && layers.find(&[scope, ""]).is_some();
             if path.segments.len() < 2 || path.backward || is_model || found.contains(scope) {
                 continue;
             }
@@ -59,7 +59,7 @@ pub(super) fn find(graphs: &[Graph], layers: &Layers) -> FxHashSet<String> {
                     continue;
                 }
                 let input = graph.node(input);
-                let from = Path::of(&input.name);
+                let from = Path::of(&input.name, layers);
                 if from.backward {
                     found.insert(scope.to_owned());
                     break;
