@@ -7,10 +7,11 @@ and so is every entrance and exit of a layer here: a tensor's number says which 
 
 from __future__ import annotations
 
+import inspect
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from os.path import commonpath
 from typing import Any, NamedTuple
 
@@ -104,31 +105,36 @@ class Gradients:
         self._marks.clear()
 
     def _of_operation(self, gradient: Callable[..., Any]) -> Callable[..., Any]:
-        def found(kind: str, attributes: Any, count: int, inputs: Any, outputs: Any, grads: Any, *rest: Any) -> Any:
+        def found(*told: Any) -> Any:
             if not self._undo or not executing_eagerly():
-                return gradient(kind, attributes, count, inputs, outputs, grads, *rest)
-            made, taken = _ids(outputs), _ids(inputs)
-            position = self._position(made, taken, grads)
-            return self._taken(
-                taken, position, lambda: gradient(kind, attributes, count, inputs, outputs, grads, *rest)
-            )
+                return gradient(*told)
+            taken, position = [], None
+            with suppress(Exception):  # it says less than it did; nothing here may end a training
+                _, _, _, inputs, outputs, grads, *_ = told
+                taken = _ids(inputs)
+                position = self._position(_ids(outputs), taken, grads)
+            return self._taken(taken, position, lambda: gradient(*told))
 
         return found
 
     def _of_custom(self, record: Callable[..., Any]) -> Callable[..., Any]:
         """A gradient of the program's own, `tf.custom_gradient`: where the operation runs is known beforehand."""
+        signature = inspect.signature(record)
 
-        def recorded(kind: str, outputs: Any, inputs: Any, backward: Any, *rest: Any, **options: Any) -> Any:
-            if not self._undo or not executing_eagerly():
-                return record(kind, outputs, inputs, backward, *rest, **options)
-            position, taken = max((one for one in _ids(outputs) if one is not None), default=None), _ids(inputs)
-
-            def annotated(*grads: Any) -> Any:
-                return self._taken(taken, position, lambda: backward(*grads))
-
-            return record(kind, outputs, inputs, annotated, *rest, **options)
+        def recorded(*told: Any, **options: Any) -> Any:
+            if self._undo and executing_eagerly():
+                with suppress(Exception):  # TensorFlow calls it otherwise than it did
+                    bound = signature.bind(*told, **options)
+                    bound.arguments["backward_function"] = self._known(**bound.arguments)
+                    told, options = bound.args, bound.kwargs
+            return record(*told, **options)
 
         return recorded
+
+    def _known(self, output_tensors: Any, input_tensors: Any, backward_function: Any, **_: Any) -> Callable[..., Any]:
+        position = max(number for number in _ids(output_tensors) if number is not None)
+        taken = _ids(input_tensors)
+        return lambda *grads: self._taken(taken, position, lambda: backward_function(*grads))
 
     def _of_sum(self, add: Callable[..., Any]) -> Callable[..., Any]:
         """A sum of gradients is of the innermost scope that all of them come from, as in a graph."""

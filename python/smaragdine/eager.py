@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from smaragdine.backward import Gradients, Marks, executing_eagerly
@@ -68,7 +68,9 @@ class Scopes:
         def call(this: Any, *arguments: Any, **options: Any) -> Any:
             if not self._replaced or not executing_eagerly():
                 return function(this, *arguments, **options)
-            own = scope(this, arguments, self.current)
+            own = self.current
+            with suppress(Exception):  # where a layer lies is worth no training
+                own = scope(this, arguments, self.current)
             with self._within(own, own):
                 return function(this, *arguments, **options)
 

@@ -71,10 +71,16 @@ def compiles_by_xla(function: Any) -> bool:
 
 
 def graph_def(function: Any) -> bytes | None:
-    """The `tensorflow.GraphDef` of the function's last trace, serialised; `None` before the first."""
+    """A `tensorflow.GraphDef` with the function's last trace in its library, serialised; `None` before the first.
+
+    Its arguments have the names that `captures` knows them by.
+    """
     for concrete in _concrete(function)[-1:]:
         try:
-            return bytes(concrete.graph.as_graph_def().SerializeToString())
+            graph = concrete.graph.as_graph_def()
+            graph.ClearField("node")
+            graph.library.function.append(concrete.function_def)
+            return bytes(graph.SerializeToString())
         except UNREADABLE:
             return None
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from smaragdine.functions import captures, compiles_by_xla, functions, functions_in, held_in, traces
@@ -31,6 +31,7 @@ class Program:
         self._steps = steps
         self._roots: list[Any] = []
         self._functions: list[Any] = []
+        self._calls: list[list[Any]] = []
 
     @property
     def known(self) -> bool:
@@ -49,10 +50,17 @@ class Program:
         # `is`, for what a function compares as may take long.
         if len(roots) != len(self._roots) or not all(map(operator.is_, roots, self._roots)):
             self._roots = roots
-            found = [function for root in roots for function in functions(root)]
-            found += [function for step in self._own_steps() for function in functions_in(step)]
-            self._functions = list({id(function): function for function in found}.values())
+            self._calls = [list(functions(root)) for root in roots]
+            self._calls += [[function] for step in self._own_steps() for function in functions_in(step)]
+            found = {id(function): function for call in self._calls for function in call}
+            self._functions = list(found.values())
         return self._functions
+
+    def untold(self, known: Callable[[Any], bool]) -> list[Any]:
+        """Of what its steps call, the outermost functions within which none is `known`."""
+        self.functions()
+        run = ([function for function in call if traces(function)] for call in self._calls)
+        return [call[0] for call in run if call and not any(map(known, call))]
 
     def traces(self) -> int:
         """How many times its functions were traced up to now."""

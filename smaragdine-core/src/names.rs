@@ -78,7 +78,7 @@ impl Namer {
 
     fn among(mut layers: Layers, model: Model, graphs: Vec<Graph>) -> Self {
         let variables = Variables::of(&model, &graphs);
-        let optimizers = optimizers::find(&graphs, &layers);
+        let optimizers = optimizers::find(&graphs, &layers, &variables);
         if layers.are_told() {
             scopes::learn(&mut layers, &variables, &graphs, &optimizers);
         }
@@ -142,10 +142,18 @@ impl Namer {
         }
     }
 
-    /// Whom the operation serves as a graph tells; `None` where its own scope says that, or nothing does.
+    /// Whom the operation serves as a graph tells; `None` where its own scope says that, nothing does, or two functions
+    /// have an operation of this name each, for another layer.
     fn service(&self, raw_name: &str) -> Option<&Service> {
-        let (graph, node) = self.node(raw_name)?;
-        self.servants[graph].get(node)
+        let (first, node) = self.node(raw_name)?;
+        let service = self.servants[first].get(node)?;
+        let alike = |graph: &&Graph| graph.executed == self.graphs[first].executed;
+        let mut others = self.graphs.iter().zip(&self.servants).filter(|(graph, _)| alike(graph));
+        let disagrees = |(graph, servants): (&Graph, &Servants)| {
+            let other = self.find(graph, raw_name).and_then(|node| servants.get(node));
+            other.is_some_and(|other| other.place.is_in_layer() && other.place != service.place)
+        };
+        (!service.place.is_in_layer() || !others.any(disagrees)).then_some(service)
     }
 
     /// `BiasAdd+Relu`: what a kernel computes besides what its type says.
@@ -196,8 +204,19 @@ impl Namer {
 
     /// A graph that was executed holds its nodes by their whole names, one that was traced without what calls them.
     fn find(&self, graph: &Graph, raw_name: &str) -> Option<NodeId> {
-        let traced = || graph.find(Path::of(raw_name, &self.layers).node);
-        graph.find(raw_name).or_else(|| if graph.executed { None } else { traced() })
+        if graph.executed {
+            return graph.find(raw_name);
+        }
+        graph.find(raw_name).or_else(|| {
+            let mut name = Path::of(raw_name, &self.layers).node;
+            loop {
+                if let Some(node) = graph.find(name) {
+                    return Some(node);
+                }
+                // XLA puts the branch before the name that the branch's function gives its node.
+                name = name.split_once('/').filter(|(scope, _)| is_control_flow(scope))?.1;
+            }
+        })
     }
 }
 

@@ -56,6 +56,11 @@ impl Namer {
     pub(super) fn is_optimizer(&self, scope: &str) -> bool {
         self.optimizers.contains(scope) || optimizers::is_known(scope)
     }
+
+    /// Whether this is the name of an optimizer, which TensorFlow may have numbered as a scope.
+    pub(super) fn names_optimizer(&self, name: &str) -> bool {
+        self.is_optimizer(name) || self.optimizers.iter().any(|scope| without_number(scope) == Some(name))
+    }
 }
 
 /// What our client said of an operation that ran eagerly.

@@ -185,7 +185,7 @@ impl Walker<'_> {
             None => resource.name.replace('_', "/"),
         };
         let names = [variable.as_str(), Path::of(&node.name, &self.namer.layers).first()];
-        let of_optimizer = |name: &str| name.split('/').next().is_some_and(|first| self.namer.is_optimizer(first));
+        let of_optimizer = |name: &str| name.split('/').next().is_some_and(|first| self.namer.names_optimizer(first));
         Some(if names.into_iter().any(of_optimizer) {
             Place::new(OPTIMIZER, Phase::Optimizer)
         } else {
