@@ -9,6 +9,7 @@ begins with a colon, which no layer's name does: `:loss/mse`, `:metrics/accuracy
 from __future__ import annotations
 
 import functools
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +20,7 @@ from smaragdine.backward import Gradients, Marks, executing_eagerly
 if TYPE_CHECKING:
     from smaragdine.program import Program
 
+_LOG = logging.getLogger("smaragdine")
 # What the daemon knows our annotations by.
 MARK = "smaragdine:"
 
@@ -48,7 +50,10 @@ class Scopes:
             annotated = self._annotated(original, scope)
             setattr(owner, name, annotated)
             self._replaced.append((owner, name, original, annotated))
-        self._gradients.open()
+        try:
+            self._gradients.open()
+        except Exception as error:  # noqa: BLE001  none of this is public; without it the backward pass has no layers
+            _LOG.debug("TensorFlow does not show where eager gradients come from: %r", error)
 
     def close(self) -> None:
         self._gradients.close()

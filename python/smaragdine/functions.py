@@ -53,7 +53,7 @@ def variables_of(holder: Any) -> list[Any]:
     try:
         held = getattr(holder, "variables", None)
         return list(held) if isinstance(held, (list, tuple)) else []
-    except UNREADABLE:
+    except Exception:  # noqa: BLE001  an object of the user's may do anything
         return []
 
 

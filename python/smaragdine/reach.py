@@ -14,6 +14,7 @@ from typing import Any
 
 # A training step lies few calls deep.
 _MOST_FUNCTIONS = 64
+_MOST_WRAPPERS = 16
 # What `with` runs between a program and us.
 _BETWEEN = ("smaragdine", "contextlib")
 
@@ -49,7 +50,7 @@ def _reached(first: Callable[[], Iterator[Any]], module: str) -> Iterator[Any]:
         if functions == _MOST_FUNCTIONS:
             return
         for held in names():
-            if held is None or id(held) in seen:
+            if held is None or id(held) in seen or not _is_readable(held):
                 continue
             seen[id(held)] = held
             yield held
@@ -58,11 +59,25 @@ def _reached(first: Callable[[], Iterator[Any]], module: str) -> Iterator[Any]:
 
 
 def _named_in(function: Any) -> Iterator[Any]:
-    """What the code of one function names."""
-    python = getattr(function, "python_function", None) or function
-    code = getattr(python, "__code__", None)
-    if isinstance(code, CodeType):
-        yield from _named(code, getattr(python, "__globals__", {}), [*closure(python), *_owners(python)])
+    """What the code of one function names, and of those that it wraps."""
+    held: list[Any] = []
+    for current in _unwrapped(function):
+        if inspect.ismethod(current):
+            # A method that TensorFlow compiled belongs to something that refers to the object.
+            owner: Any = current.__self__
+            held.append(owner.target if type(owner).__name__ == "TfMethodTarget" else owner)
+        elif isinstance(code := getattr(current, "__code__", None), CodeType):
+            yield from _named(code, getattr(current, "__globals__", {}), [*closure(current), *held])
+
+
+def _unwrapped(function: Any) -> Iterator[Any]:
+    """A function, and the one that it was made from: by `tf.function`, by a decorator, by binding it to an object."""
+    for _ in range(_MOST_WRAPPERS):
+        yield function
+        made_from = (getattr(function, name, None) for name in ("python_function", "__wrapped__", "__func__"))
+        function = next((one for one in made_from if one is not None), None)
+        if function is None:
+            return
 
 
 def _named(code: CodeType, known: dict[str, Any], held: list[Any]) -> Iterator[Any]:
@@ -83,18 +98,22 @@ def _names(code: CodeType) -> dict[str, None]:
     return names
 
 
-def _owners(function: Any) -> Iterator[Any]:
-    """The object that a method belongs to."""
-    for held in (function, *closure(function)):
-        if inspect.ismethod(held):
-            owner: Any = held.__self__
-            # A method that TensorFlow compiled belongs to something that refers to the object.
-            yield owner.target if type(owner).__name__ == "TfMethodTarget" else owner
+def _is_readable(held: Any) -> bool:
+    """Whether it may be asked for attributes: an object of the user's may do anything."""
+    try:
+        return bool([hasattr(held, name) for name in ("__dict__", "python_function")])
+    except Exception:  # noqa: BLE001
+        return False
 
 
 def _has_attributes(held: Any) -> bool:
     """Whether this is an object of a program's own kind, and no module, class or function."""
-    return not isinstance(held, (ModuleType, type)) and hasattr(held, "__dict__") and not hasattr(held, "__code__")
+    return (
+        _is_readable(held)
+        and not isinstance(held, (ModuleType, type))
+        and hasattr(held, "__dict__")
+        and not hasattr(held, "__code__")
+    )
 
 
 def _attribute(owner: Any, name: str) -> Any:
@@ -109,4 +128,4 @@ def _attribute(owner: Any, name: str) -> Any:
 
 
 def _module(function: Any) -> str:
-    return str(getattr(getattr(function, "python_function", None) or function, "__module__", ""))
+    return str(getattr(list(_unwrapped(function))[-1], "__module__", ""))
