@@ -19,6 +19,7 @@ tf = pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.tensorflow
 
 from smaragdine.keras import EnergyCallback  # noqa: E402
+from smaragdine.tensorflow import EnergyHook  # noqa: E402
 
 layers = keras.layers
 WINDOWS: Any = {"window": 2, "every": 4}
@@ -312,3 +313,20 @@ def test_outputs_in_a_dictionary_make_no_layers_of_the_operations_that_cast_labe
     check(trace, {"net/age", "net/sex", "net/gradients"})
     ran = "from events join ops using (op) where step is not null"
     assert trace.sql(f"select distinct qtn {ran} and layer = 'unknown'").fetchall() == []
+
+
+def test_scopes_of_a_session_that_are_called_as_such_words(tmp_path: Path) -> None:
+    v1, names = tf.compat.v1, ("gradients", "while", "optimizer", "loss", "Adam")
+    with tf.Graph().as_default():
+        hidden = tf.random.uniform([8, 16])
+        for name in names:
+            with v1.variable_scope(f"net/{name}"):
+                hidden = tf.nn.relu(tf.matmul(hidden, v1.get_variable("kernel", [16, 16])))
+        train = v1.train.AdamOptimizer().minimize(tf.reduce_mean(hidden**2))
+        with v1.train.MonitoredTrainingSession(hooks=[EnergyHook(tmp_path / "out", **WINDOWS)]) as session:
+            for _ in range(10):
+                session.run(train)
+    trace = Trace.open(tmp_path / "out")
+    for phase, kind in (("forward", "MatMul"), ("backward", "ReluGrad"), ("optimizer", "ResourceApplyAdam")):
+        rows = trace.sql(f"select layer from ops where phase = '{phase}' and type = '{kind}'").fetchall()
+        assert {layer for (layer,) in rows} == {f"net/{name}" for name in names}, phase

@@ -137,6 +137,7 @@ class Operations:
         untold = [(function, traced) for function in self._program.untold(is_known) if (traced := graph_def(function))]
         for _, definition in untold:
             self._recording.profile(Format.GRAPH_DEF, definition)
-        for by_xla in {compiles_by_xla(function) for function, _ in untold}:
+        # Beside one that was shown, others may be parts of it.
+        for by_xla in set() if self._complete else {compiles_by_xla(function) for function, _ in untold}:
             why = "XLA compiled the step" if by_xla else _COMPILED_BEFORE
             self._recording.note(f"{why}: its graph is known as it was traced, not as TensorFlow's optimiser left it")

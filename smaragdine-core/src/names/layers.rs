@@ -112,11 +112,9 @@ impl Layers {
         (scope, depth)
     }
 
-    /// What operations of this scope have as their layer. In a model that is called as one of our words they lie in a
-    /// layer of that name, so that the word alone means what it always does.
+    /// What operations of this scope have as their layer.
     fn layer(&self, scope: usize) -> String {
-        let path = &self.scopes[scope].path;
-        if is_word(path) { format!("{path}/{path}") } else { path.clone() }
+        without_word(self.scopes[scope].path.clone())
     }
 
     /// The deepest layer that `segments` lead into; `None` where they lead to none.
@@ -175,7 +173,7 @@ impl Layers {
             layer.push_str(name);
             depth = index + 1;
         }
-        Found { layer, depth }
+        Found { layer: without_word(layer), depth }
     }
 
     /// The layer that `segment` means within `scope`.
@@ -199,6 +197,12 @@ impl Default for Layers {
     fn default() -> Self {
         Self::new(false)
     }
+}
+
+/// In a model that is called as one of our words, operations of no layer inside lie in one of that name, so that the word
+/// alone means what it always does.
+fn without_word(path: String) -> String {
+    if is_word(&path) { format!("{path}/{path}") } else { path }
 }
 
 fn is_loop(segment: &str) -> bool {

@@ -1,6 +1,7 @@
 //! Takes off a name what TensorFlow's runtime put on it.
 
 use super::layers::{Found, Layers};
+use super::optimizers;
 use super::stage::unstage;
 
 /// What a raw name says.
@@ -76,8 +77,12 @@ impl Start {
         loop {
             let found = enter(segments, name.start, layers);
             let layers_end = found.as_ref().map_or(name.start, |(at, found)| at + found.depth);
-            let is_cut =
-                |&index: &usize| is_frame(segments, index) || index >= layers_end && is_before_names(segments[index]);
+            // An optimizer of a session's has whole names behind its own: `Adam/update_net/gradients/kernel`.
+            let optimizer = (layers_end..last).find(|&index| optimizers::is_known(segments[index])).unwrap_or(last);
+            let is_cut = |&index: &usize| {
+                let is_name = index < layers_end || index > optimizer && is_gradient_scope(segments[index]);
+                is_frame(segments, index) || !is_name && is_before_names(segments[index])
+            };
             let Some(index) = (name.start..last).find(is_cut) else {
                 match found {
                     Some((at, _)) => name.start = at,
@@ -109,7 +114,7 @@ impl Start {
 fn enter(segments: &[&str], start: usize, layers: &Layers) -> Option<(usize, Found)> {
     let find = |at: usize| Some((at, layers.find(segments.get(at..)?)?));
     let own = find(start);
-    if !layers.are_told() || !segments.get(start).is_some_and(|segment| is_runtime(segment)) {
+    if !segments.get(start).is_some_and(|segment| is_runtime(segment)) {
         return own;
     }
     // As TensorFlow's own scope it may stand before a name that leads further, or as far with Keras' numbers.
@@ -217,6 +222,9 @@ mod tests {
         let matmul = (true, "bert_1/dense_1/MatMul/MatMul_1".to_owned());
         assert_eq!(path("StatefulPartitionedCall/gradient_tape/bert_1/dense_1/MatMul/MatMul_1"), matmul);
         assert_eq!(path("gradients_1/bert_1/dense_1/MatMul/MatMul_1"), matmul);
+        assert_eq!(path("train/gradients/bert_1/dense_1/MatMul/MatMul_1"), matmul);
+        let update = (false, "Adam/update_net/gradients/kernel/ResourceApplyAdam".to_owned());
+        assert_eq!(path("Adam/update_net/gradients/kernel/ResourceApplyAdam"), update);
     }
 
     #[test]
