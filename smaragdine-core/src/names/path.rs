@@ -77,11 +77,8 @@ impl Start {
         loop {
             let found = enter(segments, name.start, layers);
             let layers_end = found.as_ref().map_or(name.start, |(at, found)| at + found.depth);
-            // An optimizer of a session's has whole names behind its own: `Adam/update_net/gradients/kernel`.
-            let optimizer = (layers_end..last).find(|&index| optimizers::is_known(segments[index])).unwrap_or(last);
             let is_cut = |&index: &usize| {
-                let is_name = index < layers_end || index > optimizer && is_gradient_scope(segments[index]);
-                is_frame(segments, index) || !is_name && is_before_names(segments[index])
+                is_frame(segments, index) || index >= layers_end && is_before_names(&segments[layers_end..=index])
             };
             let Some(index) = (name.start..last).find(is_cut) else {
                 match found {
@@ -125,7 +122,7 @@ fn enter(segments: &[&str], start: usize, layers: &Layers) -> Option<(usize, Fou
     }
     let other = find(next).filter(|other| own.as_ref().is_none_or(|own| rank(other) > rank(own)));
     match other {
-        Some(_) if segments[start..next].iter().any(|segment| is_before_names(segment)) => None,
+        Some(_) if segments[start..next].iter().any(|segment| is_call(segment) || is_gradient_scope(segment)) => None,
         Some(other) => Some(other),
         None => own,
     }
@@ -136,12 +133,15 @@ fn is_frame(segments: &[&str], index: usize) -> bool {
     index > 0 && is_frame_number(segments[index]) && matches!(segments[index - 1], "body" | "cond" | "then" | "else")
 }
 
-fn is_before_names(segment: &str) -> bool {
-    is_call(segment) || is_gradient_scope(segment)
+/// Whether the last of these segments is a scope that precedes names. An optimizer of a session's has whole names behind
+/// its own: `Adam/update_net/gradients/kernel`.
+fn is_before_names(segments: &[&str]) -> bool {
+    let Some((last, before)) = segments.split_last() else { return false };
+    is_call(last) || is_gradient_scope(last) && !before.iter().any(|segment| optimizers::is_known(segment))
 }
 
 fn is_runtime(segment: &str) -> bool {
-    is_before_names(segment) || is_control_flow(segment) || is_copy(segment)
+    is_call(segment) || is_gradient_scope(segment) || is_control_flow(segment) || is_copy(segment)
 }
 
 /// The scope of a loop or a branch, in which whole training steps may lie.
