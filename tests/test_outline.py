@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sysconfig
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -143,6 +146,30 @@ def test_a_method_reaches_attributes_of_its_object_and_asks_no_property() -> Non
     found = list(reached(trainer.step))
     assert trainer.critic in found and trainer.unused not in found
     assert Program(trainer.step).outline().path(trainer.critic) == "critic"
+
+
+def test_functions_of_another_module_of_the_program_are_followed_and_those_of_a_library_not(tmp_path: Path) -> None:
+    def defined_in(path: Path) -> Any:
+        module = ModuleType(path.stem)
+        module.__file__ = str(path)
+        module.net = Layer(path.stem)  # type: ignore[attr-defined]
+        exec(compile("def forward():\n    return net\n", path, "exec"), module.__dict__)
+        return module
+
+    ours = defined_in(tmp_path / "networks.py")
+    library = defined_in(Path(sysconfig.get_path("purelib")) / "library" / "networks.py")
+
+    forward, other = ours.forward, library.forward
+
+    def step_of_modules() -> Any:
+        return ours.forward(), library.forward()
+
+    def step_of_functions() -> Any:
+        return forward(), other()
+
+    for step in (step_of_modules, step_of_functions):
+        found = list(reached(step))
+        assert ours.net in found and library.net not in found
 
 
 def test_a_loop_reaches_the_step_that_it_names() -> None:

@@ -1,5 +1,6 @@
 """What code can reach by name: what a function holds, globals of its module, and attributes of what it names.
 
+Functions of the program's are followed in whatever module they lie; of a library, those of the first one's module.
 Nothing is called, and nothing here raises.
 """
 
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import CodeType, FrameType, ModuleType
@@ -15,12 +17,13 @@ from typing import Any
 # A training step lies few calls deep.
 _MOST_FUNCTIONS = 64
 _MOST_WRAPPERS = 16
+_LIBRARIES = tuple({sysconfig.get_path(of) for of in ("stdlib", "platstdlib", "purelib", "platlib")})
 # What `with` runs between a program and us.
 _BETWEEN = ("smaragdine", "contextlib")
 
 
 def reached(function: Any) -> Iterator[Any]:
-    """What `function` names, and what functions of its own module that it names do, the nearest first, each once."""
+    """What `function` names, and what functions of the program's that it names do, the nearest first, each once."""
     yield from _reached(partial(_named_in, function), _module(function))
 
 
@@ -54,7 +57,7 @@ def _reached(first: Callable[[], Iterator[Any]], module: str) -> Iterator[Any]:
                 continue
             seen[id(held)] = held
             yield held
-            if callable(held) and _module(held) == module:
+            if callable(held) and (_module(held) == module or _is_of_program(held)):
                 waiting.append(partial(_named_in, held))
 
 
@@ -107,10 +110,11 @@ def _is_readable(held: Any) -> bool:
 
 
 def _has_attributes(held: Any) -> bool:
-    """Whether this is an object of a program's own kind, and no module, class or function."""
+    """Whether this is an object of a program's own kind, or a module of the program's, and no class or function."""
     return (
         _is_readable(held)
-        and not isinstance(held, (ModuleType, type))
+        and not isinstance(held, type)
+        and (not isinstance(held, ModuleType) or _lies_in_program(getattr(held, "__file__", None)))
         and hasattr(held, "__dict__")
         and not hasattr(held, "__code__")
     )
@@ -128,4 +132,19 @@ def _attribute(owner: Any, name: str) -> Any:
 
 
 def _module(function: Any) -> str:
-    return str(getattr(list(_unwrapped(function))[-1], "__module__", ""))
+    return str(getattr(_innermost(function), "__module__", ""))
+
+
+def _is_of_program(function: Any) -> bool:
+    """Whether this is a function that no library defines."""
+    innermost = _innermost(function)
+    code = getattr(innermost.__func__ if inspect.ismethod(innermost) else innermost, "__code__", None)
+    return isinstance(code, CodeType) and _lies_in_program(code.co_filename)
+
+
+def _lies_in_program(file: Any) -> bool:
+    return isinstance(file, str) and not file.startswith(_LIBRARIES)
+
+
+def _innermost(function: Any) -> Any:
+    return list(_unwrapped(function))[-1]
