@@ -12,7 +12,7 @@ import functools
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from smaragdine.backward import Gradients, Marks, executing_eagerly
@@ -24,8 +24,8 @@ _LOG = logging.getLogger("smaragdine")
 # What the daemon knows our annotations by.
 MARK = "smaragdine:"
 
-# Of an object that is called with some arguments, within the scope around it.
-Scope = Callable[[Any, tuple[Any, ...], str], str]
+# Of an object that is called with some arguments, within the scope around it; None: that one.
+Scope = Callable[[Any, tuple[Any, ...], str], str | None]
 
 
 class Scopes:
@@ -73,10 +73,10 @@ class Scopes:
         def call(this: Any, *arguments: Any, **options: Any) -> Any:
             if not self._replaced or not executing_eagerly():
                 return function(this, *arguments, **options)
-            own = self.current
+            own = None
             with suppress(Exception):  # where a layer lies is worth no training
                 own = scope(this, arguments, self.current)
-            with self._within(own, own):
+            with self._within(own, own) if own is not None else nullcontext():
                 return function(this, *arguments, **options)
 
         return call
@@ -107,8 +107,11 @@ class Scopes:
         yield keras.layers.Layer, "__call__", self._of_layer
         yield from _overriding(keras.optimizers.Optimizer, "apply", lambda one, _, outer: f":optimizer/{one.name}")
         yield from _overriding(keras.optimizers.Optimizer, "update_step", self._of_update)
+        for assignment in ("assign", "assign_add", "assign_sub"):
+            yield from _overriding(keras.Variable, assignment, self._of_assignment)
         yield from _overriding(keras.losses.Loss, "__call__", _of_loss)
-        yield from _overriding(keras.metrics.Metric, "update_state", lambda one, _, outer: f":metrics/{one.name}")
+        for use in ("update_state", "result", "reset_state"):
+            yield from _overriding(keras.metrics.Metric, use, lambda one, _, outer: f":metrics/{one.name}")
 
     def _of_tape(self, tape: Any, arguments: tuple[Any, ...], outer: str) -> str:
         self._marks.forget()
@@ -122,14 +125,28 @@ class Scopes:
         within = "" if outer.startswith(":gradients") else outer
         return self._layers.get(id(layer)) or (f"{within}/{layer.name}" if within else str(layer.name))
 
-    def _of_update(self, optimizer: Any, arguments: tuple[Any, ...], outer: str) -> str:
-        if self._variables is None:
-            named = self._program.variables().values() if self._program else ()
-            # Keras has TensorFlow's own variables updated.
-            self._variables = {id(getattr(variable, "_value", variable)): path for variable, path in named}
+    def _of_update(self, optimizer: Any, arguments: tuple[Any, ...], outer: str) -> str | None:
         # Of the gradient and the variable.
-        path = self._variables.get(id(arguments[1])) if len(arguments) > 1 else None
-        return f":update/{path}" if path else outer
+        path = self._paths().get(id(arguments[1])) if len(arguments) > 1 else None
+        return f":update/{path}" if path else None
+
+    def _of_assignment(self, variable: Any, arguments: tuple[Any, ...], outer: str) -> str | None:
+        """What a step itself does to a layer's variable: a teacher's follows a student's."""
+        path = None if outer else self._paths().get(id(_tensorflows(variable)))
+        return f":update/{path}" if path else None
+
+    def _paths(self) -> dict[int, str]:
+        """The paths of layers' variables, by the identity of TensorFlow's: Keras has those updated."""
+        if self._variables is None:
+            layers = {path for _, path in self._program.outline().layers} if self._program else set()
+            named = self._program.variables().values() if self._program else ()
+            of_layers = ((one, path) for one, path in named if path.rpartition("/")[0] in layers)
+            self._variables = {id(_tensorflows(variable)): path for variable, path in of_layers}
+        return self._variables
+
+
+def _tensorflows(variable: Any) -> Any:
+    return getattr(variable, "_value", variable)
 
 
 def _of_loss(loss: Any, arguments: tuple[Any, ...], outer: str) -> str:

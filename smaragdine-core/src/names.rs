@@ -78,6 +78,9 @@ impl Namer {
 
     fn among(mut layers: Layers, model: Model, graphs: Vec<Graph>) -> Self {
         let variables = Variables::of(&model, &graphs);
+        if layers.are_told() {
+            optimizers::learn(&mut layers, &graphs, &variables);
+        }
         let optimizers = optimizers::find(&graphs, &layers, &variables);
         if layers.are_told() {
             scopes::learn(&mut layers, &variables, &graphs, &optimizers);
@@ -123,7 +126,7 @@ impl Namer {
         if let Some(place) = self.by_scope(path).or_else(|| by_type(&raw.kind)) {
             return place;
         }
-        if is_instruction(raw) {
+        if is_instruction(raw, path) {
             return Place::new(RUNTIME, Phase::Other);
         }
         let phase = if path.backward { Phase::Backward } else { Phase::Forward };
@@ -213,15 +216,14 @@ impl Namer {
                 if let Some(node) = graph.find(name) {
                     return Some(node);
                 }
-                // XLA puts the branch before the name that the branch's function gives its node.
-                name = name.split_once('/').filter(|(scope, _)| is_control_flow(scope))?.1;
+                name = within_branch(name)?;
             }
         })
     }
 }
 
 fn qtn(raw: &RawOp, path: &Path, place: &Place) -> String {
-    if place.layer == RUNTIME && is_instruction(raw) {
+    if place.layer == RUNTIME && is_instruction(raw, path) {
         return format!("{RUNTIME}/{}", raw.kind);
     }
     let scope = path.segments.join("/");
@@ -242,6 +244,16 @@ fn qtn(raw: &RawOp, path: &Path, place: &Place) -> String {
 }
 
 /// An instruction that XLA made on its own and numbers anew in each compilation: `copy.44`, of type `copy`.
-fn is_instruction(raw: &RawOp) -> bool {
-    raw.kind.starts_with(|first: char| first.is_ascii_lowercase()) && !raw.raw_name.contains('/')
+fn is_instruction(raw: &RawOp, path: &Path) -> bool {
+    raw.kind.starts_with(|first: char| first.is_ascii_lowercase()) && path.segments.len() == 1
+}
+
+/// XLA puts a branch before the name that the branch's function gives its node: `cond/net/Mul`, `adam/cond/adam/cond/Mul`.
+fn within_branch(name: &str) -> Option<&str> {
+    let ends = name.match_indices('/').map(|(end, _)| end);
+    let (branch, rest) = ends
+        .map(|end| (&name[..end], &name[end + 1..]))
+        .find(|(scope, _)| is_control_flow(scope.rsplit('/').next().unwrap_or(scope)))?;
+    let is_repeated = rest.strip_prefix(branch).is_some_and(|rest| rest.starts_with('/'));
+    (is_repeated || !branch.contains('/')).then_some(rest)
 }

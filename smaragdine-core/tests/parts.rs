@@ -1,117 +1,9 @@
-//! Names in programs that call parts of a model themselves, on graphs as TensorFlow makes them, in small.
+//! Names of the parts of a model that a program calls itself.
 
-use prost::Message;
-use rustc_hash::FxHashMap;
-use smaragdine_core::graph::Graph;
-use smaragdine_core::names::{Model, Namer};
-use smaragdine_core::wire::tensorflow::{FunctionDef, FunctionDefLibrary, GraphDef, NodeDef, OpDef};
+mod programs;
+
+use programs::{Program, Step, autoencoder, model, pair};
 use smaragdine_core::xplane::RawOp;
-
-/// A compiled step, and what it calls the variables that it captures.
-#[derive(Default)]
-struct Step {
-    nodes: Vec<NodeDef>,
-    captures: FxHashMap<String, String>,
-}
-
-impl Step {
-    fn node(mut self, name: &str, kind: &str, inputs: &[&str]) -> Self {
-        let input = inputs.iter().map(|&input| input.to_owned()).collect();
-        self.nodes.push(NodeDef { name: name.into(), op: kind.into(), input, ..NodeDef::default() });
-        self
-    }
-
-    /// A layer's product with its kernel: `scope/MatMul`, and the gradients of both its inputs.
-    fn dense(self, scope: &str, kernel: &str, input: &str, gradient: &str) -> Self {
-        let (read, product) = (format!("{scope}/Cast/ReadVariableOp"), format!("{scope}/MatMul"));
-        let backward = format!("gradient_tape/{scope}/MatMul");
-        self.variable(&read, kernel)
-            .node(&product, "MatMul", &[input, &read])
-            .node(&format!("{backward}/MatMul"), "MatMul", &[gradient, &read])
-            .node(&format!("{backward}/MatMul_1"), "MatMul", &[input, gradient])
-    }
-
-    /// Reads the variable of this path.
-    fn variable(self, read: &str, path: &str) -> Self {
-        let argument = format!("{}_resource", read.to_lowercase().replace('/', "_"));
-        self.captured(&argument, path).node(read, "ReadVariableOp", &[&argument])
-    }
-
-    fn captured(mut self, argument: &str, path: &str) -> Self {
-        self.captures.insert(argument.to_owned(), path.to_owned());
-        self
-    }
-
-    /// An update of the variable of this path with a gradient, in the optimizer's scope.
-    fn update(self, scope: &str, number: &str, path: &str, gradient: &str) -> Self {
-        let (rate, argument) = (format!("{scope}/Mul{number}"), format!("{scope}_assign{number}_resource"));
-        self.captured(&argument, path).node(&rate, "Mul", &[gradient]).node(
-            &format!("{scope}/AssignSubVariableOp{number}"),
-            "AssignSubVariableOp",
-            &[&argument, &rate],
-        )
-    }
-
-    fn graph(&self) -> Graph {
-        let signature = Some(OpDef { name: "step".into(), ..OpDef::default() });
-        let function = FunctionDef { signature, node_def: self.nodes.clone() };
-        let library = Some(FunctionDefLibrary { function: vec![function] });
-        Graph::decode(&GraphDef { library, ..GraphDef::default() }.encode_to_vec()).unwrap()
-    }
-}
-
-/// A model whose layers have these paths, and a kernel each, and the steps of a program that holds it.
-struct Program {
-    namer: Namer,
-    kinds: FxHashMap<String, String>,
-}
-
-impl Program {
-    fn new(model: Model, steps: &[Step]) -> Self {
-        let captures = steps.iter().flat_map(|step| step.captures.clone()).collect();
-        let variables = model.layer_paths.iter().map(|path| format!("{}/{path}/kernel", model.name)).collect();
-        let namer = Namer::new(Model { variables, captures, ..model }, steps.iter().map(Step::graph).collect());
-        let nodes = steps.iter().flat_map(|step| &step.nodes);
-        Self { namer, kinds: nodes.map(|node| (node.name.clone(), node.op.clone())).collect() }
-    }
-
-    /// `qtn | layer | phase`
-    fn name(&self, raw_name: &str) -> String {
-        let kind = self.kinds.get(raw_name).map_or("Op", String::as_str);
-        let raw = RawOp { raw_name: raw_name.into(), kind: kind.into(), ..RawOp::default() };
-        let op = self.namer.name(&raw);
-        format!("{} | {} | {}", op.qtn, op.layer, op.phase.name())
-    }
-
-    fn layer(&self, raw_name: &str) -> String {
-        self.name(raw_name).split(" | ").nth(1).unwrap().to_owned()
-    }
-}
-
-fn model(name: &str, layers: &[&str]) -> Model {
-    let layer_paths = layers.iter().map(|&layer| layer.to_owned()).collect();
-    Model { name: name.into(), layer_paths, ..Model::default() }
-}
-
-fn pair() -> Model {
-    model("pair", &["encoder", "encoder/dense", "encoder/flat", "decoder", "decoder/dense"])
-}
-
-/// Encoder and decoder, called by a step which computes a loss, and an update of both kernels.
-fn autoencoder(encoder: &str, decoder: &str) -> Step {
-    let gradient = format!("gradient_tape/{decoder}/MatMul/MatMul");
-    Step::default()
-        .node("data", "IteratorGetNext", &[])
-        .dense(encoder, "pair/encoder/dense/kernel", "data", &gradient)
-        .dense(decoder, "pair/decoder/dense/kernel", &format!("{encoder}/MatMul"), "gradient_tape/pow/mul_1")
-        .node("sub", "Sub", &[&format!("{decoder}/MatMul"), "data"])
-        .node("pow", "Pow", &["sub"])
-        .node("Mean", "Mean", &["pow"])
-        .node("gradient_tape/pow/mul", "Mul", &["sub"])
-        .node("gradient_tape/pow/mul_1", "Mul", &["gradient_tape/pow/mul"])
-        .update("adam", "", "pair/encoder/dense/kernel", &format!("gradient_tape/{encoder}/MatMul/MatMul_1"))
-        .update("adam", "_1", "pair/decoder/dense/kernel", &format!("gradient_tape/{decoder}/MatMul/MatMul_1"))
-}
 
 #[test]
 fn a_part_has_one_path_in_every_pass_however_it_is_called() {
@@ -138,68 +30,6 @@ fn a_part_has_one_path_in_every_pass_however_it_is_called() {
 }
 
 #[test]
-fn what_a_step_computes_by_itself_is_in_no_layer_backward_neither() {
-    let program = Program::new(pair(), &[autoencoder("encoder_1/dense_1", "decoder_1/dense_1")]);
-    for (raw_name, named) in [
-        ("sub", "loss/sub | loss | forward"),
-        ("pow", "loss/pow | loss | forward"),
-        ("Mean", "loss/Mean | loss | forward"),
-        ("gradient_tape/pow/mul_1", "gradients/loss/pow/mul_1 | loss | backward"),
-        ("random_normal/RandomStandardNormal", "random_normal/RandomStandardNormal | unknown | other"),
-        ("encoder_1/flat_1/Reshape", "pair/encoder/flat/Reshape | pair/encoder/flat | forward"),
-    ] {
-        assert_eq!(program.name(raw_name), named);
-    }
-}
-
-#[test]
-fn what_a_step_computes_between_parts_is_the_models() {
-    let step = Step::default()
-        .node("data", "IteratorGetNext", &[])
-        .node("random_normal/RandomStandardNormal", "RandomStandardNormal", &[])
-        .dense("encoder_1/dense_1", "pair/encoder/dense/kernel", "data", "gradient_tape/mul/Mul")
-        .node("mul", "Mul", &["encoder_1/dense_1/MatMul", "random_normal/RandomStandardNormal"])
-        .node("gradient_tape/mul/Mul", "Mul", &["gradient_tape/decoder_1/dense_1/MatMul/MatMul"])
-        .dense("decoder_1/dense_1", "pair/decoder/dense/kernel", "mul", "gradient_tape/ones");
-    let program = Program::new(pair(), &[step]);
-    assert_eq!(program.name("mul"), "pair/mul | pair | forward");
-    assert_eq!(program.layer("random_normal/RandomStandardNormal"), "pair");
-    assert_eq!(program.name("gradient_tape/mul/Mul"), "gradients/pair/mul/Mul | pair | backward");
-}
-
-#[test]
-fn sums_of_gradients_are_of_the_innermost_layer_and_a_layers_own_gradients_of_that_layer() {
-    let step = Step::default()
-        .node("data", "IteratorGetNext", &[])
-        .dense("encoder_1/dense_1", "pair/encoder/dense/kernel", "data", "mul_2")
-        .node("encoder_1/flat_1/Sigmoid", "Sigmoid", &["encoder_1/dense_1/MatMul"])
-        .dense("decoder_1/dense_1", "pair/decoder/dense/kernel", "encoder_1/flat_1/Sigmoid", "gradient_tape/ones")
-        .node("AddN", "AddN", &["gradient_tape/decoder_1/dense_1/MatMul/MatMul", "gradient_tape/decoder_1/dense_1/x"])
-        // As `tf.nn.silu` does: without a scope, from the result that the layer was given.
-        .node("Sigmoid", "Sigmoid", &["encoder_1/dense_1/MatMul"])
-        .node("mul_2", "Mul", &["Sigmoid", "AddN"]);
-    let program = Program::new(pair(), &[step]);
-    assert_eq!(program.name("AddN"), "gradients/pair/decoder/dense/AddN | pair/decoder/dense | backward");
-    assert_eq!(program.name("mul_2"), "gradients/pair/encoder/flat/mul | pair/encoder/flat | backward");
-    assert_eq!(program.name("Sigmoid"), "gradients/pair/encoder/flat/Sigmoid | pair/encoder/flat | backward");
-}
-
-#[test]
-fn a_metric_may_take_a_constant_from_the_gradients_and_read_back_what_a_loss_counted() {
-    let step = autoencoder("encoder_1/dense_1", "decoder_1/dense_1")
-        .node("gradient_tape/decoder_1/dense_1/Const", "Const", &[])
-        .node("Sum", "Sum", &["decoder_1/dense_1/MatMul", "gradient_tape/decoder_1/dense_1/Const"])
-        .captured("mae", "mean_absolute_error/total")
-        .captured("age", "compile_loss/age_loss/total")
-        .node("AssignAddVariableOp", "AssignAddVariableOp", &["mae", "Sum"])
-        .node("compile_loss/AssignVariableOp", "AssignVariableOp", &["age", "Mean"])
-        .node("Cast_10/ReadVariableOp", "ReadVariableOp", &["age", "^compile_loss/AssignVariableOp"]);
-    let program = Program::new(pair(), &[step]);
-    assert_eq!(program.layer("Sum"), "metrics");
-    assert_eq!(program.layer("Cast_10/ReadVariableOp"), "loss");
-}
-
-#[test]
 fn an_optimizer_is_told_from_a_part_that_bears_its_name() {
     let gan = model("gan", &["adam", "adam/dense", "mine", "mine/dense"]);
     let step = Step::default()
@@ -221,6 +51,40 @@ fn an_optimizer_is_told_from_a_part_that_bears_its_name() {
         assert!(program.name(raw_name).ends_with(" | gan/mine/dense | optimizer"), "{}", program.name(raw_name));
     }
     assert_eq!(program.layer("Add"), "optimizer", "it counts its steps");
+}
+
+#[test]
+fn an_optimizer_that_is_called_as_the_scope_of_gradients_updates_layers() {
+    for name in ["gradients", "gradients_1", "gradient_tape"] {
+        let gradient = "gradient_tape/encoder_1/dense_1/MatMul/MatMul_1";
+        let step = Step::default()
+            .dense("encoder_1/dense_1", "pair/encoder/dense/kernel", "data", "gradient_tape/ones")
+            .node("gradients/encoder_1/dense_1/Relu_grad/ReluGrad", "ReluGrad", &["encoder_1/dense_1/MatMul"])
+            .update(name, "", "pair/encoder/dense/kernel", gradient);
+        let program = Program::new(pair(), &[step]);
+        let named = |kind: &str| format!("optimizer/pair/encoder/dense/kernel/{kind} | pair/encoder/dense | optimizer");
+        assert_eq!(program.name(&format!("{name}/Mul")), named("Mul"));
+        assert_eq!(program.name(&format!("{name}/AssignSubVariableOp")), named("AssignSubVariableOp"));
+        for raw_name in [gradient, "gradients/encoder_1/dense_1/Relu_grad/ReluGrad"] {
+            assert!(program.name(raw_name).ends_with(" | pair/encoder/dense | backward"), "{}", program.name(raw_name));
+        }
+    }
+}
+
+#[test]
+fn updates_within_a_branch_that_xla_compiled_serve_their_layers() {
+    let step = Step::default()
+        .dense("encoder_1/dense_1", "pair/encoder/dense/kernel", "data", "gradient_tape/ones")
+        .captured("kernel", "pair/encoder/dense/kernel")
+        .node("adam/cond/Mul", "Mul", &["gradient_tape/encoder_1/dense_1/MatMul/MatMul_1"])
+        .node("adam/cond/AssignSubVariableOp", "AssignSubVariableOp", &["kernel", "adam/cond/Mul"]);
+    let program = Program::new(pair(), &[step]);
+    let once = program.name("adam/cond/Mul");
+    assert_eq!(once, "optimizer/pair/encoder/dense/kernel/cond/Mul | pair/encoder/dense | optimizer");
+    // The branch stands before the name that its function gives the node.
+    assert_eq!(program.name("adam/cond/adam/cond/Mul"), once);
+    assert_eq!(program.layer("cond/adam/cond/Mul"), "pair/encoder/dense");
+    assert_eq!(program.layer("adam/cond/other/Mul"), "optimizer");
 }
 
 #[test]

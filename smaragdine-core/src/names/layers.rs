@@ -16,6 +16,8 @@ pub(super) struct Layers {
     /// The user's program told them; else they are the scopes of variables.
     told: bool,
     entrances: Entrances,
+    /// Scopes of optimizers that are called as the scope of gradients is.
+    optimizers: FxHashSet<String>,
 }
 
 #[derive(Debug, Default)]
@@ -50,7 +52,7 @@ const DEEPEST: usize = 64;
 
 impl Layers {
     pub(super) fn new(told: bool) -> Self {
-        Self { scopes: vec![Scope::default()], told, entrances: Entrances::default() }
+        Self { scopes: vec![Scope::default()], told, entrances: Entrances::default(), optimizers: FxHashSet::default() }
     }
 
     pub(super) fn add(&mut self, path: &str) {
@@ -81,6 +83,16 @@ impl Layers {
             within = scope;
         }
         within
+    }
+
+    /// Learns that an optimizer is called as the scope of gradients is.
+    pub(super) fn learn_optimizer(&mut self, scope: &str) {
+        self.optimizers.insert(scope.to_owned());
+    }
+
+    /// Whether this scope of gradients is an optimizer's.
+    pub(super) fn is_optimizer(&self, scope: &str) -> bool {
+        self.optimizers.contains(scope)
     }
 
     /// Whether the user's program told them.
@@ -123,6 +135,9 @@ impl Layers {
     /// `dense` lie in `dense_1`, those of its neighbour `dense_1` in `dense_1_2`. Where the outermost scope is numbered
     /// so, a segment means the layer without the number; elsewhere one that a layer has exactly means that layer.
     pub(super) fn find(&self, segments: &[&str]) -> Option<Found> {
+        if self.is_empty() {
+            return None;
+        }
         // The last segment is the operation.
         let scopes = &segments[..segments.len().saturating_sub(1)];
         let entrance = self.by_variables(scopes).or_else(|| self.outermost(scopes));

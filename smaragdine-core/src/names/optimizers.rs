@@ -3,7 +3,7 @@
 use rustc_hash::FxHashSet;
 
 use super::layers::Layers;
-use super::path::{Path, without_number};
+use super::path::{Path, is_call, is_gradient_scope, without_number};
 use super::variables::{Variable, Variables};
 use super::walk::is_assignment;
 use crate::graph::{Graph, Node, NodeId};
@@ -40,6 +40,20 @@ pub(super) fn is_known(scope: &str) -> bool {
         "sgd",
     ];
     KNOWN.contains(&without_number(scope).unwrap_or(scope).to_ascii_lowercase().as_str())
+}
+
+/// Tells `layers` of optimizers that are called as the scope of gradients is: nothing is trained within that.
+pub(super) fn learn(layers: &mut Layers, graphs: &[Graph], variables: &Variables) {
+    for graph in graphs {
+        for node in graph.nodes().filter(|node| is_assignment(&node.op)) {
+            let segments: Vec<&str> = node.name.split('/').collect();
+            let [around @ .., scope, _] = segments.as_slice() else { continue };
+            let is_outermost = around.iter().all(|segment| is_call(segment));
+            if is_outermost && is_gradient_scope(scope) && updates_trained(graph, node, variables) {
+                layers.learn_optimizer(scope);
+            }
+        }
+    }
 }
 
 /// The outermost scopes whose operations update variables that are trained, or others with what gradients gave.

@@ -33,10 +33,9 @@ impl<'a> Path<'a> {
             return Self::ours(raw_name, layers);
         }
         let mut segments = split(raw_name);
-        let Start { start, node, backward, around } = Start::of(&segments, layers);
+        let Start { start, node, backward, found, around } = Start::of(&segments, layers);
         let node = segments.get(node).map_or(raw_name, |first| &raw_name[offset(raw_name, first)..]);
         segments.drain(..start);
-        let found = layers.find(&segments);
         unstage(&mut segments, found.as_ref().map_or(0, |found| found.depth));
         Self { backward, segments, around: around.filter(|_| found.is_none()), found, word: None, node }
     }
@@ -65,6 +64,7 @@ struct Start {
     /// The node's name in its graph.
     node: usize,
     backward: bool,
+    found: Option<Found>,
     /// The last layer before it.
     around: Option<String>,
 }
@@ -77,13 +77,16 @@ impl Start {
         loop {
             let found = enter(segments, name.start, layers);
             let layers_end = found.as_ref().map_or(name.start, |(at, found)| at + found.depth);
+            let is_optimizer =
+                |index: usize| layers.is_optimizer(segments[index]) && layers.find(&segments[index + 1..]).is_none();
             let is_cut = |&index: &usize| {
-                is_frame(segments, index) || index >= layers_end && is_before_names(&segments[layers_end..=index])
+                is_frame(segments, index)
+                    || index >= layers_end && is_before_names(&segments[layers_end..=index]) && !is_optimizer(index)
             };
             let Some(index) = (name.start..last).find(is_cut) else {
                 match found {
-                    Some((at, _)) => name.start = at,
-                    None => name.strip_head(segments),
+                    Some((at, found)) => (name.start, name.found) = (at, Some(found)),
+                    None => name.strip_head(segments, layers),
                 }
                 return name;
             };
@@ -96,13 +99,17 @@ impl Start {
         }
     }
 
-    fn strip_head(&mut self, segments: &[&str]) {
+    fn strip_head(&mut self, segments: &[&str], layers: &Layers) {
+        let start = self.start;
         // Each copy but the first of a model that is spread over devices has a scope of its own.
         if self.start + 1 < segments.len() && is_copy(segments[self.start]) {
             self.start += 1;
         }
         while self.start + 2 < segments.len() && is_control_flow(segments[self.start]) {
             self.start += 1;
+        }
+        if self.start > start {
+            self.found = layers.find(&segments[self.start..]);
         }
     }
 }
@@ -146,12 +153,12 @@ fn is_runtime(segment: &str) -> bool {
 
 /// The scope of a loop or a branch, in which whole training steps may lie.
 pub(super) fn is_control_flow(segment: &str) -> bool {
-    matches!(bare(segment), "while" | "cond")
+    segment.starts_with(['w', 'c']) && matches!(bare(segment), "while" | "cond")
 }
 
 /// `replica_1`, or `update_0`, where a copy of a variable that is spread over devices is updated.
 fn is_copy(segment: &str) -> bool {
-    without_number(segment) == Some("replica") || is_update(segment)
+    segment.starts_with(['r', 'u']) && (without_number(segment) == Some("replica") || is_update(segment))
 }
 
 /// `update_0`, `update_1_3`: where a copy of a variable that is spread over devices is updated.
@@ -161,8 +168,8 @@ pub(super) fn is_update(segment: &str) -> bool {
 }
 
 /// `PartitionedCall`, `StatefulPartitionedCall_3`
-fn is_call(segment: &str) -> bool {
-    matches!(bare(segment), "PartitionedCall" | "StatefulPartitionedCall")
+pub(super) fn is_call(segment: &str) -> bool {
+    segment.starts_with(['P', 'S']) && matches!(bare(segment), "PartitionedCall" | "StatefulPartitionedCall")
 }
 
 /// `_143`
@@ -173,8 +180,8 @@ fn is_frame_number(segment: &str) -> bool {
 }
 
 /// `gradient_tape`, `gradients`, `gradients_1`
-fn is_gradient_scope(segment: &str) -> bool {
-    matches!(bare(segment), "gradient_tape" | "gradients")
+pub(super) fn is_gradient_scope(segment: &str) -> bool {
+    segment.starts_with("gradient") && matches!(bare(segment), "gradient_tape" | "gradients")
 }
 
 fn bare(segment: &str) -> &str {

@@ -44,7 +44,11 @@ impl Servants {
         }
         for (node, place) in walker.served() {
             if place.is_in_layer() || place.layer == LOSS {
-                let scope = if place.phase == Phase::Backward { "gradients/" } else { "" };
+                let scope = match place.phase {
+                    Phase::Backward => "gradients/",
+                    Phase::Optimizer => "optimizer/",
+                    Phase::Forward | Phase::Other => "",
+                };
                 families.entry(format!("{scope}{}", place.layer)).or_default().push((place, node));
             } else {
                 served.insert(node, Service { place, qtn: String::new() });

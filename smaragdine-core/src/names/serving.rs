@@ -17,7 +17,15 @@ impl Walker<'_> {
     pub(super) fn served(&self) -> Served {
         let unplaced: Vec<NodeId> = self.graph.ids().filter(|&node| self.is_unplaced(node)).collect();
         let mut served = Served::default();
-        for find in [Self::by_gradients, Self::by_consumers, Self::by_loss, Self::by_states] {
+        let passes = [
+            Self::by_updates,
+            Self::by_gradients,
+            Self::by_consumers,
+            Self::by_loss,
+            Self::by_terms_of_loss,
+            Self::by_states,
+        ];
+        for find in passes {
             let rest = unplaced.iter().filter(|node| !served.contains_key(node));
             let found: Vec<_> = rest.filter_map(|&node| Some((node, find(self, node, &served)?))).collect();
             served.extend(found);
@@ -32,6 +40,27 @@ impl Walker<'_> {
     fn is_sum(&self, node: NodeId) -> bool {
         let last = self.graph.node(node).name.rsplit('/').next().unwrap_or("");
         without_number(last).unwrap_or(last) == "AddN"
+    }
+
+    /// What a step computes by itself only to update a variable of a layer's, `rate * gradient`, serves the layer, and
+    /// what it does so for variables of several layers, the optimizer.
+    fn by_updates(&self, node: NodeId, _: &Served) -> Option<Place> {
+        if !self.are_told() || self.is_backward(node) || self.is_sum(node) {
+            return None;
+        }
+        let update =
+            |node: NodeId| self.state(node).filter(|place| place.phase == Phase::Optimizer && place.is_in_layer());
+        let (mut updates, mut is_used) = (Vec::new(), false);
+        updates.extend(update(node));
+        let consumers = |node: NodeId| {
+            let consumers = &self.graph.node(node).consumers;
+            updates.extend(consumers.iter().filter_map(|&node| update(node)));
+            is_used |= consumers.iter().any(|&node| self.is_backward(node) || self.place(node).is_some());
+            consumers.clone()
+        };
+        self.walk(node, consumers, |_, _| true);
+        let one = updates.pop().filter(|_| !is_used)?;
+        Some(if updates.iter().all(|other| *other == one) { one } else { Place::new(OPTIMIZER, Phase::Optimizer) })
     }
 
     /// An operation that gradients feed serves the innermost layer that all of them come from. Where the layers are
@@ -92,17 +121,20 @@ impl Walker<'_> {
             return Some(place);
         }
         let (mut served, mut state, mut has_gradients) = (None, None, false);
+        let is_gradient = |node: &NodeId| {
+            let computes_one = || known.get(node).is_some_and(|place| place.phase == Phase::Backward);
+            self.are_told() && (self.is_backward(*node) || computes_one())
+        };
         let consumers = |node: NodeId| {
             state = state.take().or_else(|| self.state(node));
-            self.graph.node(node).consumers.clone()
+            let consumers = self.graph.node(node).consumers.iter().copied();
+            let (gradients, others): (Vec<NodeId>, Vec<NodeId>) = consumers.partition(is_gradient);
+            has_gradients |= !gradients.is_empty();
+            others
         };
         self.walk(node, consumers, |_, place| {
-            let of_gradients = self.are_told() && place.phase == Phase::Backward;
-            has_gradients |= of_gradients;
-            if !of_gradients {
-                served = Some(place.clone());
-            }
-            !of_gradients
+            served = Some(place.clone());
+            true
         });
         if let Some(place) = served.as_mut().filter(|place| self.are_told() && place.is_in_layer()) {
             place.layer = self.model_of(&place.layer);
@@ -133,13 +165,27 @@ impl Walker<'_> {
 
     /// What is made of a loss is of the loss.
     fn by_loss(&self, node: NodeId, served: &Served) -> Option<Place> {
-        let (loss, mut is_fed) = (Place::new(LOSS, Phase::Forward), false);
-        let inputs = |node: NodeId| {
-            is_fed |= served.get(&node) == Some(&loss);
-            self.graph.node(node).inputs.clone()
+        self.beside_loss(node, served, |node| &self.graph.node(node).inputs)
+    }
+
+    /// So is what is added to it: a penalty on the size of a layer's kernel, of which no other gradients are taken.
+    fn by_terms_of_loss(&self, node: NodeId, served: &Served) -> Option<Place> {
+        self.beside_loss(node, served, |node| &self.graph.node(node).consumers)
+    }
+
+    fn beside_loss<'g>(
+        &self,
+        node: NodeId,
+        served: &Served,
+        next: impl Fn(NodeId) -> &'g Vec<NodeId>,
+    ) -> Option<Place> {
+        let (loss, mut is_found) = (Place::new(LOSS, Phase::Forward), false);
+        let next = |node: NodeId| {
+            is_found |= served.get(&node) == Some(&loss);
+            next(node).clone()
         };
-        self.walk(node, inputs, |_, _| false);
-        (is_fed && self.are_told()).then_some(loss)
+        self.walk(node, next, |_, _| false);
+        (is_found && self.are_told()).then_some(loss)
     }
 
     /// What is read back from a metric's variable belongs to it, also from one that a loss updates.
