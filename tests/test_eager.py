@@ -14,6 +14,7 @@ tf = pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.tensorflow
 
 from smaragdine.eager import MARK, Scopes  # noqa: E402
+from smaragdine.program import Program  # noqa: E402
 
 layers = keras.layers
 
@@ -31,11 +32,11 @@ def train(model: Any) -> Callable[[], Any]:
     return lambda: model.train_on_batch(np.ones((8, 4)), np.ones((8, 2)))
 
 
-def scopes_of(run: Callable[[], Any], directory: Path) -> dict[str, set[str]]:
+def scopes_of(run: Callable[[], Any], directory: Path, model: Any = None) -> dict[str, set[str]]:
     """The types of the operations that ran within each innermost scope; "" holds what ran within none."""
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-    scopes = Scopes()
+    scopes = Scopes(Program(model) if model is not None else None)
     tf.profiler.experimental.start(str(directory))
     scopes.open()
     try:
@@ -62,15 +63,101 @@ def scopes_of(run: Callable[[], Any], directory: Path) -> dict[str, set[str]]:
 def test_every_operation_of_an_eager_step_has_the_scope_that_a_compiled_one_would_have(tmp_path: Path) -> None:
     model = net(run_eagerly=True)
     train(model)()
-    found = scopes_of(train(model), tmp_path)
+    found = scopes_of(train(model), tmp_path, model)
     assert {"MatMul", "BiasAdd", "Relu"} <= found["net/block/dense"]
     assert "Rsqrt" in found["net/block/norm"]
     assert "MatMul" in found["net/head"]
-    assert "MatMul" in found["gradient_tape"]
-    assert "AssignSubVariableOp" in found["optimizer/mine"]
-    assert any(scope.startswith("compile_loss") for scope in found)
-    assert "metrics/loss" in found
-    assert not {"MatMul", "Relu", "Rsqrt", "AssignSubVariableOp"} & found.get("", set())
+    assert {"MatMul", "BiasAddGrad", "ReluGrad"} <= found[":gradients/net/block/dense"]
+    assert "RsqrtGrad" in found[":gradients/net/block/norm"]
+    assert {"MatMul", "BiasAddGrad"} <= found[":gradients/net/head"]
+    # The block is called twice, and so has a sum of gradients.
+    assert "AddN" in found[":gradients/net/block/dense"]
+    for variable in ("net/block/dense/kernel", "net/block/norm/gamma", "net/head/bias"):
+        assert "AssignSubVariableOp" in found[f":update/{variable}"]
+    assert "AssignVariableOp" in found[":optimizer/mine"], "it counts its steps"
+    assert any(scope.startswith(":loss/") for scope in found)
+    assert any(scope.startswith(":gradients/:loss/") for scope in found)
+    assert ":metrics/loss" in found
+    assert not {"MatMul", "Relu", "Rsqrt", "AssignSubVariableOp", "BiasAddGrad"} & found.get("", set())
+
+
+class Twist(layers.Layer):  # type: ignore[misc]
+    """Computes its gradient itself."""
+
+    def call(self, inputs: Any) -> Any:
+        @tf.custom_gradient  # type: ignore[untyped-decorator]
+        def twisted(value: Any) -> Any:
+            return tf.sinh(value), lambda gradient: gradient * tf.cosh(value)
+
+        return twisted(inputs)
+
+
+def test_gradients_lead_to_the_layer_whose_operation_they_are_of(tmp_path: Path) -> None:
+    """Operations whose gradients need neither inputs nor outputs, sums, branches and gradients of a layer's own."""
+    inputs = keras.Input((6, 4))
+    first = layers.Dense(4, name="first")(inputs)
+    added = layers.Add(name="added")([Twist(name="twist")(first), first])
+    shifted = layers.Activation("relu", name="rectified")(layers.Dense(4, name="second")(added))
+    attended = layers.MultiHeadAttention(1, 4, name="attention")(shifted, added)
+    model = keras.Model(
+        inputs, layers.Dense(2, name="head")(layers.GlobalMaxPooling1D(name="pool")(attended)), name="net"
+    )
+    model.compile("sgd", "mse", run_eagerly=True)
+
+    def run() -> Any:
+        return model.train_on_batch(np.ones((8, 6, 4)), np.ones((8, 2)))
+
+    run()
+    found = scopes_of(run, tmp_path, model)
+    gradients = {scope.removeprefix(":gradients/net/"): kinds for scope, kinds in found.items() if "gradients" in scope}
+    for layer in ("first", "second", "head", "attention/query", "attention/value", "attention/attention_output"):
+        assert {"MatMul", "BiasAddGrad", "BatchMatMulV2", "Einsum"} & gradients[layer], layer
+    assert {"BiasAddGrad"} <= gradients["first"] & gradients["second"] & gradients["head"]
+    assert "Cosh" in gradients["twist"]
+    assert "ReluGrad" in gradients["rectified"]
+    everywhere = [layer for layer, kinds in gradients.items() if "Cosh" in kinds or "ReluGrad" in kinds]
+    assert sorted(everywhere) == ["rectified", "twist"]
+
+
+def test_the_gradient_of_a_gradient_is_of_the_same_layer(tmp_path: Path) -> None:
+    critic = keras.Sequential([keras.Input((4,)), layers.Dense(8, "tanh", name="dense"), layers.Dense(1, name="out")])
+    critic.name = "critic"
+    values = tf.ones((8, 4))
+
+    def penalty() -> Any:
+        with tf.GradientTape() as outer:
+            with tf.GradientTape() as inner:
+                inner.watch(values)
+                score = critic(values)
+            slope = inner.gradient(score, values)
+            loss = tf.reduce_sum(slope**2)
+        return outer.gradient(loss, critic.trainable_variables)
+
+    penalty()
+    found = scopes_of(penalty, tmp_path, critic)
+    assert {"TanhGrad", "MatMul"} <= found[":gradients/critic/dense"]
+    assert "MatMul" in found[":gradients/critic/out"]
+
+
+def test_parts_that_a_program_calls_itself_have_the_paths_that_they_have_in_the_model(tmp_path: Path) -> None:
+    shared = layers.Dense(4, name="shared")
+    encoder = keras.Sequential([keras.Input((4,)), layers.Dense(4, name="dense"), shared], name="encoder")
+    decoder = keras.Sequential([keras.Input((4,)), layers.Dense(4, name="dense"), shared], name="decoder")
+    model = keras.Sequential([encoder, decoder], name="pair")
+    optimizer = keras.optimizers.SGD(name="mine")
+
+    def step() -> None:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(decoder(encoder(tf.ones((8, 4)))) ** 2)
+        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+
+    step()
+    found = scopes_of(step, tmp_path, [model, step])
+    for layer in ("pair/encoder/dense", "pair/encoder/shared", "pair/decoder/dense"):
+        assert "MatMul" in found[layer]
+        assert "MatMul" in found[f":gradients/{layer}"]
+        assert "AssignSubVariableOp" in found[f":update/{layer}/kernel"]
+    assert "pair/decoder/shared" not in found
 
 
 def test_a_function_that_is_compiled_meanwhile_is_left_as_it_is(tmp_path: Path) -> None:
@@ -80,7 +167,10 @@ def test_a_function_that_is_compiled_meanwhile_is_left_as_it_is(tmp_path: Path) 
 
 
 def test_nothing_is_left_of_it_once_it_is_closed() -> None:
+    from tensorflow.python.eager import record
+
     watched = [(layers.Layer, "__call__"), (tf.GradientTape, "gradient"), (keras.losses.Loss, "__call__")]
+    watched += [(keras.optimizers.SGD, "update_step"), (record, "record_operation")]
     before = [owner.__dict__[name] for owner, name in watched]
     scopes = Scopes()
     scopes.open()

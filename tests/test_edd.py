@@ -205,6 +205,26 @@ def test_operations_of_the_optimizer_stand_in_the_layer_they_serve() -> None:
     assert edd.find("optimizer").energy_j == 3.0
 
 
+@pytest.mark.parametrize("word", ["optimizer", "loss", "gradients"])
+def test_a_model_that_is_called_as_a_word_of_ours_stands_beside_the_word(word: str) -> None:
+    names = [
+        (f"{word}/first/MatMul", f"{word}/first", "forward"),
+        (f"gradients/{word}/first/MatMul/MatMul", f"{word}/first", "backward"),
+        (f"optimizer/{word}/first/kernel/Sub", f"{word}/first", "optimizer"),
+        ("optimizer/Add", "optimizer", "optimizer"),
+        ("loss/mse/Sub", "loss", "forward"),
+    ]
+    rows = [
+        FootprintRow(op, qtn, layer, "Op", phase, "CPU:0", "measured", 1.0, None, None, 1.0, 1)
+        for op, (qtn, layer, phase) in enumerate(names)
+    ]
+    edd = EDD.of(Footprint(tuple(rows), "equal", NO_COVERAGE))
+    model = next(box for box in edd if any(child.name == "first" for child in box))
+    assert (model.name, model.energy_j) == (word, 3.0)
+    assert {box.name for box in model} == {"first"}
+    assert sorted(box.energy_j for box in edd if box is not model) == [1.0, 1.0]
+
+
 def test_one_basis_is_shown_and_the_other_told(tmp_path: Path) -> None:
     trace = Trace.open(synthetic_trace.write(tmp_path / "mixed", basis="modelled", gpu=True))
     total = trace.footprint().total

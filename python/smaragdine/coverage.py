@@ -8,6 +8,8 @@ from smaragdine.energy import MEASURED, MODELLED, Energy
 from smaragdine.quantity import percent, seconds
 
 NO_LAYER = "unknown"
+# What stands for a layer where operations are in none of the user's.
+WORDS = ("optimizer", "loss", "metrics", "data", "runtime", NO_LAYER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import statistics
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
+from smaragdine.coverage import WORDS
 from smaragdine.energy import MEASURED, MODELLED
 from smaragdine.errors import SmaragdineError
 from smaragdine.footprint import Footprint, FootprintRow, sum_known
@@ -21,7 +22,10 @@ from smaragdine.summary import natural
 # Deeper names than any model has stay whole.
 _DEEPEST = 64
 
-# Name, whether it is a tensor, and in a diagram of all passes the tensor's pass.
+# What a QTN has before a layer's path, in which a model may be called so, too.
+_PASSES = ("gradients", "optimizer")
+
+# Name, whether it is a tensor; in a diagram of all passes, the tensor's pass, and the layer where it is a word of ours.
 _Key = tuple[str, bool, str]
 
 
@@ -194,13 +198,16 @@ class _Builder:
         segments = [name for name in qtn.split("/", _DEEPEST) if name] or [qtn]
         if self.grouped:
             path = [name for name in layer.split("/", _DEEPEST) if name]
-            serves_layer = segments[0] == "optimizer" and path[:1] != ["optimizer"]
-            if len(segments) > 1 and (segments[0] == "gradients" or serves_layer):
+            # A model may be called as a pass is; then the pass stands before its name.
+            in_front = path[:1] != segments[:1] or segments[1 : len(path) + 1] == path
+            if len(segments) > 1 and segments[0] in _PASSES and in_front:
                 del segments[0]
             inside = segments[len(path) :] if segments[: len(path)] == path else segments
             segments = path + (inside or segments[-1:])
+        # One that is called as a word of ours has a box of its own beside that of the word.
+        word = layer if self.grouped and layer in WORDS else ""
         *path, tensor = segments
-        return (*((name, False, "") for name in path), (tensor, True, phase if self.grouped else ""))
+        return (*((name, False, word) for name in path), (tensor, True, phase if self.grouped else ""))
 
     def add(self, row: FootprintRow, run: int) -> None:
         box = self.root

@@ -78,6 +78,11 @@ def executed(metadata: bytes, functions: Iterable[Any]) -> tuple[list[bytes], bo
     return graphs, complete
 
 
+def is_known(function: Any) -> bool:
+    """Whether a recording saw what the function executes."""
+    return function in _KNOWN
+
+
 def of_session(metadata: Any) -> bytes:
     """A session's RunMetadata with its graphs where a function's lie, serialised; empty where there are none."""
     gathered = parsed(b"")

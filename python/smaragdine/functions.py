@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from smaragdine.reach import closure, reached
+
 # What reading another library's insides may raise when they change.
 UNREADABLE = (AttributeError, KeyError, TypeError, ValueError, RuntimeError, NotImplementedError)
 
@@ -25,20 +27,25 @@ def functions(program: Any) -> Iterator[Any]:
         if current is None or id(current) in seen:
             continue
         seen.add(id(current))
-        if hasattr(current, "_list_all_concrete_functions"):
+        if is_function(current):
             yield current
             waiting.append(getattr(current, "python_function", None))
-        waiting.extend(held for held in _closure(current) if callable(held))
+        waiting.extend(held for held in closure(current) if callable(held))
+
+
+def functions_in(function: Any) -> Iterator[Any]:
+    """Every `tf.function` among the things that a function reaches."""
+    yield from filter(is_function, reached(function))
+
+
+def is_function(candidate: Any) -> bool:
+    """Whether this is a `tf.function`."""
+    return hasattr(candidate, "_list_all_concrete_functions")
 
 
 def held_in(function: Any) -> Iterator[Any]:
-    """What holds variables among the things that a function names: an optimizer, a metric, a layer."""
-    python = getattr(function, "python_function", function)
-    code, known = getattr(python, "__code__", None), getattr(python, "__globals__", {})
-    named = [known[name] for name in getattr(code, "co_names", ()) if name in known]
-    for held in (*_closure(python), *named):
-        if variables_of(held):
-            yield held
+    """What holds variables among the things that a function reaches: an optimizer, a metric, a layer."""
+    yield from filter(variables_of, reached(function))
 
 
 def variables_of(holder: Any) -> list[Any]:
@@ -46,7 +53,7 @@ def variables_of(holder: Any) -> list[Any]:
     try:
         held = getattr(holder, "variables", None)
         return list(held) if isinstance(held, (list, tuple)) else []
-    except UNREADABLE:
+    except Exception:  # noqa: BLE001  an object of the user's may do anything
         return []
 
 
@@ -64,10 +71,16 @@ def compiles_by_xla(function: Any) -> bool:
 
 
 def graph_def(function: Any) -> bytes | None:
-    """The `tensorflow.GraphDef` of the function's last trace, serialised; `None` before the first."""
+    """A `tensorflow.GraphDef` with the function's last trace in its library, serialised; `None` before the first.
+
+    Its arguments have the names that `captures` knows them by.
+    """
     for concrete in _concrete(function)[-1:]:
         try:
-            return bytes(concrete.graph.as_graph_def().SerializeToString())
+            graph = concrete.graph.as_graph_def()
+            graph.ClearField("node")
+            graph.library.function.append(concrete.function_def)
+            return bytes(graph.SerializeToString())
         except UNREADABLE:
             return None
     return None
@@ -119,14 +132,6 @@ def _concrete(function: Any) -> list[Any]:
         return list(function._list_all_concrete_functions()) if traces(function) else []
     except UNREADABLE:
         return []
-
-
-def _closure(function: Any) -> Iterator[Any]:
-    for cell in getattr(function, "__closure__", None) or ():
-        try:
-            yield cell.cell_contents
-        except ValueError:  # a name that is not bound yet
-            continue
 
 
 def _handles(variable: Any) -> Iterator[Any]:

@@ -93,10 +93,14 @@ class Loop:
         return {**metrics, COMPILATIONS: float(compiled)} if compiled else metrics
 
     def _trace(self) -> Operations:
+        from smaragdine.functions import is_function
         from smaragdine.operations import Operations
         from smaragdine.program import Program
+        from smaragdine.reach import reached_by_caller
 
+        # The step that is about to run is among what the loop's code names, if not among what the user told.
+        program = Program(self._model, calls=list(filter(is_function, reached_by_caller())))
         # Whether a loop calls compiled functions or single operations cannot be known beforehand.
-        operations = Operations(self._recording, self._windows, Program(self._model), eager=True)
+        operations = Operations(self._recording, self._windows, program, eager=True)
         self._recording.before_finish(operations.close)
         return operations

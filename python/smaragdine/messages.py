@@ -107,13 +107,15 @@ class ProfilingSpan(NamedTuple):
 class Model(NamedTuple):
     """What leads operations' names back to the user's own layers.
 
-    `captures` holds what the model's functions call the variables that they capture, and each one's path.
+    `captures` holds what the model's functions call the variables that they capture, and each one's path; `shared`,
+    where several hold a layer, its further paths, and the one of them that is in `layer_paths`.
     """
 
     name: str
     layer_paths: Sequence[str] = ()
     variables: Sequence[str] = ()
     captures: Mapping[str, str] = _NONE
+    shared: Mapping[str, str] = _NONE
 
 
 class Note(NamedTuple):

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from smaragdine.eager import Scopes
-from smaragdine.executed import Collection, executed
-from smaragdine.functions import graph_def
+from smaragdine.executed import Collection, executed, is_known
+from smaragdine.functions import compiles_by_xla, graph_def
 from smaragdine.messages import Format
 from smaragdine.profiler import Profiler
 from smaragdine.program import Program
@@ -19,6 +19,9 @@ from smaragdine.shipper import Shipper
 if TYPE_CHECKING:
     from smaragdine.recording import Recording
     from smaragdine.window import Windows
+
+
+_COMPILED_BEFORE = "the step was compiled before this recording began, or while another collected graphs"
 
 
 class Operations:
@@ -31,7 +34,7 @@ class Operations:
         self._program = program
         self._shipper = Shipper()
         may_be_eager = program.is_eager() if eager is None else eager
-        self._profiler = Profiler(recording, windows, self._shipper, Scopes() if may_be_eager else None)
+        self._profiler = Profiler(recording, windows, self._shipper, Scopes(program) if may_be_eager else None)
         self._collection: Collection | None = Collection()
         self._traces = program.traces()
         # Sizes that batches had.
@@ -115,8 +118,7 @@ class Operations:
         """What can wait for the end: shapes, and what was compiled meanwhile."""
         if self._program.traces() != self._described:
             self._tell_model()
-        if not self._complete:
-            self._fall_back()
+        self._fall_back()
         # The last batch of an epoch may be smaller.
         batch = max(self._batches, default=0) // self._program.replicas()
         shapes = [known for graph in self._graphs if (known := shaped(graph, batch))]
@@ -126,16 +128,16 @@ class Operations:
             self._recording.note("the shapes in the executed graph are not known, and so most FLOPs are not")
 
     def _fall_back(self) -> None:
-        """Of a function that ran before the recording began, what another recording saw, or what it was traced as."""
-        functions = self._program.functions()
-        seen, self._complete = executed(b"", functions)
-        for graph in seen:
-            self._recording.profile(Format.RUN_METADATA, graph)
-        self._graphs += seen
-        traced = None if self._complete else next((graph for graph in map(graph_def, functions) if graph), None)
-        if traced:
-            self._recording.note(
-                "the step was compiled before this recording began, or while another collected graphs: its graph is "
-                "known as it was traced, not as TensorFlow's optimiser left it"
-            )
-            self._recording.profile(Format.GRAPH_DEF, traced)
+        """Of functions that TensorFlow did not show: what another recording saw, or what they were traced as."""
+        if not self._complete:
+            seen, self._complete = executed(b"", self._program.functions())
+            for graph in seen:
+                self._recording.profile(Format.RUN_METADATA, graph)
+            self._graphs += seen
+        untold = [(function, traced) for function in self._program.untold(is_known) if (traced := graph_def(function))]
+        for _, definition in untold:
+            self._recording.profile(Format.GRAPH_DEF, definition)
+        # Beside one that was shown, others may be parts of it.
+        for by_xla in set() if self._complete else {compiles_by_xla(function) for function, _ in untold}:
+            why = "XLA compiled the step" if by_xla else _COMPILED_BEFORE
+            self._recording.note(f"{why}: its graph is known as it was traced, not as TensorFlow's optimiser left it")

@@ -51,10 +51,11 @@ class Requests:
                 request.profiling.CopyFrom(
                     trace_pb2.ProfilingSpan(clock=trace_pb2.CLOCK_MONOTONIC, start_ns=start_ns, end_ns=end_ns)
                 )
-            case Model(name, layer_paths, variables, captures):
-                request.model.CopyFrom(
-                    trace_pb2.Model(name=name, layer_paths=layer_paths, variables=variables, captures=captures)
-                )
+            case Model(name, layer_paths, variables, captures, shared):
+                model = trace_pb2.Model(name=name, layer_paths=layer_paths, variables=variables)
+                model.captures.update(captures)
+                model.shared.update(shared)
+                request.model.CopyFrom(model)
             case Note(text):
                 request.note.CopyFrom(trace_pb2.Note(text=text))
         return request

@@ -70,11 +70,11 @@ pub fn add_xspaces(trace: &mut Trace, files: &[impl AsRef<Path>]) -> Result<()> 
     if files.is_empty() {
         return Ok(());
     }
-    let mut model = trace.metadata.model.clone();
-    if model.layer_paths.is_empty() {
-        model.layer_paths = trace.ops.iter().map(|op| op.layer.clone()).collect();
-    }
-    let namer = Namer::new(model, Vec::new());
+    let namer = if trace.metadata.model.layer_paths.is_empty() {
+        Namer::of_layers(trace.ops.iter().map(|op| op.layer.as_str()))
+    } else {
+        Namer::new(trace.metadata.model.clone(), Vec::new())
+    };
     let mut events = Events::of(trace);
     let mut warnings = Warnings::default();
     // A file carries no clock pair: the offset is taken to be that of the recording's start.
@@ -182,9 +182,9 @@ impl Assembly {
             Some(Payload::Profile(profile)) => self.add_profile(stream, profile, pair),
             Some(Payload::Profiling(span)) => self.add_profiling(span, pair),
             Some(Payload::Model(model)) => {
-                let v1::Model { name, layer_paths, variables, captures } = model;
-                self.trace.metadata.model =
-                    Model { name, layer_paths, variables, captures: captures.into_iter().collect() };
+                let v1::Model { name, layer_paths, variables, captures, shared } = model;
+                let (captures, shared) = (captures.into_iter().collect(), shared.into_iter().collect());
+                self.trace.metadata.model = Model { name, layer_paths, shared, variables, captures };
             }
             Some(Payload::Note(note)) => self.trace.metadata.log.push(note.text),
             None => {}

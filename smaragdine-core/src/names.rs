@@ -13,28 +13,30 @@ mod layers;
 mod losses;
 mod optimizers;
 mod path;
+mod place;
+mod scopes;
 mod servants;
+mod serving;
+mod stage;
+mod types;
 mod variables;
 mod walk;
+mod words;
 
 use rustc_hash::FxHashSet;
 
 use self::layers::Layers;
-use self::path::{Path, canonical_type, is_control_flow, principal_type, unwrapped, without_number};
+use self::path::{Path, is_control_flow};
+use self::place::{Place, by_type, is_loss_scope};
 use self::servants::{Servants, Service};
+use self::types::{canonical_type, principal_type};
 use self::variables::Variables;
+pub use self::words::{DATA, LOSS, METRICS, OPTIMIZER, RUNTIME, UNKNOWN};
 use crate::flops::flops;
 use crate::graph::{Graph, NodeId};
 pub use crate::trace::Model;
 use crate::trace::{Op, Phase};
 use crate::xplane::RawOp;
-
-pub const OPTIMIZER: &str = "optimizer";
-pub const LOSS: &str = "loss";
-pub const METRICS: &str = "metrics";
-pub const DATA: &str = "data";
-pub const RUNTIME: &str = "runtime";
-pub const UNKNOWN: &str = "unknown";
 
 /// Names operations of one model.
 #[derive(Debug, Default)]
@@ -49,41 +51,40 @@ pub struct Namer {
     optimizers: FxHashSet<String>,
 }
 
-/// Whom an operation serves.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
-    layer: String,
-    phase: Phase,
-}
-
-impl Place {
-    fn new(layer: impl Into<String>, phase: Phase) -> Self {
-        Self { layer: layer.into(), phase }
-    }
-
-    fn unknown() -> Self {
-        Self::new(UNKNOWN, Phase::Other)
-    }
-}
-
 impl Namer {
     /// Where the model names no layers, they are the scopes of the graphs' variables.
     #[must_use]
     pub fn new(model: Model, graphs: Vec<Graph>) -> Self {
-        let mut layers = Layers::default();
-        for path in &model.layer_paths {
-            layers.add(&if model.name.is_empty() { path.clone() } else { format!("{}/{path}", model.name) });
-        }
-        if layers.is_empty() {
-            if !model.name.is_empty() {
-                layers.add(&model.name);
-            }
+        let mut layers = Layers::new(!model.layer_paths.is_empty());
+        let whole = |path: &str| if model.name.is_empty() { path.to_owned() } else { format!("{}/{path}", model.name) };
+        model.layer_paths.iter().for_each(|path| layers.add(&whole(path)));
+        model.shared.iter().for_each(|(other, path)| layers.share(&whole(other), &whole(path)));
+        if !layers.are_told() {
+            layers.add(&model.name);
             for path in model.variables.iter().map(String::as_str).chain(graphs.iter().flat_map(variables::paths)) {
                 layers.add(path.rsplit_once('/').map_or("", |(scope, _)| scope));
             }
         }
-        let optimizers = optimizers::find(&graphs, &layers);
+        Self::among(layers, model, graphs)
+    }
+
+    /// Names operations of which nothing is known but the paths of their layers.
+    #[must_use]
+    pub fn of_layers<'a>(paths: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut layers = Layers::default();
+        paths.into_iter().filter(|path| !words::is_word(path)).for_each(|path| layers.add(path));
+        Self::among(layers, Model::default(), Vec::new())
+    }
+
+    fn among(mut layers: Layers, model: Model, graphs: Vec<Graph>) -> Self {
         let variables = Variables::of(&model, &graphs);
+        if layers.are_told() {
+            optimizers::learn(&mut layers, &graphs, &variables);
+        }
+        let optimizers = optimizers::find(&graphs, &layers, &variables);
+        if layers.are_told() {
+            scopes::learn(&mut layers, &variables, &graphs, &optimizers);
+        }
         let mut namer = Self { layers, model_name: model.name, variables, graphs, servants: Vec::new(), optimizers };
         namer.servants = namer.graphs.iter().map(|graph| Servants::find(&namer, graph)).collect();
         namer
@@ -98,10 +99,17 @@ impl Namer {
     /// The operation that `raw` names. The same `raw` always gives the same operation.
     #[must_use]
     pub fn name(&self, raw: &RawOp) -> Op {
-        let path = Path::of(&raw.raw_name);
-        let place = self.place(raw, &path);
+        let principal = principal_type(&raw.kind).map(|principal| self.principal(&raw.raw_name, principal));
+        let path = Path::of(principal.as_deref().unwrap_or(&raw.raw_name), &self.layers);
+        // A kernel that fuses several layers' operations is that of the one it is built around.
+        let service = self.service(&raw.raw_name).filter(|_| principal.is_none() || path.found.is_none());
+        let place = service.map_or_else(|| self.place(raw, &path), |service| service.place.clone());
+        let qtn = match service {
+            Some(service) if !service.qtn.is_empty() => service.qtn.clone(),
+            _ => qtn(raw, &path, &place),
+        };
         Op {
-            qtn: self.qtn(raw, &path, &place),
+            qtn,
             layer: place.layer,
             kind: canonical_type(&raw.kind).to_owned(),
             phase: place.phase,
@@ -115,16 +123,10 @@ impl Namer {
         if raw.pipeline {
             return Place::new(DATA, Phase::Other);
         }
-        if let Some(service) = self.service(&raw.raw_name) {
-            return service.place.clone();
-        }
-        if let Some(place) = self.by_scope(path) {
+        if let Some(place) = self.by_scope(path).or_else(|| by_type(&raw.kind)) {
             return place;
         }
-        if let Some(place) = by_type(&raw.kind) {
-            return place;
-        }
-        if is_instruction(raw) {
+        if is_instruction(raw, path) {
             return Place::new(RUNTIME, Phase::Other);
         }
         let phase = if path.backward { Phase::Backward } else { Phase::Forward };
@@ -133,8 +135,9 @@ impl Namer {
             return Place::new(RUNTIME, Phase::Other);
         }
         match path.segments.as_slice() {
-            // A scope of the user's own outside all layers; an operation's own parts, `Sum/reduction_indices`, are none.
-            [scope @ .., _] if !scope.is_empty() && !self.is_operation(&raw.raw_name) => {
+            // A scope of the user's own outside all layers, as far as those are not told; an operation's own parts,
+            // `Sum/reduction_indices`, are none.
+            [scope @ .., _] if !scope.is_empty() && !self.layers.are_told() && !self.is_operation(path.node) => {
                 Place::new(scope.join("/"), phase)
             }
             _ if path.backward => Place::new(UNKNOWN, Phase::Backward),
@@ -142,32 +145,18 @@ impl Namer {
         }
     }
 
-    /// What the outermost scopes say; `None` where they say nothing.
-    fn by_scope(&self, path: &Path) -> Option<Place> {
-        let phase = if path.backward { Phase::Backward } else { Phase::Forward };
-        if let Some(found) = self.layers.find(&path.segments) {
-            return Some(Place::new(found.layer, phase));
-        }
-        if path.segments.len() < 2 {
-            return None;
-        }
-        match without_number(path.first()).unwrap_or(path.first()) {
-            "compile_loss" | "loss" | "losses" => Some(Place::new(LOSS, phase)),
-            scope if losses::is_known(scope) => Some(Place::new(LOSS, phase)),
-            "compile_metrics" | "metrics" => Some(Place::new(METRICS, Phase::Other)),
-            _ if self.is_optimizer(path.first()) => Some(Place::new(OPTIMIZER, Phase::Optimizer)),
-            _ => None,
-        }
-    }
-
-    fn is_optimizer(&self, scope: &str) -> bool {
-        self.optimizers.contains(scope) || optimizers::is_known(scope)
-    }
-
-    /// Whom the operation serves as a graph tells; `None` where its own scope says that, or nothing does.
+    /// Whom the operation serves as a graph tells; `None` where its own scope says that, nothing does, or two functions
+    /// have an operation of this name each, for another layer.
     fn service(&self, raw_name: &str) -> Option<&Service> {
-        let (graph, node) = self.node(raw_name)?;
-        self.servants[graph].get(node)
+        let (first, node) = self.node(raw_name)?;
+        let service = self.servants[first].get(node)?;
+        let alike = |graph: &&Graph| graph.executed == self.graphs[first].executed;
+        let mut others = self.graphs.iter().zip(&self.servants).filter(|(graph, _)| alike(graph));
+        let disagrees = |(graph, servants): (&Graph, &Servants)| {
+            let other = self.find(graph, raw_name).and_then(|node| servants.get(node));
+            other.is_some_and(|other| other.place.is_in_layer() && other.place != service.place)
+        };
+        (!service.place.is_in_layer() || !others.any(disagrees)).then_some(service)
     }
 
     /// `BiasAdd+Relu`: what a kernel computes besides what its type says.
@@ -177,39 +166,16 @@ impl Namer {
     }
 
     fn flops(&self, raw: &RawOp) -> Option<f64> {
-        let nodes = self.graphs.iter().filter_map(|graph| Some((graph, find(graph, &raw.raw_name)?)));
+        let nodes = self.graphs.iter().filter_map(|graph| Some((graph, self.find(graph, &raw.raw_name)?)));
         // The graph as it was traced has no kernels that fuse several operations.
         let same = nodes.map(|(graph, node)| (graph, graph.node(node))).filter(|(_, node)| node.op == raw.kind);
         same.into_iter().find_map(|(graph, node)| flops(graph, node, canonical_type(&node.op)))
     }
 
-    /// The raw name is a node, or a part of one such as `Sum/reduction_indices`.
-    fn is_operation(&self, raw_name: &str) -> bool {
-        let scope = unwrapped(raw_name).rsplit_once('/').map_or("", |(scope, _)| scope);
+    /// The name of a node is that of a part of another, such as `Sum/reduction_indices`.
+    fn is_operation(&self, name: &str) -> bool {
+        let scope = name.rsplit_once('/').map_or("", |(scope, _)| scope);
         !scope.is_empty() && self.graphs.iter().any(|graph| graph.find(scope).is_some())
-    }
-
-    fn qtn(&self, raw: &RawOp, path: &Path, place: &Place) -> String {
-        if let Some(service) = self.service(&raw.raw_name).filter(|service| !service.qtn.is_empty()) {
-            return service.qtn.clone();
-        }
-        if place.layer == RUNTIME && is_instruction(raw) {
-            return format!("{RUNTIME}/{}", raw.kind);
-        }
-        let principal = principal_type(&raw.kind).map(|principal| self.principal(&raw.raw_name, principal));
-        let owned = principal.as_ref().map(|name| Path::of(name));
-        let path = owned.as_ref().unwrap_or(path);
-        let own = match self.layers.find(&path.segments) {
-            Some(found) => format!("{}/{}", found.layer, path.segments[found.depth..].join("/")),
-            None => match (place.layer.as_str(), path.segments.split_first()) {
-                (LOSS, Some((_, rest))) if !rest.is_empty() => format!("{LOSS}/{}", rest.join("/")),
-                (DATA | METRICS | RUNTIME, Some(_)) => format!("{}/{}", place.layer, path.segments.join("/")),
-                (OPTIMIZER, Some((_, []))) => format!("{OPTIMIZER}/{}", path.segments.join("/")),
-                (_, Some(_)) => path.segments.join("/"),
-                (_, None) => raw.raw_name.clone(),
-            },
-        };
-        if place.phase == Phase::Backward { format!("gradients/{own}") } else { own }
     }
 
     /// The name of the operation that a fused kernel is named after: `query/BiasAdd` → `query/MatMul`.
@@ -217,7 +183,7 @@ impl Namer {
         let mut waiting: Vec<(NodeId, usize)> = Vec::new();
         // In a graph that was executed the principal operation is gone.
         let traced = self.graphs.iter().filter(|graph| !graph.executed);
-        if let Some((graph, node)) = traced.into_iter().find_map(|graph| Some((graph, find(graph, raw_name)?))) {
+        if let Some((graph, node)) = traced.into_iter().find_map(|graph| Some((graph, self.find(graph, raw_name)?))) {
             waiting.push((node, 0));
             let mut next = 0;
             // What is fused is a chain of few elementwise operations that ends in the principal one.
@@ -232,35 +198,62 @@ impl Namer {
                 next += 1;
             }
         }
-        let own = unwrapped(raw_name);
-        own.rsplit_once('/').map_or_else(|| principal.to_owned(), |(scope, _)| format!("{scope}/{principal}"))
+        raw_name.rsplit_once('/').map_or_else(|| principal.to_owned(), |(scope, _)| format!("{scope}/{principal}"))
     }
 
     fn node(&self, raw_name: &str) -> Option<(usize, NodeId)> {
-        self.graphs.iter().enumerate().find_map(|(index, graph)| Some((index, find(graph, raw_name)?)))
+        self.graphs.iter().enumerate().find_map(|(index, graph)| Some((index, self.find(graph, raw_name)?)))
+    }
+
+    /// A graph that was executed holds its nodes by their whole names, one that was traced without what calls them.
+    fn find(&self, graph: &Graph, raw_name: &str) -> Option<NodeId> {
+        if graph.executed {
+            return graph.find(raw_name);
+        }
+        graph.find(raw_name).or_else(|| {
+            let mut name = Path::of(raw_name, &self.layers).node;
+            loop {
+                if let Some(node) = graph.find(name) {
+                    return Some(node);
+                }
+                name = within_branch(name)?;
+            }
+        })
     }
 }
 
-/// A graph that was executed holds its nodes by their whole names, one that was traced without what calls them.
-fn find(graph: &Graph, raw_name: &str) -> Option<NodeId> {
-    graph.find(raw_name).or_else(|| graph.find(unwrapped(raw_name)).filter(|_| !graph.executed))
+fn qtn(raw: &RawOp, path: &Path, place: &Place) -> String {
+    if place.layer == RUNTIME && is_instruction(raw, path) {
+        return format!("{RUNTIME}/{}", raw.kind);
+    }
+    let scope = path.segments.join("/");
+    let own = match (&path.found, place.layer.as_str(), path.segments.split_first()) {
+        (Some(found), layer, _) if found.layer == layer => {
+            format!("{layer}/{}", path.segments[found.depth..].join("/"))
+        }
+        (_, _, None) => raw.raw_name.clone(),
+        (_, LOSS, Some((first, rest))) if path.word.is_none() && is_loss_scope(first) && !rest.is_empty() => {
+            format!("{LOSS}/{}", rest.join("/"))
+        }
+        (_, LOSS | DATA | METRICS | RUNTIME, _) => format!("{}/{scope}", place.layer),
+        (_, OPTIMIZER, Some((_, []))) => format!("{OPTIMIZER}/{scope}"),
+        _ if path.word.is_some() => format!("{OPTIMIZER}/{scope}"),
+        _ => scope,
+    };
+    if place.phase == Phase::Backward { format!("gradients/{own}") } else { own }
 }
 
 /// An instruction that XLA made on its own and numbers anew in each compilation: `copy.44`, of type `copy`.
-fn is_instruction(raw: &RawOp) -> bool {
-    raw.kind.starts_with(|first: char| first.is_ascii_lowercase()) && !raw.raw_name.contains('/')
+fn is_instruction(raw: &RawOp, path: &Path) -> bool {
+    raw.kind.starts_with(|first: char| first.is_ascii_lowercase()) && path.segments.len() == 1
 }
 
-fn by_type(kind: &str) -> Option<Place> {
-    let layer = match kind {
-        "_Arg" | "_Retval" | "_Send" | "_Recv" | "_HostSend" | "_HostRecv" | "NoOp" | "_XlaCompile" => RUNTIME,
-        // Packs what a step of Keras returns.
-        "OptionalFromValue" => RUNTIME,
-        // Copies what Python holds into a tensor.
-        "_EagerConst" => DATA,
-        // `MakeIterator`, `IteratorGetNext`, `DeleteMultiDeviceIterator`
-        _ if kind.contains("Iterator") || kind.starts_with("Optional") || kind.contains("Dataset") => DATA,
-        _ => return None,
-    };
-    Some(Place::new(layer, Phase::Other))
+/// XLA puts a branch before the name that the branch's function gives its node: `cond/net/Mul`, `adam/cond/adam/cond/Mul`.
+fn within_branch(name: &str) -> Option<&str> {
+    let ends = name.match_indices('/').map(|(end, _)| end);
+    let (branch, rest) = ends
+        .map(|end| (&name[..end], &name[end + 1..]))
+        .find(|(scope, _)| is_control_flow(scope.rsplit('/').next().unwrap_or(scope)))?;
+    let is_repeated = rest.strip_prefix(branch).is_some_and(|rest| rest.starts_with('/'));
+    (is_repeated || !branch.contains('/')).then_some(rest)
 }

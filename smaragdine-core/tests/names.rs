@@ -23,6 +23,7 @@ fn keras_model() -> Model {
         name: said["name"].as_str().unwrap().to_owned(),
         layer_paths: texts("layer_paths"),
         variables: texts("variables"),
+        shared: FxHashMap::default(),
         captures: FxHashMap::default(),
     }
 }

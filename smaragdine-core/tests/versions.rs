@@ -24,6 +24,7 @@ fn keras_model(version: &str) -> Model {
         name: text(&said["name"]),
         layer_paths: said["layer_paths"].as_array().unwrap().iter().map(text).collect(),
         variables: said["variables"].as_array().unwrap().iter().map(text).collect(),
+        shared: Default::default(),
         captures: said["captures"].as_object().unwrap().iter().map(|(name, path)| (name.clone(), text(path))).collect(),
     }
 }

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from smaragdine.coverage import NO_LAYER
+from smaragdine.coverage import WORDS
 from smaragdine.energy import MEASURED
 from smaragdine.figures.subject import Numbers
 from smaragdine.footprint import Group
@@ -16,9 +16,6 @@ from smaragdine.quantity import joules, percent, seconds, watts
 from smaragdine.runs import Runs
 from smaragdine.spread import deviation
 from smaragdine.trace import Trace
-
-# What is no layer of the user's model.
-_BESIDE = ("optimizer", "loss", "metrics", "data", "runtime", NO_LAYER)
 
 Words = tuple[tuple[str, bool], ...]
 """Pieces of a sentence, and whether each is emphasised."""
@@ -81,7 +78,7 @@ def _headline(footprint: Numbers) -> tuple[Words, ...]:
     if not layers:
         return ()
     sentences = [_layer(layers[0], summary, "Most energy of operations goes to ")]
-    model = next((group for group in layers if group.name not in _BESIDE), None)
+    model = next((group for group in layers if group.name not in WORDS), None)
     if model is not None and model is not layers[0]:
         sentences.append(_layer(model, summary, "Within the model, most goes to "))
     tensor = summary.by("op")[0]

@@ -154,8 +154,15 @@ class Profile(_message.Message):
     def __init__(self, format: _Optional[_Union[Profile.Format, str]] = ..., data: _Optional[bytes] = ..., last: bool = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "layer_paths", "variables", "captures")
+    __slots__ = ("name", "layer_paths", "variables", "captures", "shared")
     class CapturesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class SharedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -166,11 +173,13 @@ class Model(_message.Message):
     LAYER_PATHS_FIELD_NUMBER: _ClassVar[int]
     VARIABLES_FIELD_NUMBER: _ClassVar[int]
     CAPTURES_FIELD_NUMBER: _ClassVar[int]
+    SHARED_FIELD_NUMBER: _ClassVar[int]
     name: str
     layer_paths: _containers.RepeatedScalarFieldContainer[str]
     variables: _containers.RepeatedScalarFieldContainer[str]
     captures: _containers.ScalarMap[str, str]
-    def __init__(self, name: _Optional[str] = ..., layer_paths: _Optional[_Iterable[str]] = ..., variables: _Optional[_Iterable[str]] = ..., captures: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    shared: _containers.ScalarMap[str, str]
+    def __init__(self, name: _Optional[str] = ..., layer_paths: _Optional[_Iterable[str]] = ..., variables: _Optional[_Iterable[str]] = ..., captures: _Optional[_Mapping[str, str]] = ..., shared: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Note(_message.Message):
     __slots__ = ("text",)

@@ -2,7 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Namer, find};
+use super::Namer;
 use crate::graph::{Graph, NodeId};
 use crate::trace::Op;
 use crate::xplane::{RawOp, contains_others};
@@ -20,7 +20,7 @@ impl Namer {
         for (index, graph) in self.graphs.iter().enumerate() {
             let mut known: FxHashMap<NodeId, u32> = FxHashMap::default();
             for (op, number) in ops.iter().zip(0_u32..) {
-                if let Some(node) = find(graph, &op.raw_name) {
+                if let Some(node) = self.find(graph, &op.raw_name) {
                     known.entry(node).or_insert(number);
                 }
             }

@@ -1,29 +1,53 @@
 //! Takes off a name what TensorFlow's runtime put on it.
 
-/// What a raw name says before any model is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use super::layers::{Found, Layers};
+use super::optimizers;
+use super::stage::unstage;
+
+/// What a raw name says.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Path<'a> {
     /// It computes gradients.
     pub(super) backward: bool,
     /// The scope and the operation, without function wrappers, loop frames, the gradients' scope and optimiser stages.
     pub(super) segments: Vec<&'a str>,
+    /// The user's layer that the scope leads into.
+    pub(super) found: Option<Found>,
+    /// Where it leads into none: the layer whose loop or function the operation runs in.
+    pub(super) around: Option<String>,
+    /// What the operation is for, where our client said so of one that ran eagerly: one of our words, or `update`.
+    pub(super) word: Option<&'a str>,
+    /// The name of the node in the graph: without the functions that call it and the loops that hold it.
+    pub(super) node: &'a str,
 }
 
+/// TensorFlow's own scopes that may stand before a name without a loop's frame between them.
+const MOST_AHEAD: usize = 8;
+
+/// What our client writes before a word of ours and before `gradients`. No scope of TensorFlow's has it.
+const OURS: char = ':';
+
 impl<'a> Path<'a> {
-    pub(super) fn of(raw_name: &'a str) -> Self {
-        let mut segments: Vec<&str> = unwrapped(raw_name).split('/').filter(|segment| !segment.is_empty()).collect();
-        let backward = segments.iter().rposition(|segment| is_gradient_scope(segment));
-        if let Some(index) = backward {
-            segments.drain(..=index);
+    pub(super) fn of(raw_name: &'a str, layers: &Layers) -> Self {
+        if raw_name.starts_with(OURS) {
+            return Self::ours(raw_name, layers);
         }
-        // Each copy but the first of a model that is spread over devices has a scope of its own.
-        if segments.len() > 1 && (without_number(segments[0]) == Some("replica") || is_update(segments[0])) {
-            segments.remove(0);
-        }
-        let loops = segments.iter().take_while(|segment| is_control_flow(segment)).count();
-        segments.drain(..loops.min(segments.len().saturating_sub(2)));
-        unstage(&mut segments);
-        Self { backward: backward.is_some(), segments }
+        let mut segments = split(raw_name);
+        let Start { start, node, backward, found, around } = Start::of(&segments, layers);
+        let node = segments.get(node).map_or(raw_name, |first| &raw_name[offset(raw_name, first)..]);
+        segments.drain(..start);
+        unstage(&mut segments, found.as_ref().map_or(0, |found| found.depth));
+        Self { backward, segments, around: around.filter(|_| found.is_none()), found, word: None, node }
+    }
+
+    /// `:loss/mse/Sub`, `:gradients/net/dense/MatMul`
+    fn ours(raw_name: &'a str, layers: &Layers) -> Self {
+        let gradients = raw_name.strip_prefix(":gradients/");
+        let rest = gradients.unwrap_or(raw_name);
+        let mut segments = split(rest.trim_start_matches(OURS));
+        let word = (rest.starts_with(OURS) && !segments.is_empty()).then(|| segments.remove(0));
+        let found = if word.is_none() { layers.find(&segments) } else { None };
+        Self { backward: gradients.is_some(), segments, found, around: None, word, node: raw_name }
     }
 
     /// The outermost scope, or the operation where it has none.
@@ -32,26 +56,109 @@ impl<'a> Path<'a> {
     }
 }
 
-/// The name of the node in the graph: without the functions that call it and the loops that hold it.
-pub(super) fn unwrapped(raw_name: &str) -> &str {
-    let mut rest = raw_name;
-    let mut position = 0;
-    let mut before = "";
-    for segment in raw_name.split('/') {
-        position += segment.len() + 1;
-        // `while/body/_1/` and `cond/then/_143/` precede the whole name that the loop's body gives its node.
-        let frame = is_frame_number(segment) && matches!(before, "body" | "cond" | "then" | "else");
-        if (is_call(segment) || frame) && position < raw_name.len() {
-            rest = &raw_name[position..];
+/// Where, among a raw name's segments, the name begins.
+#[derive(Default)]
+struct Start {
+    /// The scope and the operation.
+    start: usize,
+    /// The node's name in its graph.
+    node: usize,
+    backward: bool,
+    found: Option<Found>,
+    /// The last layer before it.
+    around: Option<String>,
+}
+
+impl Start {
+    /// A layer may be called as TensorFlow calls what it puts before names: then the layer is meant.
+    fn of(segments: &[&str], layers: &Layers) -> Self {
+        let mut name = Self::default();
+        let last = segments.len().saturating_sub(1);
+        loop {
+            let found = enter(segments, name.start, layers);
+            let layers_end = found.as_ref().map_or(name.start, |(at, found)| at + found.depth);
+            let is_optimizer =
+                |index: usize| layers.is_optimizer(segments[index]) && layers.find(&segments[index + 1..]).is_none();
+            let is_cut = |&index: &usize| {
+                is_frame(segments, index)
+                    || index >= layers_end && is_before_names(&segments[layers_end..=index]) && !is_optimizer(index)
+            };
+            let Some(index) = (name.start..last).find(is_cut) else {
+                match found {
+                    Some((at, found)) => (name.start, name.found) = (at, Some(found)),
+                    None => name.strip_head(segments, layers),
+                }
+                return name;
+            };
+            name.around = found.filter(|_| index >= layers_end).map(|(_, found)| found.layer).or(name.around);
+            name.start = index + 1;
+            name.backward = is_gradient_scope(segments[index]);
+            if !name.backward {
+                name.node = name.start;
+            }
         }
-        before = segment;
     }
-    rest
+
+    fn strip_head(&mut self, segments: &[&str], layers: &Layers) {
+        let start = self.start;
+        // Each copy but the first of a model that is spread over devices has a scope of its own.
+        if self.start + 1 < segments.len() && is_copy(segments[self.start]) {
+            self.start += 1;
+        }
+        while self.start + 2 < segments.len() && is_control_flow(segments[self.start]) {
+            self.start += 1;
+        }
+        if self.start > start {
+            self.found = layers.find(&segments[self.start..]);
+        }
+    }
+}
+
+/// Where the name enters a layer if it begins at `start`, or behind loops and copies there, and the layer.
+fn enter(segments: &[&str], start: usize, layers: &Layers) -> Option<(usize, Found)> {
+    let find = |at: usize| Some((at, layers.find(segments.get(at..)?)?));
+    let own = find(start);
+    if !segments.get(start).is_some_and(|segment| is_runtime(segment)) {
+        return own;
+    }
+    // As TensorFlow's own scope it may stand before a name that leads further, or as far with Keras' numbers.
+    let rank = |(at, found): &(usize, Found)| (found.depth, without_number(segments[*at]).is_some());
+    let mut next = start + 1;
+    while next < start + MOST_AHEAD && find(next).is_none() && segments.get(next).is_some_and(|next| is_runtime(next)) {
+        next += 1;
+    }
+    let other = find(next).filter(|other| own.as_ref().is_none_or(|own| rank(other) > rank(own)));
+    match other {
+        Some(_) if segments[start..next].iter().any(|segment| is_call(segment) || is_gradient_scope(segment)) => None,
+        Some(other) => Some(other),
+        None => own,
+    }
+}
+
+/// `while/body/_1/while/` and `cond/then/_143/` precede the whole name that a loop's body gives its node.
+fn is_frame(segments: &[&str], index: usize) -> bool {
+    index > 0 && is_frame_number(segments[index]) && matches!(segments[index - 1], "body" | "cond" | "then" | "else")
+}
+
+/// Whether the last of these segments is a scope that precedes names. An optimizer of a session's has whole names behind
+/// its own: `Adam/update_net/gradients/kernel`.
+fn is_before_names(segments: &[&str]) -> bool {
+    let Some((last, before)) = segments.split_last() else { return false };
+    is_call(last) || is_gradient_scope(last) && !before.iter().any(|segment| optimizers::is_known(segment))
+}
+
+fn is_runtime(segment: &str) -> bool {
+    is_call(segment) || is_gradient_scope(segment) || is_control_flow(segment) || is_copy(segment)
 }
 
 /// The scope of a loop or a branch, in which whole training steps may lie.
 pub(super) fn is_control_flow(segment: &str) -> bool {
-    matches!(without_number(segment).unwrap_or(segment), "while" | "cond")
+    segment.starts_with(['w', 'c']) && matches!(bare(segment), "while" | "cond")
+}
+
+/// `replica_1`, or `update_0`, where a copy of a variable that is spread over devices is updated.
+fn is_copy(segment: &str) -> bool {
+    segment.starts_with(['r', 'u']) && (without_number(segment) == Some("replica") || is_update(segment))
 }
 
 /// `update_0`, `update_1_3`: where a copy of a variable that is spread over devices is updated.
@@ -61,8 +168,8 @@ pub(super) fn is_update(segment: &str) -> bool {
 }
 
 /// `PartitionedCall`, `StatefulPartitionedCall_3`
-fn is_call(segment: &str) -> bool {
-    matches!(without_number(segment).unwrap_or(segment), "PartitionedCall" | "StatefulPartitionedCall")
+pub(super) fn is_call(segment: &str) -> bool {
+    segment.starts_with(['P', 'S']) && matches!(bare(segment), "PartitionedCall" | "StatefulPartitionedCall")
 }
 
 /// `_143`
@@ -74,7 +181,11 @@ fn is_frame_number(segment: &str) -> bool {
 
 /// `gradient_tape`, `gradients`, `gradients_1`
 pub(super) fn is_gradient_scope(segment: &str) -> bool {
-    matches!(without_number(segment).unwrap_or(segment), "gradient_tape" | "gradients")
+    segment.starts_with("gradient") && matches!(bare(segment), "gradient_tape" | "gradients")
+}
+
+fn bare(segment: &str) -> &str {
+    without_number(segment).unwrap_or(segment)
 }
 
 /// `dense_1` → `dense`
@@ -83,76 +194,12 @@ pub(super) fn without_number(segment: &str) -> Option<&str> {
     (!name.is_empty() && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(name)
 }
 
-/// Gives an operation that TensorFlow's graph optimiser made the name of the one it stands for:
-/// `self/ArithmeticOptimizer/FoldTransposeIntoMatMul_MatMul` → `self/MatMul`.
-fn unstage(segments: &mut Vec<&str>) {
-    if segments.len() > 1 && segments.last() == Some(&"unary_ops_composition") {
-        segments.pop();
-    }
-    let Some(stage) = segments.iter().position(|segment| matches!(*segment, "ArithmeticOptimizer" | "ConstantFolding"))
-    else {
-        return;
-    };
-    segments.remove(stage);
-    if let Some(last) = segments.get_mut(stage) {
-        *last = staged(last);
-    }
+fn split(name: &str) -> Vec<&str> {
+    name.split('/').filter(|segment| !segment.is_empty()).collect()
 }
 
-/// `AddOpsRewrite_Leaf_1_add_2` → `add_2`, `ReorderCastLikeAndValuePreserving_int64_Cast_1` → `Cast_1`
-fn staged(name: &str) -> &str {
-    let Some((stage, rest)) = name.split_once('_') else { return name };
-    if rest.is_empty() || !stage.starts_with(|first: char| first.is_ascii_uppercase()) || !is_mixed(stage) {
-        return name;
-    }
-    if let Some((number, leaf)) = rest.strip_prefix("Leaf_").and_then(|rest| rest.split_once('_'))
-        && number.bytes().all(|byte| byte.is_ascii_digit())
-    {
-        return leaf;
-    }
-    match rest.split_once('_') {
-        Some((dtype, of)) if is_dtype(dtype) && !of.is_empty() => of,
-        _ => rest,
-    }
-}
-
-/// Several words in one, as the optimiser's stages are named and operations such as `Mul_1` are not.
-fn is_mixed(stage: &str) -> bool {
-    const STAGES: [&str; 10] = [
-        "AddOpsRewrite",
-        "ConvertLog1p",
-        "ConvertLogSoftmax",
-        "ConvertPow",
-        "FoldMultiplyIntoConv",
-        "FoldTransposeIntoMatMul",
-        "HoistCommonFactor",
-        "HoistCWiseUnaryChains",
-        "MinimizeBroadcasts",
-        "ReorderCastLikeAndValuePreserving",
-    ];
-    STAGES.contains(&stage)
-}
-
-fn is_dtype(name: &str) -> bool {
-    let word = name.trim_end_matches(|part: char| part.is_ascii_digit());
-    matches!(word, "int" | "uint" | "float" | "half" | "bfloat" | "double" | "bool")
-}
-
-/// The type without the library that executes it: `_MklNativeFusedMatMul` → `MatMul`, `_MklSoftmax` → `Softmax`.
-pub(super) fn canonical_type(kind: &str) -> &str {
-    let Some(own) =
-        kind.strip_prefix("_MklNative").or_else(|| kind.strip_prefix("_Mkl")).or_else(|| kind.strip_prefix('_'))
-    else {
-        return kind;
-    };
-    let known = own.len() + 1 < kind.len() || own.starts_with("Fused");
-    if known { own.strip_prefix("Fused").filter(|own| !own.is_empty()).unwrap_or(own) } else { kind }
-}
-
-/// The type of the operation that a fused kernel is named after.
-pub(super) fn principal_type(kind: &str) -> Option<&str> {
-    let fused = kind.starts_with('_') && kind.contains("Fused");
-    fused.then(|| canonical_type(kind)).filter(|principal| !principal.is_empty())
+fn offset(name: &str, part: &str) -> usize {
+    part.as_ptr().addr() - name.as_ptr().addr()
 }
 
 #[cfg(test)]
@@ -160,7 +207,7 @@ mod tests {
     use super::*;
 
     fn path(raw_name: &str) -> (bool, String) {
-        let path = Path::of(raw_name);
+        let path = Path::of(raw_name, &Layers::default());
         (path.backward, path.segments.join("/"))
     }
 
@@ -170,10 +217,9 @@ mod tests {
         assert_eq!(path("bert_1/dense_1/Relu"), plain);
         assert_eq!(path("StatefulPartitionedCall/bert_1/dense_1/Relu"), plain);
         assert_eq!(path("StatefulPartitionedCall_2/PartitionedCall/bert_1/dense_1/Relu"), plain);
-        assert_eq!(
-            path("while/body/_1/while/cond/then/_143/while/cond/StatefulPartitionedCall/bert_1/dense_1/Relu"),
-            plain
-        );
+        let in_a_branch = "while/body/_1/while/cond/then/_143/while/cond/StatefulPartitionedCall/bert_1/dense_1/Relu";
+        assert_eq!(path(in_a_branch), plain);
+        assert_eq!(Path::of(in_a_branch, &Layers::default()).node, "bert_1/dense_1/Relu");
         assert_eq!(path("m/lstm/while/body/_20/m/lstm/while/MatMul"), (false, "m/lstm/while/MatMul".to_owned()));
         assert_eq!(path("StatefulPartitionedCall"), (false, "StatefulPartitionedCall".to_owned()));
     }
@@ -183,27 +229,70 @@ mod tests {
         let matmul = (true, "bert_1/dense_1/MatMul/MatMul_1".to_owned());
         assert_eq!(path("StatefulPartitionedCall/gradient_tape/bert_1/dense_1/MatMul/MatMul_1"), matmul);
         assert_eq!(path("gradients_1/bert_1/dense_1/MatMul/MatMul_1"), matmul);
+        assert_eq!(path("train/gradients/bert_1/dense_1/MatMul/MatMul_1"), matmul);
+        let update = (false, "Adam/update_net/gradients/kernel/ResourceApplyAdam".to_owned());
+        assert_eq!(path("Adam/update_net/gradients/kernel/ResourceApplyAdam"), update);
     }
 
     #[test]
-    fn what_the_graph_optimiser_made_is_named_after_what_it_stands_for() {
-        let of = |raw_name| path(raw_name).1;
-        assert_eq!(of("self/ArithmeticOptimizer/FoldTransposeIntoMatMul_MatMul_1"), "self/MatMul_1");
-        assert_eq!(of("norm/ArithmeticOptimizer/AddOpsRewrite_add_2"), "norm/add_2");
-        assert_eq!(of("norm/ArithmeticOptimizer/AddOpsRewrite_Leaf_1_add_2"), "norm/add_2");
-        assert_eq!(of("loss/ArithmeticOptimizer/ReorderCastLikeAndValuePreserving_int64_Cast_1"), "loss/Cast_1");
-        assert_eq!(of("a/Exp/unary_ops_composition"), "a/Exp");
+    fn a_layer_that_is_called_as_what_tensorflow_puts_before_names_is_a_layer() {
+        let mut layers = Layers::new(true);
+        for model in ["net", "while", "gradients", "StatefulPartitionedCall"] {
+            for layer in
+                ["gradients", "gradient_tape", "while", "body", "cond", "PartitionedCall", "replica", "update_0"]
+            {
+                layers.add(&format!("{model}/{layer}"));
+            }
+        }
+        for model in ["net", "while", "gradients", "StatefulPartitionedCall"] {
+            for layer in
+                ["gradients", "gradient_tape", "while", "body", "cond", "PartitionedCall", "replica", "update_0"]
+            {
+                let scope = format!("{model}_1/{layer}_1");
+                for (before, backward) in [
+                    ("", false),
+                    ("StatefulPartitionedCall/", false),
+                    ("while/body/_1/while/", false),
+                    ("gradient_tape/", true),
+                    ("StatefulPartitionedCall/gradient_tape/", true),
+                ] {
+                    let raw_name = format!("{before}{scope}/MatMul/MatMul_1");
+                    let path = Path::of(&raw_name, &layers);
+                    let layer = path.found.as_ref().map(|found| found.layer.as_str());
+                    assert_eq!(layer, Some(format!("{model}/{}", &scope[model.len() + 3..scope.len() - 2]).as_str()));
+                    assert_eq!((path.backward, path.segments.len()), (backward, 4), "{raw_name}");
+                }
+            }
+        }
     }
 
     #[test]
-    fn types_lose_the_library_that_executes_them() {
-        assert_eq!(canonical_type("_MklNativeFusedMatMul"), "MatMul");
-        assert_eq!(canonical_type("_FusedConv2D"), "Conv2D");
-        assert_eq!(canonical_type("_MklSoftmax"), "Softmax");
-        assert_eq!(canonical_type("_MklMatMul"), "MatMul");
-        assert_eq!(canonical_type("FusedBatchNormV3"), "FusedBatchNormV3");
-        assert_eq!(canonical_type("_Arg"), "_Arg");
-        assert_eq!(principal_type("_FusedMatMul"), Some("MatMul"));
-        assert_eq!(principal_type("_MklMatMul"), None);
+    fn parts_that_are_called_as_what_tensorflow_puts_before_names_are_layers_and_loops_stay_loops() {
+        let mut layers = Layers::new(true);
+        for layer in ["net/while/dense", "net/gradients/dense", "net/critic/dense"] {
+            layers.add(layer);
+        }
+        let layer = |raw_name: &str| Path::of(raw_name, &layers).found.map(|found| found.layer);
+        assert_eq!(layer("while_1/dense_1/MatMul").as_deref(), Some("net/while/dense"));
+        assert_eq!(layer("gradient_tape/gradients_1/dense_1/MatMul/MatMul_1").as_deref(), Some("net/gradients/dense"));
+        assert_eq!(layer("while_1/critic_1/dense_1/MatMul").as_deref(), Some("net/critic/dense"));
+        assert_eq!(layer("while/body/_1/while/critic_1/dense_1/MatMul").as_deref(), Some("net/critic/dense"));
+    }
+
+    #[test]
+    fn what_our_client_says_of_eager_operations_is_no_scope() {
+        let mut layers = Layers::new(true);
+        layers.add("loss/mse");
+        let said = |raw_name| {
+            let path = Path::of(raw_name, &layers);
+            (path.backward, path.word.map(str::to_owned), path.segments.join("/"), path.found.map(|found| found.layer))
+        };
+        assert_eq!(said(":loss/mse/Sub"), (false, Some("loss".into()), "mse/Sub".into(), None));
+        assert_eq!(said(":gradients/:loss/mse/Mul"), (true, Some("loss".into()), "mse/Mul".into(), None));
+        assert_eq!(said(":gradients/loss/mse/Mul"), (true, None, "loss/mse/Mul".into(), Some("loss/mse".into())));
+        assert_eq!(said(":gradients/Mul"), (true, None, "Mul".into(), None));
+        for hostile in [":", "::", ":/", ":gradients/", ":gradients/:", ":gradients/:/"] {
+            Path::of(hostile, &layers);
+        }
     }
 }

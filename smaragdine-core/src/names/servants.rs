@@ -1,12 +1,13 @@
 //! Operations that no scope of the model names belong to whom they serve, which the graph tells: sums of gradients,
-//! the optimizer's updates of a variable, what Keras computes for metrics.
+//! the optimizer's updates of a variable, what Keras computes for metrics, what a training step computes by itself.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::path::{Path, is_update, without_number};
+use super::place::Place;
 use super::variables::layer_of;
 use super::walk::{Owner, Walker};
-use super::{Namer, OPTIMIZER, Place};
+use super::{LOSS, Namer, OPTIMIZER};
 use crate::graph::{Graph, NodeId};
 use crate::trace::Phase;
 
@@ -41,17 +42,21 @@ impl Servants {
                 families.entry(scope).or_default().push((place, node));
             }
         }
-        for node in graph.ids().filter(|&node| walker.is_unplaced(node)) {
-            let Some(place) = walker.serves(node) else { continue };
-            if namer.layers.contains(&place.layer) {
-                let scope = if place.phase == Phase::Backward { "gradients/" } else { "" };
+        for (node, place) in walker.served() {
+            if place.is_in_layer() || place.layer == LOSS {
+                let scope = match place.phase {
+                    Phase::Backward => "gradients/",
+                    Phase::Optimizer => "optimizer/",
+                    Phase::Forward | Phase::Other => "",
+                };
                 families.entry(format!("{scope}{}", place.layer)).or_default().push((place, node));
             } else {
                 served.insert(node, Service { place, qtn: String::new() });
             }
         }
+        let taken = taken(namer, graph, &families);
         for (scope, members) in families {
-            number(namer, graph, &scope, members, &mut served);
+            number(namer, graph, &scope, members, &taken, &mut served);
         }
         Self { served }
     }
@@ -61,12 +66,27 @@ impl Servants {
     }
 }
 
+/// What operations are called that lie in one of these scopes themselves.
+fn taken(namer: &Namer, graph: &Graph, scopes: &FxHashMap<String, Vec<(Place, NodeId)>>) -> FxHashSet<String> {
+    let mut taken = FxHashSet::default();
+    for node in graph.nodes() {
+        let path = Path::of(&node.name, &namer.layers);
+        let Some(found) = path.found else { continue };
+        let scope = if path.backward { format!("gradients/{}", found.layer) } else { found.layer };
+        if scopes.contains_key(&scope) {
+            taken.insert(format!("{scope}/{}", path.segments[found.depth]));
+        }
+    }
+    taken
+}
+
 /// Names the operations that serve one scope after their type, numbered in the order of TensorFlow's own numbers.
 fn number(
     namer: &Namer,
     graph: &Graph,
     scope: &str,
     members: Vec<(Place, NodeId)>,
+    taken: &FxHashSet<String>,
     served: &mut FxHashMap<NodeId, Service>,
 ) {
     let mut tails: FxHashMap<&str, Vec<(u32, &str)>> = FxHashMap::default();
@@ -76,22 +96,24 @@ fn number(
         let number = head[bare.len()..].strip_prefix('_').map_or(0, |number| number.parse().unwrap_or(u32::MAX));
         tails.entry(bare).or_default().push((number, head));
     }
-    for heads in tails.values_mut() {
+    let mut names: FxHashMap<&str, String> = FxHashMap::default();
+    for (bare, mut heads) in tails {
         heads.sort_unstable();
         heads.dedup();
+        let plain = std::iter::once(format!("{scope}/{bare}"));
+        let numbered = plain.chain((1..).map(|number| format!("{scope}/{bare}_{number}")));
+        let free = numbered.filter(|name| !taken.contains(name));
+        names.extend(heads.into_iter().map(|(_, head)| head).zip(free));
     }
     for (place, node) in members {
         let (head, rest) = head_and_rest(namer, &graph.node(node).name);
-        let bare = without_number(head).unwrap_or(head);
-        let ordinal = tails[bare].iter().position(|&(_, known)| known == head).unwrap_or(0);
-        let number = if ordinal == 0 { String::new() } else { format!("_{ordinal}") };
-        served.insert(node, Service { place, qtn: format!("{scope}/{bare}{number}{rest}") });
+        served.insert(node, Service { place, qtn: format!("{}{rest}", names[head]) });
     }
 }
 
 /// `adam/Sub_26/ReadVariableOp` → (`Sub_26`, `/ReadVariableOp`); `AddN_3` → (`AddN_3`, ``)
 fn head_and_rest<'a>(namer: &Namer, name: &'a str) -> (&'a str, String) {
-    let segments = Path::of(name).segments;
+    let segments = Path::of(name, &namer.layers).segments;
     let mut head = usize::from(segments.len() > 1 && namer.is_optimizer(segments[0]));
     if head == 1 && segments.len() > 2 && is_update(segments[1]) {
         head = 2;

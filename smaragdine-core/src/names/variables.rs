@@ -1,10 +1,10 @@
 //! Leads a node of a graph to the variable that it holds, and an optimizer's slot to the variable it is for.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Model;
 use super::layers::Layers;
-use super::path::unwrapped;
+use super::path::Path;
 use crate::graph::{Graph, Node};
 
 /// The model's own variables, and how functions call them.
@@ -14,6 +14,7 @@ pub(super) struct Variables {
     captures: FxHashMap<String, String>,
     /// A variable's path as Keras writes it into the name of a slot, `dense_kernel` → `dense/kernel`.
     flat: FxHashMap<String, String>,
+    paths: FxHashSet<String>,
 }
 
 /// What a variable is for.
@@ -27,31 +28,54 @@ pub(super) enum Variable {
     Other(String),
 }
 
+/// What says which variable a resource is.
+enum Holder<'a> {
+    /// The node of this name, which declares it.
+    Declared(&'a str),
+    /// A function that captured the variable of this path.
+    Captured(&'a str),
+}
+
 /// Functions hand variables on so many times at most.
 const DEPTH: usize = 16;
 
 impl Variables {
     pub(super) fn of(model: &Model, graphs: &[Graph]) -> Self {
-        let mut variables = Self { captures: model.captures.clone(), flat: FxHashMap::default() };
         let declared = graphs.iter().flat_map(paths);
-        let known = model.variables.iter().map(String::as_str).chain(declared);
-        for path in known {
-            variables.flat.insert(path.replace('/', "_"), path.to_owned());
-        }
-        variables
+        let paths: FxHashSet<String> =
+            model.variables.iter().map(String::as_str).chain(declared).map(str::to_owned).collect();
+        let flat = paths.iter().map(|path| (path.replace('/', "_"), path.clone())).collect();
+        Self { captures: model.captures.clone(), flat, paths }
     }
 
     /// The variable that `node`, a resource, stands for.
     pub(super) fn find(&self, graph: &Graph, node: &Node) -> Option<Variable> {
+        Some(match self.holder(graph, node)? {
+            Holder::Declared(name) => match slot_of(graph, name) {
+                Some(variable) => Variable::Slot(variable.to_owned()),
+                None => self.classify(unwrapped(name)),
+            },
+            Holder::Captured(path) => self.classify(path),
+        })
+    }
+
+    /// The path of a variable of the user's program that `node` stands for and a function captured.
+    pub(super) fn captured<'a>(&'a self, graph: &'a Graph, node: &'a Node) -> Option<&'a str> {
+        match self.holder(graph, node)? {
+            Holder::Captured(path) => Some(path),
+            Holder::Declared(_) => None,
+        }
+    }
+
+    fn holder<'a>(&'a self, graph: &'a Graph, node: &'a Node) -> Option<Holder<'a>> {
         let mut node = node;
         for _ in 0..DEPTH {
             if is_variable(&node.op) {
-                let own = slot_of(graph, &node.name).map(str::to_owned);
-                return Some(own.map_or_else(|| self.classify(unwrapped(&node.name)), Variable::Slot));
+                return Some(Holder::Declared(&node.name));
             }
             // Arguments that share a name in the user's program are told apart by their nodes.
             if let Some(path) = self.captures.get(&node.attributes.argument).or_else(|| self.captures.get(&node.name)) {
-                return Some(self.classify(path));
+                return Some(Holder::Captured(path));
             }
             let &input = node.inputs.first()?;
             node = graph.node(input);
@@ -64,8 +88,13 @@ impl Variables {
         if self.flat.contains_key(&flat) {
             return Variable::Own(path.to_owned());
         }
+        let slot = path.split_once('/').map_or("", |(_, slot)| slot);
+        // `adam/net/dense/kernel/momentum`
+        if let Some((of, _)) = slot.rsplit_once('/').filter(|(of, _)| self.paths.contains(*of)) {
+            return Variable::Slot(of.to_owned());
+        }
         // `adam/dense_kernel_momentum`: the longest variable that the slot's name starts with.
-        let slot = path.split_once('/').map_or("", |(_, slot)| slot).replace('/', "_");
+        let slot = slot.replace('/', "_");
         let ends = slot.match_indices('_').map(|(end, _)| end).collect::<Vec<_>>();
         let of = ends.into_iter().rev().find_map(|end| self.flat.get(&slot[..end]));
         of.map_or_else(|| Variable::Other(path.to_owned()), |own| Variable::Slot(own.clone()))
@@ -84,8 +113,15 @@ pub(super) fn layer_of(layers: &Layers, model: &str, path: &str) -> Option<(Stri
     let within = format!("{model}/{path}");
     [path, within.as_str()].into_iter().find_map(|path| {
         let segments: Vec<&str> = path.split('/').collect();
-        layers.find(&segments).map(|found| (found.layer, segments[found.depth..].join("/")))
+        // The last segment is the variable.
+        let found = layers.locate(&segments[..segments.len() - 1])?;
+        Some((found.layer, segments[found.depth..].join("/")))
     })
+}
+
+/// The name of a variable that a graph declares, without the functions that call it.
+fn unwrapped(name: &str) -> &str {
+    Path::of(name, &Layers::default()).node
 }
 
 pub(super) fn is_variable(op: &str) -> bool {

@@ -2,9 +2,10 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::Namer;
 use super::path::Path;
-use super::variables::{Variable, is_variable, layer_of, slot_of};
-use super::{METRICS, Namer, OPTIMIZER, Place, by_type};
+use super::place::{Place, by_type};
+use super::variables::{Variable, is_variable, slot_of};
 use crate::graph::{Graph, NodeId};
 use crate::trace::Phase;
 
@@ -20,34 +21,43 @@ pub(super) enum Owner {
 
 /// Follows data through one graph.
 pub(super) struct Walker<'a> {
-    namer: &'a Namer,
-    graph: &'a Graph,
+    pub(super) namer: &'a Namer,
+    pub(super) graph: &'a Graph,
     /// What the scopes of each node say.
     places: Vec<Option<Place>>,
+    /// Whether they say that it computes gradients.
+    backward: Vec<bool>,
 }
 
 impl<'a> Walker<'a> {
     pub(super) fn of(namer: &'a Namer, graph: &'a Graph) -> Self {
-        let places = graph.nodes().map(|node| namer.by_scope(&Path::of(&node.name))).collect();
-        Self { namer, graph, places }
+        let paths = graph.nodes().map(|node| Path::of(&node.name, &namer.layers));
+        let (places, backward) = paths.map(|path| (namer.by_scope(&path), path.backward)).unzip();
+        Self { namer, graph, places, backward }
     }
 
-    fn place(&self, node: NodeId) -> Option<&Place> {
+    pub(super) fn place(&self, node: NodeId) -> Option<&Place> {
         self.places[node as usize].as_ref()
+    }
+
+    pub(super) fn is_backward(&self, node: NodeId) -> bool {
+        self.backward[node as usize]
     }
 
     fn is_optimizer(&self, node: NodeId) -> bool {
         self.place(node).is_some_and(|place| place.phase == Phase::Optimizer)
     }
 
-    /// No scope says whom it serves: it has none, or is a part of such an operation, `Add_1/ReadVariableOp`.
+    /// No scope says whom it serves. Where layers are not told, any scope but an operation's own is one.
     pub(super) fn is_unplaced(&self, id: NodeId) -> bool {
         let node = self.graph.node(id);
-        let segments = Path::of(&node.name).segments.len();
+        if self.place(id).is_some() || by_type(&node.op).is_some() {
+            return false;
+        }
+        let segments = || Path::of(&node.name, &self.namer.layers).segments.len();
         let within = |whole: &str| node.op == "ReadVariableOp" || self.graph.find(whole).is_some();
         let is_part = || node.name.rsplit_once('/').is_some_and(|(whole, _)| within(whole));
-        let placed = self.place(id).is_some() || by_type(&node.op).is_some();
-        !placed && (segments == 1 || segments == 2 && is_part())
+        self.namer.layers.are_told() || segments() == 1 || segments() == 2 && is_part()
     }
 
     /// The variable that each of the optimizer's operations serves: the one whose update its result reaches.
@@ -86,88 +96,14 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Whom an operation without a scope serves; `None` where the graph does not tell.
-    pub(super) fn serves(&self, node: NodeId) -> Option<Place> {
-        self.by_gradients(node).or_else(|| self.by_consumers(node)).or_else(|| self.by_states(node))
-    }
-
-    /// An operation that gradients feed serves the innermost layer that all of them come from.
-    fn by_gradients(&self, node: NodeId) -> Option<Place> {
-        let mut layer: Option<String> = None;
-        let inputs = |node: NodeId| self.graph.node(node).inputs.clone();
-        self.walk(node, inputs, |place| {
-            if place.phase == Phase::Backward {
-                layer = Some(match layer.take() {
-                    Some(known) => common(&known, &place.layer),
-                    None => place.layer.clone(),
-                });
-            }
-            false
-        });
-        layer.filter(|layer| !layer.is_empty()).map(|layer| Place::new(layer, Phase::Backward))
-    }
-
-    /// An operation serves the first scope that its results reach; one whose results end in a variable is a metric.
-    fn by_consumers(&self, node: NodeId) -> Option<Place> {
-        if let Some(place) = self.state(node) {
-            return Some(place);
-        }
-        let mut served = None;
-        let mut state = None;
-        let consumers = |node: NodeId| {
-            state = state.take().or_else(|| self.state(node));
-            self.graph.node(node).consumers.clone()
-        };
-        self.walk(node, consumers, |place| {
-            served = Some(place.clone());
-            true
-        });
-        // A value may be counted by a metric and used; then the use is what it is for.
-        served.or(state)
-    }
-
-    /// What is read back from a metric's variable belongs to it.
-    fn by_states(&self, node: NodeId) -> Option<Place> {
-        let mut found = None;
-        let sources = |node: NodeId| {
-            found = found.take().or_else(|| self.state(node));
-            let node = self.graph.node(node);
-            node.inputs.iter().chain(&node.controls).copied().collect()
-        };
-        self.walk(node, sources, |_| false);
-        found
-    }
-
-    /// Whose variable the operation updates, where it is one without a scope that updates one.
-    fn state(&self, id: NodeId) -> Option<Place> {
-        let node = self.graph.node(id);
-        if !is_assignment(&node.op) || !self.is_unplaced(id) {
-            return None;
-        }
-        let resource = self.graph.node(*node.inputs.first()?);
-        let variable = match self.namer.variables.find(self.graph, resource) {
-            Some(Variable::Own(path) | Variable::Slot(path)) => {
-                if let Some((layer, _)) = layer_of(&self.namer.layers, &self.namer.model_name, &path) {
-                    return Some(Place::new(layer, Phase::Optimizer));
-                }
-                path
-            }
-            Some(Variable::Other(path)) => path,
-            // Functions get their variables as arguments, `adam_add_readvariableop_resource`.
-            None => resource.name.replace('_', "/"),
-        };
-        let names = [variable.as_str(), Path::of(&node.name).first()];
-        let of_optimizer = |name: &str| name.split('/').next().is_some_and(|first| self.namer.is_optimizer(first));
-        Some(if names.into_iter().any(of_optimizer) {
-            Place::new(OPTIMIZER, Phase::Optimizer)
-        } else {
-            Place::new(METRICS, Phase::Other)
-        })
-    }
-
     /// Walks from `node` along `next` through operations without a scope, breadth first; `reached` is told the place of
     /// each operation that has one, and ends the walk by returning true.
-    fn walk(&self, node: NodeId, mut next: impl FnMut(NodeId) -> Vec<NodeId>, mut reached: impl FnMut(&Place) -> bool) {
+    pub(super) fn walk(
+        &self,
+        node: NodeId,
+        mut next: impl FnMut(NodeId) -> Vec<NodeId>,
+        mut reached: impl FnMut(NodeId, &Place) -> bool,
+    ) {
         let mut waiting = next(node);
         let mut visited: FxHashSet<NodeId> = FxHashSet::default();
         let mut index = 0;
@@ -178,7 +114,7 @@ impl<'a> Walker<'a> {
             }
             match self.place(node) {
                 Some(place) => {
-                    if reached(place) {
+                    if reached(node, place) {
                         return;
                     }
                 }
@@ -193,10 +129,4 @@ pub(super) fn is_assignment(op: &str) -> bool {
         || op.starts_with("ResourceApply")
         || op.starts_with("ResourceSparseApply")
         || op.starts_with("Apply")
-}
-
-/// The innermost scope that holds both.
-fn common(one: &str, other: &str) -> String {
-    let shared = one.split('/').zip(other.split('/')).take_while(|(one, other)| one == other);
-    shared.map(|(segment, _)| segment).collect::<Vec<_>>().join("/")
 }

@@ -10,6 +10,9 @@ pub struct Model {
     pub name: String,
     /// `encoder/layer_0/attention`, without the model's name.
     pub layer_paths: Vec<String>,
+    /// Where several hold one layer, each further path to it → its path among `layer_paths`.
+    #[serde(default, skip_serializing_if = "FxHashMap::is_empty")]
+    pub shared: FxHashMap<String, String>,
     /// `bert/encoder/layer_0/output/dense/kernel`, in the optimizer's order.
     pub variables: Vec<String>,
     /// What functions call the variables that they capture → the variable's path. Of use while the recording lasts.

@@ -3,7 +3,7 @@
 /// The type of an operation that Python ran eagerly, which has no place in a graph.
 pub(super) fn eager(title: &str) -> Option<&str> {
     let kind = title.strip_prefix("EagerLocalExecute: ")?;
-    (!kind.starts_with("__") && is_type(kind) && !contains_others(kind)).then_some(kind)
+    (is_type(kind) && !contains_others(kind)).then_some(kind)
 }
 
 /// `<node>:<type>`
@@ -20,6 +20,10 @@ fn is_type(kind: &str) -> bool {
 
 /// Operations that run other operations: their time is their content's.
 pub(crate) fn contains_others(kind: &str) -> bool {
+    // A compiled function, which runs as an operation of its own name where XLA compiled it: `__inference_step_653`.
+    if kind.starts_with("__") {
+        return true;
+    }
     const CONTAINERS: [&str; 16] = [
         "PartitionedCall",
         "StatefulPartitionedCall",
@@ -57,6 +61,7 @@ mod tests {
             "Iterator::Root::Prefetch",
             "ExecutorState::Process",
             "while/PartitionedCall:StatefulPartitionedCall",
+            "__inference_step_653:__inference_step_653",
             "MemoryAllocation",
             "ParallelFor",
             ":MatMul",
