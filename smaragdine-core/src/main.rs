@@ -6,6 +6,7 @@ use clap::Parser;
 use smaragdine_core::access::Access;
 use smaragdine_core::config::{Cli, Command, Serve};
 use smaragdine_core::daemon::{Daemon, Settings};
+use smaragdine_core::lifeline;
 use smaragdine_core::reaccount::reaccount;
 use smaragdine_core::recover::recover;
 use smaragdine_core::server::{serve, shutdown_signal};
@@ -36,15 +37,17 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(options) => serve_until_told(*options),
         Command::Account(options) => Ok(reaccount(&options.trace, options.policy, &options.xspace)?),
-        Command::Recover(options) => Ok(recover(&options.from, &options.output)?),
+        Command::Recover(options) => Ok(recover(&options.from, &options.output, options.program_end)?),
     }
 }
 
 fn serve_until_told(options: Serve) -> anyhow::Result<()> {
+    let lifeline = options.lifeline_fd.map(lifeline::take).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let shutdown = shutdown_signal(options.lifeline_fd)?;
-        let Socket { listener, file } = socket::bind(&options.socket, options.group.as_ref())?;
+        let shutdown = shutdown_signal(lifeline)?;
+        let Socket { listener, file } =
+            socket::bind(&options.socket, options.group.as_ref(), options.observers.as_ref())?;
         let state = StateDir::take(&options.state_dir)?;
         let roots = Roots {
             powercap: options.roots.powercap_root,
