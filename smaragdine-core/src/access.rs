@@ -36,7 +36,7 @@ impl Caller {
         groups.push(credentials.gid());
         // The kernel says 0 where a pid has no number in this namespace.
         let pid = credentials.pid().filter(|pid| *pid > 0);
-        let process = pid.map(|pid| Process::of_peer(stream, pid)).transpose()?.flatten();
+        let process = pid.and_then(|pid| Process::of_peer(stream, pid));
         Ok(Self { uid: credentials.uid(), groups: groups.into(), process, connected })
     }
 

@@ -85,9 +85,9 @@ impl Daemon {
         self.shared.leaving.store(true, Ordering::Release);
     }
 
-    /// Ends every recording that still runs; called when the daemon leaves.
+    /// Ends every recording that still runs, and waits for those that are being ended; called when the daemon leaves.
     pub fn finish(&self, why: Cut) {
-        let running = self.all().into_iter().filter(|recording| recording.is_running());
+        let running = self.all().into_iter().filter(|recording| recording.is_of_this_daemon());
         // Side by side: each has to wait for its own samplers.
         let ends: Vec<_> = running.map(|recording| std::thread::spawn(move || cut(&recording, why))).collect();
         for end in ends {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use smaragdine_core::access::Access;
 use smaragdine_core::config::{Cli, Command, Serve};
 use smaragdine_core::daemon::{Daemon, Settings};
@@ -41,7 +42,16 @@ fn run(command: Command) -> anyhow::Result<()> {
     }
 }
 
+/// A connection takes two, and shells leave programs no more than 1024 though they may have many more.
+fn raise_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::debug!("the limit of open files stays as it is: {error}");
+    }
+}
+
 fn serve_until_told(options: Serve) -> anyhow::Result<()> {
+    raise_descriptors();
     let lifeline = options.lifeline_fd.map(lifeline::take).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {

@@ -34,19 +34,16 @@ enum Hold {
 
 impl Process {
     /// The peer that connected, whose number in this pid namespace is `pid`. `None`: nothing tells it from another.
-    ///
-    /// # Errors
-    /// Where no descriptor is left for it.
-    pub(crate) fn of_peer(stream: &UnixStream, pid: i32) -> io::Result<Option<Self>> {
+    pub(crate) fn of_peer(stream: &UnixStream, pid: i32) -> Option<Self> {
         let hold = match peer_descriptor(stream) {
             Ok(descriptor) => Some(Hold::Descriptor(descriptor)),
-            Err(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => return Err(Errno::MFILE.into()),
             // It has ended and was waited for.
             Err(Errno::SRCH | Errno::INVAL) => Some(Hold::Ended),
-            // An older kernel, or one that is told to refuse: who has the number now, right after it connected.
+            // An older kernel, one that is told to refuse, or no descriptor is left: who has the number now, right after
+            // it connected.
             Err(_) => Hold::of(pid),
         };
-        Ok(hold.map(|hold| Self { pid, hold: Arc::new(hold) }))
+        hold.map(|hold| Self { pid, hold: Arc::new(hold) })
     }
 
     /// The process that has this number now.
@@ -155,7 +152,7 @@ mod tests {
     async fn the_peer_of_a_connection_is_held_as_the_kernel_tells() {
         let (ours, _theirs) = UnixStream::pair().unwrap();
         let own = i32::try_from(std::process::id()).unwrap();
-        let process = Process::of_peer(&ours, own).unwrap().unwrap();
+        let process = Process::of_peer(&ours, own).unwrap();
         assert_eq!(process.pid, own);
         assert!(!process.has_ended());
     }

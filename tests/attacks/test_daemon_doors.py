@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from attack import REPEATED
 
 from hardware import Tree
 from served import Other, RefusedError, needs_root, served, wait_until
@@ -138,8 +139,9 @@ def test_the_socket_is_its_owner_s_from_its_first_moment_whatever_the_umask(tmp_
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        with served(tmp_path, None, socket=path, before=["sh", "-c", 'umask 0; exec "$@"', "sh"]):
-            wait_until(lambda: modes)
+        for _ in range(REPEATED):
+            with served(tmp_path, None, socket=path, before=["sh", "-c", 'umask 0; exec "$@"', "sh"]):
+                wait_until(lambda: modes)
     finally:
         done.set()
         watcher.join()

@@ -7,10 +7,10 @@ import logging
 from importlib.util import find_spec
 from pathlib import Path
 
+from smaragdine.cli.number import port
 from smaragdine.errors import SmaragdineError
 
 PORT = 8050
-LAST_PORT = 65_535
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -23,7 +23,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "`pip install 'smaragdine[view]'`.",
     )
     parser.add_argument("traces", type=Path, nargs="+", metavar="TRACE", help="the directory that a recording wrote")
-    parser.add_argument("--port", type=_port, default=PORT, metavar="N", help=f"default: {PORT}; 0: any that is free")
+    parser.add_argument("--port", type=port, default=PORT, metavar="N", help=f"default: {PORT}; 0: any that is free")
     parser.add_argument("--policy", default="equal", help="how energy was split among operations (default: equal)")
 
 
@@ -39,9 +39,3 @@ def run(args: argparse.Namespace) -> int:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     serve(args.traces, args.port, policy=args.policy, told=lambda at: print(f"{at} (Ctrl-C ends it)", flush=True))
     return 0
-
-
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > LAST_PORT:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; choose one from 1024 to {LAST_PORT}")
-    return int(text)

@@ -64,7 +64,7 @@ def _page(session: Session) -> html.Div:
         [
             html.Header(
                 [html.P("Smaragdine", className="brand"), html.H1(runs.traces[0].name)]
-                + ([html.P(notice, className="notice")] if notice else [])
+                + [html.P(line, className="notice") for line in (runs.cut, notice) if line]
             ),
             html.Main(
                 [
