@@ -76,6 +76,10 @@ fuzz: toolchain ## a million inputs that nobody should send, about ten minutes; 
 	TMPDIR=$$(test -w /dev/shm && echo /dev/shm || echo /tmp) SMARAGDINE_FUZZ_INPUTS=1000000 \
 	  cargo test --package smaragdine-core --test fuzz -- --nocapture
 
+.PHONY: attack
+attack: $(VENV)/.dev ## attacks on traces, daemon and page, on loopback: docs/security.md; most need root, skips say why
+	SMARAGDINE_ATTACK=whole $(BIN)/python -m pytest -rs tests/attacks
+
 .PHONY: experiments
 experiments: $(VENV)/.dev ## the paper's evaluation, and its table: SCALE=smoke (minutes), small (an hour) or paper
 	$(BIN)/python experiments/run.py --scale $(SCALE) $(OPTIONS)

@@ -61,3 +61,12 @@ def tree(tmp_path: Path) -> Iterator[Tree]:
     """A package and its DRAM, as `hardware.powercap_tree` moves them by default."""
     with powercap_tree(tmp_path / "tree") as tree:
         yield tree
+
+
+@pytest.fixture
+def open_to_all(tmp_path: Path) -> Path:
+    """A directory that other users may enter; those of pytest are closed to them."""
+    for directory in [tmp_path, *tmp_path.parents]:
+        if directory.owner() == "root" and directory != Path("/"):
+            directory.chmod(directory.stat().st_mode | 0o011)
+    return tmp_path

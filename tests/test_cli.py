@@ -90,7 +90,7 @@ time.sleep(60)
         (["run", "--"], 2, "no command"),
         (["run", "--", "no-such-command-anywhere"], 127, "no such command"),
         (["run", "--", os.devnull], 126, "no executable"),
-        (["run", "--period", "4", "--", "true"], 1, "not a sampling period"),
+        (["run", "--period", "4", "--", "true"], 2, "not a sampling period"),
         (["recover", "/nonexistent"], 1, "holds no recording"),
         (["demo", "--steps", "0"], 2, "--steps is 0"),
     ],

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
-    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+    [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")]
     + [*ROOT.glob("docs/*.md"), *ROOT.glob("experiments/**/*.md")]
 )
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -53,11 +53,30 @@ def knows(text: str, option: str) -> bool:
 SMARAGDINE = (sys.executable, "-c", "import sys; from smaragdine.cli import main; sys.exit(main())")
 
 
-def test_every_fault_that_is_told_has_its_test() -> None:
-    told = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "reliability.md").read_text()))
-    tests = "".join(file.read_text() for file in (ROOT / "tests").glob("test_*.py"))
+def names_of_tests() -> set[str]:
+    """Names of all tests, of both languages."""
+    python = "".join(file.read_text() for file in (ROOT / "tests").rglob("test_*.py"))
+    rust = "".join(
+        file.read_text() for part in ("src", "tests") for file in ROOT.glob(f"smaragdine-core/{part}/**/*.rs")
+    )
+    # Between the attribute and the function there may be further attributes.
+    marked = re.findall(r"#\[(?:tokio::)?test[^\n]*\n(?:\s*#\[[^\n]*\n)*\s*(?:async )?fn (\w+)", rust)
+    return {*re.findall(r"^def (test_\w+)", python, re.MULTILINE), *marked}
+
+
+@pytest.mark.parametrize("page", ["reliability", "security"])
+def test_every_fault_and_promise_that_is_told_has_its_test(page: str) -> None:
+    rows = re.findall(r"^\|.*\| (`.*`) \|$", (ROOT / "docs" / f"{page}.md").read_text(), re.MULTILINE)
+    told = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     assert told
-    assert told <= set(re.findall(r"^def (test_\w+)", tests, re.MULTILINE))
+    assert told <= names_of_tests()
+
+
+def test_every_promise_of_security_names_its_test() -> None:
+    text = (ROOT / "docs" / "security.md").read_text()
+    for table in re.findall(r"^\| promise \| test \|\n\|---\|---\|\n((?:\|.*\n)+)", text, re.MULTILINE):
+        for row in table.splitlines():
+            assert re.search(r"\| `\w+`(?:, `\w+`)* \|$", row), row
 
 
 @pytest.mark.parametrize(("page", "command"), named("smaragdine"))

@@ -181,3 +181,13 @@ def test_a_client_of_an_odd_path_where_nobody_listens_is_told_the_path(tmp_path:
     with pytest.raises(SmaragdineError, match="no,body%41"):
         client.start(StartOptions(), timeout_s=5)
     client.close()
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o775, 0o1777, 0o755])
+def test_a_place_in_which_others_can_change_what_is_ours_is_left_for_another(tmp_path: Path, mode: int) -> None:
+    place = tmp_path / "shared" / "below"
+    place.mkdir(parents=True)
+    place.parent.chmod(mode)
+    socket = recorded(tmp_path / "out", tmp_path, TMPDIR=str(place))
+    assert (socket == bytes(place)) == (mode in (0o1777, 0o755)), "sticky: others may add, and move nothing of ours"
+    assert json.loads((tmp_path / "out" / "trace.json").read_text())["state"] == "complete"

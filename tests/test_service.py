@@ -15,15 +15,6 @@ ALICE, BOB, EVE, WARD = 61_001, 61_002, 61_003, 61_004
 USERS, OBSERVERS = 62_001, 62_002
 
 
-@pytest.fixture
-def open_to_all(tmp_path: Path) -> Path:
-    """A directory that other users may enter; those of pytest are closed to them."""
-    for directory in [tmp_path, *tmp_path.parents]:
-        if directory.owner() == "root" and directory != Path("/"):
-            directory.chmod(directory.stat().st_mode | 0o011)
-    return tmp_path
-
-
 @needs_root
 def test_users_see_watch_and_stop_only_their_own_recordings(open_to_all: Path, tree: Tree) -> None:
     with (

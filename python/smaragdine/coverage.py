@@ -29,6 +29,8 @@ class Coverage:
     modelled: bool
     notice: str | None = None
     """What every view opens with; None where something measured is counted."""
+    cut: str | None = None
+    """That the recording was cut, and how much is missing; None where its program ended it."""
     refused: tuple[tuple[str, str], ...] = ()
     """Domains whose energy could not be deconvolved, each with the reason; equal share has split it instead."""
 
@@ -38,8 +40,9 @@ class Coverage:
         return self.operations[basis] / whole if whole > 0 else None
 
     def sentence(self) -> str:
-        """One line: steps traced, seconds, energy explained, operation time with a layer, basis, what was refused."""
-        parts = []
+        """One line: what is missing of a recording that was cut, steps traced, seconds, energy explained, operation
+        time with a layer, basis, what was refused."""
+        parts = [self.cut] if self.cut else []
         if self.steps:
             parts.append(
                 f"{self.traced_steps} of {self.steps} steps traced ({percent(self.traced_steps / self.steps)}, "

@@ -7,7 +7,8 @@ class SmaragdineError(Exception):
     """What went wrong, in words a user can act on.
 
     `message` says what failed, with its path or value; `hint` what to do about it, where that is known;
-    `exit_code` is what the command line ends with (1, or 3 where nothing can be measured).
+    `exit_code` is what the command line ends with (1, 2 where a trace or an argument makes no sense, 3 where nothing
+    can be measured).
     """
 
     def __init__(self, message: str, hint: str | None = None, exit_code: int = 1) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -12,6 +13,7 @@ from pathlib import Path
 from smaragdine.errors import SmaragdineError
 
 _MOUNTS = Path("/proc/self/mountinfo")
+_USERS = Path("/proc/self/uid_map")
 _NETWORK = {
     *("nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "coda", "ceph", "lustre", "gpfs", "beegfs", "panfs"),
     *("glusterfs", "orangefs", "pvfs2", "fuse.sshfs", "fuse.glusterfs", "fuse.ceph-fuse", "fuse.s3fs", "fuse.gcsfuse"),
@@ -33,6 +35,9 @@ def private_directory(*preferred: Path, suits: Callable[[Path], bool] = lambda d
         try:
             # The protocol and trace.json name it as text.
             os.fsencode(place).decode()
+            if changeable := changeable_by_others(place):
+                problems[place] = f"{place}: others may change what is in {changeable}"
+                continue
             directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
         except UnicodeDecodeError:
             problems[place] = f"{str(place)!r}: its name is not UTF-8"
@@ -70,6 +75,31 @@ def _usual() -> Iterator[Path]:
         yield Path(tempfile.gettempdir())
     except FileNotFoundError:  # none that Python knows can be written
         pass
+
+
+def changeable_by_others(place: Path) -> Path | None:
+    """The directory, `place` or one above it, in which others could put something else in the place of what is ours.
+
+    Others' own, and those that others may write unless they are sticky: the daemon refuses to keep its state there.
+    """
+    resolved = place.resolve()
+    trusted = {0, os.geteuid(), _unmapped()}
+    for directory in (resolved, *resolved.parents):
+        status = directory.stat()
+        others_write = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
+        if status.st_uid not in trusted or others_write:
+            return directory
+    return None
+
+
+def _unmapped() -> int | None:
+    """Who root seems to be in a user namespace that has no name for it, as a container's."""
+    try:
+        if _USERS.read_text().split()[2:3] == ["4294967295"]:
+            return None
+        return int(Path("/proc/sys/kernel/overflowuid").read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def network_file_system(path: Path) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from smaragdine.energy import MEASURED, MODELLED
 from smaragdine.errors import SmaragdineError
+from smaragdine.quantity import seconds
 
 SCHEMA_VERSION = 1
 
@@ -71,6 +72,7 @@ class Metadata:
     labels: Mapping[str, str]
     start_ns: int
     end_ns: int | None
+    program_end_ns: int | None
     host: Mapping[str, str]
     hardware: Mapping[str, Any]
     software: Mapping[str, str]
@@ -123,6 +125,7 @@ class Metadata:
             labels=raw.get("labels") or {},
             start_ns=int(raw["start_ns"]),
             end_ns=raw.get("end_ns"),
+            program_end_ns=None if raw.get("program_end_ns") is None else int(raw["program_end_ns"]),
             host=raw.get("host") or {},
             hardware=raw.get("hardware") or {},
             software=raw.get("software") or {},
@@ -144,6 +147,30 @@ class Metadata:
     def duration_s(self) -> float | None:
         """Wall-clock seconds of the recording; None while it has no end."""
         return None if self.end_ns is None else (self.end_ns - self.start_ns) / 1e9
+
+    @property
+    def program_s(self) -> float | None:
+        """Seconds that the program ran for; None where a recording was cut, and how long it went on is not known."""
+        if self.state != "cut" or self.duration_s is None:
+            return self.duration_s
+        if self.program_end_ns is None:
+            return None
+        return max(self.duration_s, (self.program_end_ns - self.start_ns) / 1e9)
+
+    @property
+    def cut(self) -> str | None:
+        """That the recording was cut, and how much of the run is missing; None where its program ended it."""
+        if self.state != "cut":
+            return None
+        if self.duration_s is None:
+            return "cut: the recording did not end, and how long it lasted is not known"
+        if self.program_s is None:
+            recorded = seconds(self.duration_s)
+            return f"cut: {recorded} were recorded; how long the program went on, unmeasured, is not known"
+        missing_s = self.program_s - self.duration_s
+        if missing_s <= 0:
+            return "cut: the program ended without ending its recording; up to there nothing is missing"
+        return f"cut: the last {seconds(missing_s)} of {seconds(self.program_s)} are missing: nobody measured them"
 
     @property
     def counted(self) -> tuple[Domain, ...]:

@@ -6,6 +6,7 @@ end the tables land first, and `trace.json` is replaced last.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -118,12 +119,48 @@ class Output:
             )
         if log is not None and log.exists() and log.stat().st_size:
             shutil.copyfile(log, self.path / "daemon.log")
+        self.sync()
         self._replace(_TRACE, finished)
+        self.sync()
+
+    def program_ended(self, at_ns: int) -> None:
+        """Keeps until when the program of a recording that was cut ran, in trace time: `recover` tells it."""
+        try:
+            metadata = dict(json.loads((self.path / _TRACE).read_bytes()))
+            self._replace(_TRACE, json.dumps({**metadata, "program_end_ns": at_ns}, indent=2).encode())
+        except (OSError, ValueError, TypeError) as error:
+            _LOG.debug("%s: %s", self.path / _TRACE, error)
+
+    def sync(self) -> None:
+        """Returns once what is there would survive a machine that fails: only then may the daemon's copy go.
+
+        Raises OSError.
+        """
+        for file in self.path.iterdir():
+            if file.is_file() and not file.is_symlink():
+                _sync(file, os.O_NOFOLLOW)
+        # The names that lead there, of directories that were made for it, too.
+        for directory in (self.path, *self.path.parents):
+            try:
+                _sync(directory, os.O_DIRECTORY)
+            except PermissionError:
+                continue
+            except OSError as error:  # file systems that know no such thing
+                if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                    raise
 
     def _replace(self, name: str, data: bytes) -> None:
         partial = self.path / (name + _PARTIAL)
         partial.write_bytes(data)
         partial.replace(self.path / name)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def absolute(asked: str | os.PathLike[str]) -> Path:

@@ -12,10 +12,11 @@ _SHORTEST_NS, _LONGEST_NS = 500_000, 10_000_000_000
 
 def parse_period(text: str) -> int:
     """Nanoseconds. Raises `UsageError` where the text is no period or lies outside 500us … 10s."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(us|µs|ms|s)\s*", text)
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(us|µs|ms|s)\s*", text)
     if match is None:
-        raise UsageError(f"`{text}` is not a sampling period", hint="write 4ms, 500us or 1s")
-    period = round(float(match[1]) * _UNITS_NS[match[2]])
-    if not _SHORTEST_NS <= period <= _LONGEST_NS:
-        raise UsageError(f"a sampling period of {text} is not useful", hint="choose one from 500us to 10s")
-    return period
+        raise UsageError(f"`{text}` is not a sampling period", hint="write 4ms, 500us or 1s", exit_code=2)
+    # Compared before it is rounded: so many digits are infinite.
+    period_ns = float(match[1]) * _UNITS_NS[match[2]]
+    if not _SHORTEST_NS <= period_ns <= _LONGEST_NS:
+        raise UsageError(f"a sampling period of {text} is not useful", hint="choose one from 500us to 10s", exit_code=2)
+    return round(period_ns)

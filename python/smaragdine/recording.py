@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from smaragdine.client import Domain
 from smaragdine.errors import SmaragdineError, UsageError
 from smaragdine.loop import Loop, StepMark
 from smaragdine.messages import Clock, Event, Events, Format, Model, Note, Profile, ProfilingSpan, Step
+from smaragdine.metadata import Metadata
 from smaragdine.output import absolute
 from smaragdine.period import parse_period
 from smaragdine.sender import Sender
@@ -252,12 +254,14 @@ class Recording:
             _LOG.debug("%s", error)
         if begun.daemon:
             begun.daemon.close()
+        _tell_cut(begun.output.path)
 
     def _failed(self, begun: Begun, error: BaseException) -> None:
         """What was measured stays with the daemon, which finishes it when its lifeline closes."""
         reason = str(error) if isinstance(error, SmaragdineError) else f"{type(error).__name__}: {error}"
         _LOG.warning("the trace did not arrive in %s: %s", self.path, reason)
-        if begun.output is not None:
+        if begun.output is not None and begun.started is not None:
+            begun.output.program_ended(time.monotonic_ns() + begun.started.realtime_offset_ns)
             _LOG.warning("hint: `smaragdine recover %s` rebuilds it from what was measured", self.path)
         if begun.daemon:
             begun.daemon.close(keep_state=True, timeout_s=0.0 if isinstance(error, KeyboardInterrupt) else 10.0)
@@ -278,6 +282,15 @@ class _Guard(AbstractContextManager[None]):
         _LOG.warning("recording ends here: %r", error)
         self._recording.finish()
         return True
+
+
+def _tell_cut(path: Path) -> None:
+    try:
+        if cut := Metadata.read(path).cut:
+            _LOG.warning("%s: %s", path, cut)
+    except SmaragdineError as error:
+        # Whoever opens it is told.
+        _LOG.debug("%s", error)
 
 
 def _refusal(error: Exception) -> SmaragdineError:

@@ -39,6 +39,11 @@ class Runs:
         return of_runs(self)
 
     @property
+    def cut(self) -> str | None:
+        """That a recording was cut, and how much of it is missing: of the first one that was."""
+        return next((trace.metadata.cut for trace in self.traces if trace.metadata.cut), None)
+
+    @property
     def notice(self) -> str | None:
         """What every view of them opens with: that of the first run that owes one."""
         return next((trace.notice for trace in self.traces if trace.notice), None)

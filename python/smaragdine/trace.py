@@ -305,6 +305,7 @@ class Trace:
             layered_share=with_layer_s / time_s if time_s > 0 else None,
             modelled=self.modelled,
             notice=self.notice,
+            cut=self.metadata.cut,
             refused=self.metadata.refused if ledger.policy == "deconvolved" else (),
         )
 

@@ -13,6 +13,7 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 
 use crate::error::{Error, Result};
+use crate::process::Process;
 
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone)]
@@ -21,7 +22,7 @@ pub struct Caller {
     /// All of its groups.
     pub groups: Arc<[u32]>,
     /// `None`: it lives in a pid namespace that this daemon cannot see.
-    pub pid: Option<i32>,
+    pub process: Option<Process>,
     /// Its sender is dropped with the connection.
     pub connected: watch::Receiver<()>,
 }
@@ -35,7 +36,8 @@ impl Caller {
         groups.push(credentials.gid());
         // The kernel says 0 where a pid has no number in this namespace.
         let pid = credentials.pid().filter(|pid| *pid > 0);
-        Ok(Self { uid: credentials.uid(), groups: groups.into(), pid, connected })
+        let process = pid.and_then(|pid| Process::of_peer(stream, pid));
+        Ok(Self { uid: credentials.uid(), groups: groups.into(), process, connected })
     }
 
     fn is_in(&self, group: Option<&Group>) -> bool {
@@ -134,7 +136,7 @@ mod tests {
     use super::*;
 
     fn caller(uid: u32, groups: &[u32]) -> Caller {
-        Caller { uid, groups: groups.into(), pid: Some(1), connected: watch::channel(()).1 }
+        Caller { uid, groups: groups.into(), process: None, connected: watch::channel(()).1 }
     }
 
     fn group(gid: u32) -> Option<Group> {

@@ -149,6 +149,7 @@ impl Assembly {
         let metadata = &mut self.trace.metadata;
         metadata.state = end.state;
         metadata.end_ns = end.end_ns;
+        metadata.program_end_ns = end.program_end_ns;
         metadata.sources = end.sources;
         let suspensions: Vec<_> = metadata.suspensions().iter().map(|suspension| json!(suspension)).collect();
         metadata.clock_changes.extend(suspensions);

@@ -56,7 +56,7 @@ pub struct Serve {
     #[command(flatten)]
     pub roots: RootOptions,
     /// Serve until this inherited file descriptor reaches its end, then finish every recording and leave.
-    #[arg(long, value_name = "FD")]
+    #[arg(long, value_name = "FD", allow_negative_numbers = true)]
     pub lifeline_fd: Option<i32>,
 }
 
@@ -64,10 +64,10 @@ pub struct Serve {
 #[derive(Debug, Clone, Args)]
 pub struct Limits {
     /// Recordings that may run at once.
-    #[arg(long, default_value_t = 256, value_name = "N")]
+    #[arg(long, default_value_t = 256, value_name = "N", value_parser = parse_count)]
     pub most_recordings: usize,
     /// Recordings of one user that may run at once.
-    #[arg(long, default_value_t = 64, value_name = "N")]
+    #[arg(long, default_value_t = 64, value_name = "N", value_parser = parse_count)]
     pub most_per_user: usize,
     /// How long a recording that ended is kept for whoever has not fetched it.
     #[arg(long, default_value = "30d", value_parser = parse_duration)]
@@ -112,10 +112,17 @@ pub struct Recover {
     /// Where to write the trace.
     #[arg(short, long)]
     pub output: PathBuf,
+    /// Until when the program that was recorded is known to have run, in nanoseconds of trace time.
+    #[arg(long, value_name = "NS")]
+    pub program_end: Option<i64>,
 }
 
 fn parse_policy(text: &str) -> Result<Policy, String> {
     Policy::parse(text).ok_or_else(|| format!("unknown policy; one of {}", Policy::ALL.map(Policy::name).join(", ")))
+}
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| format!("`{text}` is no number from 1 on"))
 }
 
 /// The sampling periods that make sense: registers refresh every millisecond at best, and wrap within minutes.
@@ -131,6 +138,8 @@ pub fn parse_period(text: &str) -> Result<Duration, String> {
     Ok(period)
 }
 
+const LONGEST: Duration = Duration::from_secs(36_500 * 86_400);
+
 /// Parses `500us`, `4ms`, `10s`, `2h`, `30d`.
 fn parse_duration(text: &str) -> Result<Duration, String> {
     let none = || format!("`{text}` is no duration; write 500us, 4ms, 1s, 2h or 30d");
@@ -145,7 +154,13 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         _ => return Err(none()),
     };
     let number: f64 = number.trim().parse().map_err(|_| none())?;
-    Duration::try_from_secs_f64(number * scale).map_err(|problem| format!("`{text}`: {problem}"))
+    let duration = Duration::try_from_secs_f64(number * scale).map_err(|problem| format!("`{text}`: {problem}"))?;
+    // Beyond that, clocks that it is added to overflow.
+    if duration > LONGEST {
+        Err(format!("`{text}` is longer than anything runs; at most 36500d"))
+    } else {
+        Ok(duration)
+    }
 }
 
 /// # Errors
@@ -173,6 +188,17 @@ mod tests {
     fn days_and_hours_are_durations() {
         assert_eq!(parse_duration("30d"), Ok(Duration::from_secs(30 * 86_400)));
         assert_eq!(parse_duration("0.5h"), Ok(Duration::from_secs(1800)));
+    }
+
+    #[test]
+    fn durations_and_counts_that_make_no_sense_are_refused_in_words() {
+        for text in ["-1s", "1e18s", "36501d", "infs", "-0.1h"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+        for text in ["0", "-1", "99999999999999999999999", "many", ""] {
+            assert!(parse_count(text).is_err(), "{text}");
+        }
+        assert_eq!((parse_duration("0s"), parse_count("1")), (Ok(Duration::ZERO), Ok(1)));
     }
 
     #[test]

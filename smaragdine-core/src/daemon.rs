@@ -13,7 +13,8 @@ use crate::clock::{monotonic_ns, realtime_ns};
 use crate::config::{Limits, validate_period};
 use crate::error::{Error, Result};
 use crate::host::own_pid;
-use crate::recording::{Options, Recording, cut};
+use crate::process::Process;
+use crate::recording::{Cut, Options, Recording, cut};
 use crate::source::Roots;
 use crate::source::choice::choose;
 use crate::source::nvml::CudaEnvironment;
@@ -84,11 +85,11 @@ impl Daemon {
         self.shared.leaving.store(true, Ordering::Release);
     }
 
-    /// Ends every recording that still runs; called when the daemon leaves.
-    pub fn finish(&self) {
-        let running = self.all().into_iter().filter(|recording| recording.is_running());
+    /// Ends every recording that still runs, and waits for those that are being ended; called when the daemon leaves.
+    pub fn finish(&self, why: Cut) {
+        let running = self.all().into_iter().filter(|recording| recording.is_of_this_daemon());
         // Side by side: each has to wait for its own samplers.
-        let ends: Vec<_> = running.map(|recording| std::thread::spawn(move || cut(&recording))).collect();
+        let ends: Vec<_> = running.map(|recording| std::thread::spawn(move || cut(&recording, why))).collect();
         for end in ends {
             let _ = end.join();
         }
@@ -187,8 +188,8 @@ impl Daemon {
             return Err(refused);
         }
         self.forget_old();
-        let application = self.visible(caller.pid);
-        let cuda = cuda(&request.environment).unwrap_or_else(|| self.cuda_of(caller.pid));
+        let application = self.visible(caller.process.as_ref());
+        let cuda = cuda(&request.environment).unwrap_or_else(|| self.cuda_of(caller.process.as_ref()));
         let sources = choose(roots, &cuda, request.require_measured)?;
         let id = format!("{:x}-{:x}", std::process::id(), realtime_ns());
         let options = Options {
@@ -205,17 +206,19 @@ impl Daemon {
             socket: socket.clone(),
         };
         let recording = Arc::new(Recording::start(id.clone(), options, sources, &state.path)?);
+        // Whom the samplers found under its number was the caller only if the caller still lives.
+        let ended = caller.process.as_ref().is_some_and(Process::has_ended);
         let refused = {
             let mut recordings = self.recordings();
             // Again under the lock that inserts, so that no two callers get the last place.
-            let refused = self.full(&recordings, caller.uid);
+            let refused = if ended { Some(Error::CallerEnded) } else { self.full(&recordings, caller.uid) };
             if refused.is_none() {
                 recordings.insert(id, Arc::clone(&recording));
             }
             refused
         };
         if let Some(refused) = refused {
-            cut(&recording);
+            cut(&recording, Cut::ProgramEnded);
             let _ = recording.release();
             return Err(refused);
         }
@@ -223,16 +226,17 @@ impl Daemon {
     }
 
     /// A caller's number in our `/proc`, where that shows it.
-    fn visible(&self, pid: Option<i32>) -> Option<i32> {
+    fn visible(&self, process: Option<&Process>) -> Option<i32> {
         // The kernel numbers callers as in our own pid namespace. In another's /proc that number is somebody else.
-        pid.filter(|_| own_pid(&self.settings().roots.proc) == std::process::id() as i32)
+        process.map(|process| process.pid).filter(|_| own_pid(&self.settings().roots.proc) == std::process::id() as i32)
     }
 
     /// The CUDA environment that a caller's process was started with, as far as it can be seen.
     #[must_use]
-    pub fn cuda_of(&self, pid: Option<i32>) -> CudaEnvironment {
-        let pid = self.visible(pid);
-        pid.and_then(|pid| CudaEnvironment::of(&self.settings().roots.proc, pid).ok()).unwrap_or_default()
+    pub fn cuda_of(&self, process: Option<&Process>) -> CudaEnvironment {
+        let pid = self.visible(process);
+        let told = pid.and_then(|pid| CudaEnvironment::of(&self.settings().roots.proc, pid).ok());
+        told.filter(|_| !process.is_none_or(Process::has_ended)).unwrap_or_default()
     }
 
     fn check(&self, request: &v1::StartRequest) -> Result<Duration> {

@@ -32,6 +32,8 @@ pub enum Error {
     NotYourJournal(PathBuf),
     #[error("no room is left in {}", path.display())]
     NoRoom { path: PathBuf },
+    #[error("the process that connected has ended, and another one asks for it: there is nobody to record")]
+    CallerEnded,
     #[error("this daemon is leaving and starts no more recordings")]
     Leaving,
     #[error("{what} cannot be decoded: {problem}")]
@@ -70,6 +72,7 @@ impl Error {
             Self::NotYourJournal(_) => {
                 Some("once it runs again (`sudo systemctl start smaragdined`), call `smaragdine recover` again")
             }
+            Self::CallerEnded => Some("connect from the process that is to be recorded"),
             Self::NoRoom { .. } => Some("free some space there"),
             _ => None,
         }

@@ -47,8 +47,12 @@ pub mod deconvolution;
 pub mod footprint;
 
 pub mod access;
+mod acl;
 pub mod connection;
 pub mod daemon;
+pub mod directory;
+pub mod lifeline;
+pub mod process;
 pub mod reaccount;
 pub mod recording;
 pub mod recover;

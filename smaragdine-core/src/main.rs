@@ -3,9 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use smaragdine_core::access::Access;
 use smaragdine_core::config::{Cli, Command, Serve};
 use smaragdine_core::daemon::{Daemon, Settings};
+use smaragdine_core::lifeline;
 use smaragdine_core::reaccount::reaccount;
 use smaragdine_core::recover::recover;
 use smaragdine_core::server::{serve, shutdown_signal};
@@ -36,15 +38,26 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(options) => serve_until_told(*options),
         Command::Account(options) => Ok(reaccount(&options.trace, options.policy, &options.xspace)?),
-        Command::Recover(options) => Ok(recover(&options.from, &options.output)?),
+        Command::Recover(options) => Ok(recover(&options.from, &options.output, options.program_end)?),
+    }
+}
+
+/// A connection takes two, and shells leave programs no more than 1024 though they may have many more.
+fn raise_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::debug!("the limit of open files stays as it is: {error}");
     }
 }
 
 fn serve_until_told(options: Serve) -> anyhow::Result<()> {
+    raise_descriptors();
+    let lifeline = options.lifeline_fd.map(lifeline::take).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let shutdown = shutdown_signal(options.lifeline_fd)?;
-        let Socket { listener, file } = socket::bind(&options.socket, options.group.as_ref())?;
+        let shutdown = shutdown_signal(lifeline)?;
+        let Socket { listener, file } =
+            socket::bind(&options.socket, options.group.as_ref(), options.observers.as_ref())?;
         let state = StateDir::take(&options.state_dir)?;
         let roots = Roots {
             powercap: options.roots.powercap_root,

@@ -85,6 +85,15 @@ pub struct Recording {
     stage: Mutex<Stage>,
 }
 
+/// Why a recording is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// So nothing of it is missing.
+    ProgramEnded,
+    /// Its program may go on, and what it does is not measured.
+    DaemonLeaves,
+}
+
 enum Stage {
     Running(Running),
     /// All that will be known is in the journal; there is no trace yet, or it could not be written.
@@ -221,27 +230,28 @@ impl Recording {
     /// # Errors
     /// Where the trace could not be built or written; the journal stays.
     pub fn stop(&self) -> Result<Summary> {
-        self.end(State::Complete)
+        self.end(State::Complete, Some(self.clock().now_ns()))
     }
 
-    /// Ends the recording because its client or the daemon has to go: the trace is `cut`.
+    /// Ends the recording because its program or the daemon has to go: the trace is `cut`.
     ///
     /// # Errors
     /// As [`Self::stop`].
-    pub fn cut(&self) -> Result<Summary> {
-        self.end(State::Cut)
+    pub fn cut(&self, why: Cut) -> Result<Summary> {
+        self.end(State::Cut, (why == Cut::ProgramEnded).then(|| self.clock().now_ns()))
     }
 
-    fn end(&self, state: State) -> Result<Summary> {
+    /// `program_end_ns`: until when the program is known to have run.
+    fn end(&self, state: State, program_end_ns: Option<i64>) -> Result<Summary> {
         self.running.store(false, Ordering::Release);
         let mut stage = lock(&self.stage);
         if let Stage::Built(summary) = &*stage {
             return Ok(summary.clone());
         }
         if let Stage::Running(running) = std::mem::replace(&mut *stage, Stage::Ended) {
-            self.close(running, state);
+            self.close(running, state, program_end_ns);
         }
-        let trace = build(&self.dir.join(JOURNAL), &self.trace_dir())?;
+        let trace = build(&self.dir.join(JOURNAL), &self.trace_dir(), program_end_ns)?;
         let summary = Summary {
             end_ns: trace.metadata.end_ns.unwrap_or_default(),
             readings: trace.readings.len() as u64,
@@ -253,9 +263,10 @@ impl Recording {
     }
 
     /// Stops the samplers and ends the journal.
-    fn close(&self, running: Running, state: State) {
+    fn close(&self, running: Running, state: State, program_end_ns: Option<i64>) {
         let now_ns = self.clock().now_ns();
-        let mut end = Metadata { end_ns: Some(now_ns), state, ..running.stop() };
+        let program_end_ns = program_end_ns.filter(|_| state == State::Cut);
+        let mut end = Metadata { end_ns: Some(now_ns), program_end_ns, state, ..running.stop() };
         let left_out = self.left_out.load(Ordering::Relaxed);
         if left_out > 0 {
             end.warnings
@@ -279,7 +290,7 @@ impl Recording {
         if self.is_running() {
             return Err(Error::Invalid(format!("recording {} still runs; stop it first", self.id)));
         }
-        self.end(State::Cut)?;
+        self.end(State::Cut, None)?;
         let dir = self.trace_dir();
         let entries = std::fs::read_dir(&dir).map_err(Error::io("read", &dir))?;
         let mut files: Vec<_> =

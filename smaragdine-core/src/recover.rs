@@ -6,22 +6,28 @@ use crate::account::account;
 use crate::assembly::assemble;
 use crate::error::{Error, Result};
 use crate::tables;
-use crate::trace::{Metadata, Policy, Trace};
+use crate::trace::{Metadata, Policy, State, Trace};
 
 /// Rebuilds the trace of `from` (a recording's state directory, or an OUTPUT whose `trace.json` names it) into `output`.
 ///
 /// # Errors
 /// Where there is no journal, or `output` cannot be written.
-pub fn recover(from: &Path, output: &Path) -> Result<()> {
-    build(&journal_of(from)?, output).map(drop)
+pub fn recover(from: &Path, output: &Path, program_end_ns: Option<i64>) -> Result<()> {
+    build(&journal_of(from)?, output, program_end_ns).map(drop)
 }
 
 /// Assembles a journal, accounts it, and writes the trace to `output`: what an orderly end and a recovery both do.
 ///
+/// `program_end_ns`: until when the program is known to have run, where the journal may not tell.
+///
 /// # Errors
 /// Where the journal cannot be read, or `output` cannot be written.
-pub(crate) fn build(journal: &Path, output: &Path) -> Result<Trace> {
+pub(crate) fn build(journal: &Path, output: &Path, program_end_ns: Option<i64>) -> Result<Trace> {
     let mut trace = assemble(journal)?;
+    let metadata = &mut trace.metadata;
+    if metadata.state == State::Cut {
+        metadata.program_end_ns = metadata.program_end_ns.max(program_end_ns);
+    }
     account(&mut trace, Policy::Equal);
     tables::write(output, &trace)?;
     Ok(trace)

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::future::Future;
 use std::io::Read;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use tonic::transport::Server;
 
 use crate::connection::{Places, incoming};
 use crate::daemon::Daemon;
+use crate::recording::Cut;
 use crate::wire::v1::accountant_server::AccountantServer;
 
 /// The largest request a client may send; profiles come in pieces far below it. Every stream of every connection may
@@ -86,7 +87,11 @@ async fn take_leave(daemon: &Daemon, places: &Places, shutdown: impl Future<Outp
     };
     wait_while(&|| daemon.running(None) > 0).await;
     let ending = daemon.clone();
-    let _ = tokio::task::spawn_blocking(move || ending.finish()).await;
+    let why = match farewell {
+        Farewell::Told => Cut::DaemonLeaves,
+        Farewell::Alone => Cut::ProgramEnded,
+    };
+    let _ = tokio::task::spawn_blocking(move || ending.finish(why)).await;
     // Recordings have ended: whoever is connected may still fetch them.
     wait_while(&|| daemon.owes()).await;
 }
@@ -103,18 +108,16 @@ async fn sweep(daemon: Daemon) {
 ///
 /// # Errors
 /// Where a signal handler cannot be installed.
-pub fn shutdown_signal(lifeline_fd: Option<i32>) -> anyhow::Result<impl Future<Output = Farewell>> {
+pub fn shutdown_signal(lifeline: Option<OwnedFd>) -> anyhow::Result<impl Future<Output = Farewell>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let (cut, lifeline) = tokio::sync::oneshot::channel();
-    let keep = match lifeline_fd {
-        Some(fd) => {
-            // SAFETY: the number was inherited for this purpose and nothing else in this process uses it.
-            let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    let (cut, is_cut) = tokio::sync::oneshot::channel();
+    let keep = match lifeline {
+        Some(lifeline) => {
             std::thread::Builder::new().name("lifeline".to_owned()).spawn(move || {
                 // Its other end closes when the client is gone, however it went.
-                let _ = File::from(fd).read_to_end(&mut Vec::new());
+                let _ = File::from(lifeline).read_to_end(&mut Vec::new());
                 let _ = cut.send(());
             })?;
             None
@@ -126,7 +129,7 @@ pub fn shutdown_signal(lifeline_fd: Option<i32>) -> anyhow::Result<impl Future<O
         let (farewell, why) = tokio::select! {
             _ = terminate.recv() => (Farewell::Told, "SIGTERM"),
             _ = interrupt.recv() => (Farewell::Told, "SIGINT"),
-            _ = lifeline => (Farewell::Alone, "the client is gone"),
+            _ = is_cut => (Farewell::Alone, "the client is gone"),
         };
         tracing::info!("{why}: finishing");
         farewell

@@ -41,12 +41,12 @@ impl From<Error> for Status {
             None => error.to_string(),
         };
         match error {
+            Error::CallerEnded | Error::Invalid(_) | Error::Undecodable { .. } => Self::invalid_argument(message),
             Error::NoSensor | Error::NothingCounted(_) => Self::failed_precondition(message),
             Error::NoSuchRecording(_) => Self::not_found(message),
             Error::NotAdmitted { .. } => Self::permission_denied(message),
             Error::TooMuch(_) | Error::NoRoom { .. } => Self::resource_exhausted(message),
             Error::Leaving => Self::unavailable(message),
-            Error::Invalid(_) | Error::Undecodable { .. } => Self::invalid_argument(message),
             Error::Io { .. } | Error::NotATrace { .. } | Error::NotYourJournal(_) | Error::DamagedTrace { .. } => {
                 Self::internal(message)
             }
@@ -60,11 +60,11 @@ type Outgoing<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl Accountant for Daemon {
     async fn describe(&self, request: Request<v1::DescribeRequest>) -> Result<Response<v1::DescribeResponse>, Status> {
         let caller = self.caller(&request)?;
-        let (daemon, pid) = (self.clone(), caller.pid);
+        let (daemon, process) = (self.clone(), caller.process.clone());
         // One at a time: each opens every sensor.
         let sources = {
             let _turn = self.describing().lock().await;
-            blocking(move || Ok(describe_sources(&daemon.settings().roots, &daemon.cuda_of(pid)))).await?
+            blocking(move || Ok(describe_sources(&daemon.settings().roots, &daemon.cuda_of(process.as_ref())))).await?
         };
         Ok(Response::new(v1::DescribeResponse {
             protocol_version: PROTOCOL_VERSION,

@@ -23,6 +23,7 @@ use crate::trace::{Domain, Flags, ShareSample};
 use cpu_time::CpuTime;
 use machine::{MachineStat, StatFile};
 use periodic::{Look, Periodic};
+use process_stat::ProcessStat;
 pub use socket::{Fractions, SocketShares, Use};
 
 /// Default period of share samples.
@@ -43,6 +44,11 @@ pub struct ShareReport {
     pub tick_ns: i64,
     /// Why shares were unknown, each reason once.
     pub problems: Vec<String>,
+}
+
+/// When the process of this number started, in ticks since boot: with the number, who it is. `None`: it is not seen.
+pub(crate) fn started(proc_root: &Path, pid: i32) -> Option<u64> {
+    ProcessStat::read(&proc_root.join(pid.to_string())).ok().map(|stat| stat.start)
 }
 
 /// The machine whose energy is shared.
@@ -101,8 +107,8 @@ pub struct ShareSampler(Periodic);
 impl ShareSampler {
     /// Takes the first look and starts; each later look sends one sample per socket to `sink`.
     ///
-    /// The period is at least 20 scheduler ticks, whatever `period_ns` asks for. `application` counts with its
-    /// descendants, exited ones included, without the `excluded` daemon's.
+    /// The period is at least 20 scheduler ticks, whatever `period_ns` asks for. `application`, the process that has this
+    /// number now, counts with its descendants, exited ones included, without the `excluded` daemon's.
     ///
     /// # Errors
     /// Where no thread can be started. A machine or an application that cannot be seen is no error: shares are unknown,

@@ -1,11 +1,13 @@
 //! The state directory: one daemon's alone, on this machine, and what an earlier daemon left in it.
 
-use std::fs::{DirBuilder, File};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use rustix::fs::{FlockOperation, flock, fstatfs};
+
+use crate::directory::Directory;
 
 /// A state directory, held until dropped.
 #[derive(Debug)]
@@ -34,20 +36,15 @@ impl StateDir {
     /// Takes `path`, made if absent, for this daemon alone.
     ///
     /// # Errors
-    /// Where it cannot be made or written, lies on a network file system, or is another daemon's.
+    /// Where it cannot be made or written, lies on a network file system, others own it or may change what is in it, or
+    /// it is another daemon's.
     pub fn take(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
-        DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(|| format!("cannot create {shown}"))?;
-        let directory = File::open(path).with_context(|| format!("cannot open {shown}"))?;
-        if let Some(kind) = fstatfs(&directory).ok().and_then(|status| network(status.f_type as u64)) {
+        let directory = Directory::open_or_make(path, 0o700, "the daemon's state")?;
+        if let Some(kind) = fstatfs(&directory.descriptor).ok().and_then(|status| network(status.f_type as u64)) {
             bail!("the state directory {shown} lies on {kind}, a network file system\nhint: name a local --state-dir");
         }
-        let mode = directory.metadata().with_context(|| format!("cannot look at {shown}"))?.permissions().mode();
-        if mode & 0o022 != 0 {
-            bail!("others may write in the state directory {shown}\nhint: `chmod go-w {shown}`, or name another one");
-        }
-        let lock = path.join("lock");
-        let lock = File::options().create(true).append(true).open(&lock).with_context(|| {
+        let lock = directory.append_to("lock").with_context(|| {
             format!("cannot write in the state directory {shown}\nhint: name a --state-dir that this user may write")
         })?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
@@ -60,7 +57,14 @@ impl StateDir {
     #[must_use]
     pub fn left_behind(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(&self.path).into_iter().flatten().flatten();
-        let mut left: Vec<_> = entries.map(|entry| entry.path()).filter(|dir| dir.join("journal").is_file()).collect();
+        let own = rustix::process::geteuid().as_raw();
+        // What lay here before others were kept out may be anybody's.
+        let is_own = |dir: &PathBuf| {
+            std::fs::symlink_metadata(dir).is_ok_and(|status| status.is_dir() && status.uid() == own)
+                && std::fs::symlink_metadata(dir.join("journal"))
+                    .is_ok_and(|status| status.is_file() && status.uid() == own)
+        };
+        let mut left: Vec<_> = entries.map(|entry| entry.path()).filter(is_own).collect();
         left.sort_unstable();
         left
     }
@@ -73,6 +77,8 @@ fn network(magic: u64) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -98,6 +104,19 @@ mod tests {
         std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
         let refused = StateDir::take(dir.path()).unwrap_err().to_string();
         assert!(refused.contains("others may write") && refused.contains("hint:"), "{refused}");
+    }
+
+    #[test]
+    fn what_a_link_leads_to_is_nobody_s_recording() {
+        let dir = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let state = StateDir::take(dir.path()).unwrap();
+        std::fs::create_dir(dir.path().join("own")).unwrap();
+        for journal in [dir.path().join("own/journal"), elsewhere.path().join("journal")] {
+            std::fs::write(journal, "").unwrap();
+        }
+        std::os::unix::fs::symlink(elsewhere.path(), dir.path().join("linked")).unwrap();
+        assert_eq!(state.left_behind(), [dir.path().join("own")]);
     }
 
     #[test]

@@ -96,6 +96,10 @@ pub struct Metadata {
     pub labels: BTreeMap<String, String>,
     pub start_ns: i64,
     pub end_ns: Option<i64>,
+    /// When the program of a recording that was cut ended, or asked for the end, as far as that is known: what lies
+    /// between `end_ns` and this is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program_end_ns: Option<i64>,
     pub realtime_offset_ns: i64,
     /// host name, kernel, boot id
     pub host: BTreeMap<String, String>,

@@ -136,7 +136,7 @@ async fn a_killed_daemon_leaves_a_journal_from_which_the_trace_is_recovered() {
     daemon.process.wait().unwrap();
 
     let output = dir.path().join("out");
-    recover(started.state_dir.as_ref(), &output).unwrap();
+    recover(started.state_dir.as_ref(), &output, None).unwrap();
     let trace = tables::read(&output).unwrap();
     assert_eq!(trace.metadata.state, State::Cut);
     let total_j = readings_sum(&trace);

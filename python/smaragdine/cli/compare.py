@@ -7,6 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smaragdine.cli.number import positive
+
 if TYPE_CHECKING:
     from smaragdine.comparison import Comparison
     from smaragdine.footprint import Footprint
@@ -26,7 +28,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--by", choices=("op", "layer", "type", "phase", "stef"), default="layer")
     parser.add_argument("--per", choices=("run", "step", "sample", "token"), default="step")
     parser.add_argument("--policy", default="equal", help="how energy was split among operations (default: equal)")
-    parser.add_argument("--top", type=int, metavar="N", help=f"only the N largest (a table's default: {_TOP})")
+    parser.add_argument("--top", type=positive, metavar="N", help=f"only the N largest (a table's default: {_TOP})")
     parser.add_argument("--format", choices=("table", "csv", "json"), default="table", dest="output_format")
 
 
@@ -46,15 +48,16 @@ def run(args: argparse.Namespace) -> int:
         asdict(one) | {"energy_change_j": one.energy_change_j, "energy_ratio": one.energy_ratio}
         for one in comparison.differences[:top]
     ]
+    cuts = [f"{trace.name}: {trace.metadata.cut}" for trace in runs if trace.metadata.cut]
     notices = list(dict.fromkeys(trace.notice for trace in runs if trace.notice))
     similarity = correlation(a, b)
     if args.output_format == "json":
         asked = {"by": args.by, "per": args.per, "policy": args.policy}
-        write_json({"notice": next(iter(notices), None), **asked, "similarity": similarity, "rows": rows})
+        write_json({"notice": next(iter(notices), None), "cut": cuts, **asked, "similarity": similarity, "rows": rows})
     elif args.output_format == "csv":
-        write_csv(rows, [*Difference.__dataclass_fields__, "energy_change_j", "energy_ratio"], notices)
+        write_csv(rows, [*Difference.__dataclass_fields__, "energy_change_j", "energy_ratio"], [*cuts, *notices])
     else:
-        for notice in notices:
+        for notice in [*cuts, *notices]:
             print(paint(notice, "yellow"))
         _print(args, a, b, comparison, similarity, top)
     return 0

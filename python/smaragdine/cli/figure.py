@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smaragdine.cli.labels import parse_label
+from smaragdine.cli.number import amount, positive
 from smaragdine.errors import SmaragdineError
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--scale", choices=("energy", "power", "carbon"), default="energy", help=f"{_DIAGRAM}: what boxes tell"
     )
-    parser.add_argument("--g-per-kwh", type=float, metavar="G", help="--scale carbon: CO2e of a kilowatt-hour")
-    parser.add_argument("--top", type=int, default=10, metavar="N", help="rankings: how many (default: 10)")
+    parser.add_argument("--g-per-kwh", type=amount, metavar="G", help="--scale carbon: CO2e of a kilowatt-hour")
+    parser.add_argument("--top", type=positive, default=10, metavar="N", help="rankings: how many (default: 10)")
     parser.add_argument(
         "--fold", type=parse_label, action="append", default=[], metavar="PATH=NAME",
         help="stef, stpf, stef-layers: fold all layers of a path, as in 'net/stage_*=stage'",

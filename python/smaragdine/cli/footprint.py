@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from smaragdine.cli.labels import parse_label
+from smaragdine.cli.number import positive
 
 _KEYS = ("op", "layer", "type", "phase", "stef")
 _TOP = 20
@@ -29,14 +30,14 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--per", choices=("run", "step", "sample", "token"), default="run", help="divide by this (default: run)"
     )
-    parser.add_argument("--top", type=_positive, metavar="N", help=f"only the N largest (a table's default: {_TOP})")
+    parser.add_argument("--top", type=positive, metavar="N", help=f"only the N largest (a table's default: {_TOP})")
     parser.add_argument(
         "--fold", type=parse_label, action="append", default=[], metavar="PATH=NAME",
         help="--by stef: fold all layers of a path, as in 'net/stage_*=stage'",
     )  # fmt: skip
     parser.add_argument("--unfold", metavar="NAME", help="the operations that a name of --by stef stands for")
     parser.add_argument("--format", choices=("table", "tree", "csv", "json"), default="table", dest="output_format")
-    parser.add_argument("--depth", type=_positive, default=3, metavar="N", help="--format tree: levels (default: 3)")
+    parser.add_argument("--depth", type=positive, default=3, metavar="N", help="--format tree: levels (default: 3)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -90,10 +91,3 @@ def _what(scope: str, per: str) -> str:
     parts = ["extrapolated from the traced steps to all steps"] if scope == "run" else []
     parts += [f"energy, time and count per {per}"] if per != "run" else []
     return "; ".join(parts)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value

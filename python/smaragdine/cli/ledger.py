@@ -27,13 +27,15 @@ def run(args: argparse.Namespace) -> int:
     trace.require_readings()
     ledger = trace.ledger(args.policy)
     rows = ledger.to_dicts()
+    cut = trace.metadata.cut
+    told = [line for line in (cut, trace.notice) if line]
     if args.output_format == "json":
-        write_json({"notice": trace.notice, "policy": args.policy, "rows": rows})
+        write_json({"notice": trace.notice, "cut": cut, "policy": args.policy, "rows": rows})
     elif args.output_format == "csv":
         columns = ["policy", "domain", "device", "basis", "entry", "energy_j"]
-        write_csv(rows, columns, [trace.notice] if trace.notice else [])
+        write_csv(rows, columns, told)
     else:
-        if trace.notice:
-            print(paint(trace.notice, "yellow"))
+        for line in told:
+            print(paint(line, "yellow"))
         write_table(Table.of_ledger(ledger))
     return 0

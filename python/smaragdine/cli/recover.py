@@ -41,7 +41,10 @@ def run(arguments: argparse.Namespace) -> int:
     if not _fetched(output, metadata):
         from smaragdine.daemon import find_binary
 
-        done = subprocess.run([find_binary(), "recover", output, "--output", output], check=False)
+        command = [str(find_binary()), "recover", str(output), "--output", str(output)]
+        if isinstance(program_end_ns := metadata.get("program_end_ns"), int):
+            command += [f"--program-end={program_end_ns}"]
+        done = subprocess.run(command, check=False)
         if done.returncode:
             return done.returncode
         _clean(Path(str(metadata.get("state_dir") or "")), Path(str(metadata.get("socket") or "")), output)

@@ -19,7 +19,7 @@ def brief(path: Path) -> Iterator[str]:
 
     try:
         trace = Trace.open(path)
-        parts = [seconds(trace.metadata.duration_s), *totals(trace)]
+        parts = [lasted(trace), *totals(trace)]
         entries = ", ".join(f"{percent(share)} {entry}" for entry, share in shares(trace)[:4])
     except SmaragdineError as error:
         yield f"the trace is in {path} ({error.message})"
@@ -28,6 +28,14 @@ def brief(path: Path) -> Iterator[str]:
     if entries:
         yield f"of which {entries}"
     yield f"the trace is in {path}"
+
+
+def lasted(trace: Trace) -> str:
+    """How long the recording lasted, and of how long a run where it was cut."""
+    recorded_s, ran_s = trace.metadata.duration_s, trace.metadata.program_s
+    if trace.metadata.cut is None:
+        return seconds(recorded_s)
+    return f"{seconds(recorded_s)} of {'an unknown time' if ran_s is None else seconds(ran_s)} (cut)"
 
 
 def totals(trace: Trace) -> list[str]:

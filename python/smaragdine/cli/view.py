@@ -7,6 +7,7 @@ import logging
 from importlib.util import find_spec
 from pathlib import Path
 
+from smaragdine.cli.number import port
 from smaragdine.errors import SmaragdineError
 
 PORT = 8050
@@ -16,12 +17,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "view",
         help="the interactive page",
-        description="Serves a page about a trace, or several of the same thing, to this machine alone, until it is "
-        "interrupted. A trace that is still being recorded shows its power as it runs, and becomes the page of the "
-        "finished trace. Needs `pip install 'smaragdine[view]'`.",
+        description="Serves a page about a trace, or several of the same thing, until it is interrupted: to this "
+        "machine alone, and to whoever has the address that it prints, with its token. A trace that is still being "
+        "recorded shows its power as it runs, and becomes the page of the finished trace. Needs "
+        "`pip install 'smaragdine[view]'`.",
     )
     parser.add_argument("traces", type=Path, nargs="+", metavar="TRACE", help="the directory that a recording wrote")
-    parser.add_argument("--port", type=int, default=PORT, metavar="N", help=f"default: {PORT}")
+    parser.add_argument("--port", type=port, default=PORT, metavar="N", help=f"default: {PORT}; 0: any that is free")
     parser.add_argument("--policy", default="equal", help="how energy was split among operations (default: equal)")
 
 
@@ -35,6 +37,5 @@ def run(args: argparse.Namespace) -> int:
 
     # Its log has a line for each request.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    print(f"http://127.0.0.1:{args.port}/ (Ctrl-C ends it)", flush=True)
-    serve(args.traces, args.port, policy=args.policy)
+    serve(args.traces, args.port, policy=args.policy, told=lambda at: print(f"{at} (Ctrl-C ends it)", flush=True))
     return 0

@@ -66,7 +66,7 @@ def _facts(runs: Runs) -> str:
         f"{seconds(statistics.fmean(lasted))}{' on average' if len(runs) > 1 else ''}" if lasted else "",
         ", ".join(str(part) for part in (hardware.get("cpu"), *names) if part),
         next((f"{name} {software[name]}" for name in ("tensorflow", "torch", "jax") if name in software), ""),
-        "cut: the recording did not end" if any(trace.metadata.state == "cut" for trace in runs) else "",
+        next((trace.metadata.cut for trace in runs if trace.metadata.cut), ""),
     ]
     return " · ".join(part for part in parts if part)
 

@@ -55,8 +55,8 @@ def _facts(trace: Trace) -> tuple[tuple[str, str], ...]:
         ("labels", _words(metadata.labels)),
         ("steps", f"{len(trace.steps)}, {sum(step.traced for step in trace.steps)} of them traced"),
     ]
-    if metadata.state == "cut":
-        facts.append(("state", "cut: rebuilt from the journal of a recording that did not end"))
+    if metadata.cut:
+        facts.append(("state", metadata.cut))
     hidden = len(metadata.hidden_operations)
     if hidden:
         operations = "one operation" if hidden == 1 else f"{hidden} operations"

@@ -6,7 +6,6 @@ from importlib.resources import files
 from typing import Any
 
 from dash import ALL, Dash, Input, Output, Patch, State, ctx, dcc, html, no_update
-from flask import Response, request
 
 from smaragdine.errors import SmaragdineError
 from smaragdine.figures import ENERGY, POWER, distribution, sunburst
@@ -15,21 +14,17 @@ from smaragdine.view.session import Session
 
 PHASES = ("forward", "backward", "optimizer", "other")
 _CONTROLS = ("subject", "phase", "folded", "scale")
-_LOCAL = ("127.0.0.1", "localhost")
+# The token has done its work once the cookie is there: it is not to be read off a screen, nor kept in bookmarks.
+_FORGET = "<script>history.replaceState(null, '', location.pathname)</script>"
 _REFRESH_MS = 500
 
 
 def build(session: Session) -> Dash:
-    """The application of one session; it answers to this machine's own names alone."""
+    """The application of one session; `Server` lets in who may see it."""
     app = Dash("smaragdine", title="Smaragdine", update_title="", suppress_callback_exceptions=True)
     style = files("smaragdine.report").joinpath("report.css").read_text(encoding="utf-8")
-    app.index_string = app.index_string.replace("{%css%}", f"{{%css%}}<style>{style}</style>")
+    app.index_string = app.index_string.replace("{%css%}", f"{{%css%}}{_FORGET}<style>{style}</style>")
     app.layout = lambda: _live(session) if session.recording else _page(session)
-
-    @app.server.before_request
-    def refuse_other_names() -> Response | None:
-        # A page elsewhere could otherwise read the traces by pointing a name of its own to this machine.
-        return None if request.host.split(":")[0] in _LOCAL else Response(status=403)
 
     _follow(app, session)
     _open(app, session)
@@ -69,7 +64,7 @@ def _page(session: Session) -> html.Div:
         [
             html.Header(
                 [html.P("Smaragdine", className="brand"), html.H1(runs.traces[0].name)]
-                + ([html.P(notice, className="notice")] if notice else [])
+                + [html.P(line, className="notice") for line in (runs.cut, notice) if line]
             ),
             html.Main(
                 [

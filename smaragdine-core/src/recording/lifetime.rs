@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::{Errno, retry_on_intr};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
-
-use super::Recording;
+use super::{Cut, Recording};
 use crate::access::Caller;
+use crate::process::Process;
 
 /// Ends a recording whose client did not.
-pub(crate) fn cut(recording: &Recording) {
-    if let Err(error) = recording.cut() {
+pub(crate) fn cut(recording: &Recording, why: Cut) {
+    if let Err(error) = recording.cut(why) {
         tracing::error!(recording = recording.id, "{error}");
     }
 }
@@ -24,10 +21,10 @@ pub(crate) fn end_with_caller(recording: &Arc<Recording>, caller: Caller) {
     let gone = move || {
         if let Some(recording) = watched.upgrade().filter(|recording| recording.is_running()) {
             tracing::info!(recording = recording.id, "its process ended; finishing the trace");
-            cut(&recording);
+            cut(&recording, Cut::ProgramEnded);
         }
     };
-    let Some(pid) = caller.pid.and_then(Pid::from_raw) else {
+    let Some(process) = caller.process.filter(Process::can_be_waited_for) else {
         let mut connected = caller.connected;
         tokio::spawn(async move {
             while connected.changed().await.is_ok() {}
@@ -35,16 +32,8 @@ pub(crate) fn end_with_caller(recording: &Arc<Recording>, caller: Caller) {
         });
         return;
     };
-    let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
-        Ok(pidfd) => Some(pidfd),
-        Err(Errno::SRCH) => None,
-        Err(error) => return tracing::warn!("a recording will not end with its process: {error}"),
-    };
     let watch = move || {
-        // A process's descriptor becomes readable when the process ends (pidfd_open(2)).
-        let ended =
-            pidfd.is_none_or(|pidfd| retry_on_intr(|| poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], None)).is_ok());
-        if ended {
+        if process.wait() {
             gone();
         }
     };

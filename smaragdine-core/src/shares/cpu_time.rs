@@ -84,14 +84,14 @@ impl CpuTime {
                     self.application_seen |= member.pid == self.application;
                     self.tracked.push(tracked);
                 }
-                _ => self.members.forget(member.pid),
+                _ => self.members.forget(&member),
             }
         }
         let [application, daemon] =
             used.map(|ticks| Some(ticks).filter(|ticks| ticks.iter().all(|ticks| !ticks.is_nan())));
         let misplaced =
             "the application ran on a CPU that is in no known socket, so its share is unknown there and then";
-        let problem = self.problem(ended.contains(&self.application));
+        let problem = self.problem(ended.iter().any(|member| member.pid == self.application));
         let problem = problem.or_else(|| application.is_none().then(|| misplaced.to_owned()));
         let known = std::mem::replace(&mut self.started, true);
         let lives = |pid: &i32| self.tracked.iter().any(|tracked| tracked.member.pid == *pid);
@@ -102,8 +102,8 @@ impl CpuTime {
         })
     }
 
-    /// Reads everyone known, parents first; returns the pids of those that ended.
-    fn follow(&mut self, topology: &Topology, used: &mut [Vec<f64>; 2]) -> io::Result<Vec<i32>> {
+    /// Reads everyone known, parents first; returns those that ended.
+    fn follow(&mut self, topology: &Topology, used: &mut [Vec<f64>; 2]) -> io::Result<Vec<Member>> {
         let mut now = Vec::with_capacity(self.tracked.len());
         for Tracked { member, .. } in &self.tracked {
             let directory = self.members.directory(member.pid);
@@ -128,7 +128,7 @@ impl CpuTime {
                 reaper = self.tracked[index].stat.parent;
             }
             *fresh.entry(reaper).or_default() += tracked.stat.own + tracked.stat.reaped;
-            ended.push(tracked.member.pid);
+            ended.push(tracked.member);
         }
         let mut now = now.into_iter();
         self.tracked.retain_mut(|tracked| {
@@ -147,9 +147,9 @@ impl CpuTime {
             tracked.distribute(ticks, &directory, topology, false, &mut used[tracked.member.group as usize]);
             true
         });
-        for pid in &ended {
-            self.members.forget(*pid);
-            self.counted.remove(pid);
+        for member in &ended {
+            self.members.forget(member);
+            self.counted.remove(&member.pid);
         }
         Ok(ended)
     }

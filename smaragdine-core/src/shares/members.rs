@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::process_stat::ProcessStat;
+use super::started;
 
 /// Whose energy a process's CPU time stands for. Everyone else is other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub(crate) struct Member {
 pub(crate) struct Members {
     proc_root: PathBuf,
     application: i32,
+    /// When it started; `None`: it cannot be seen, so nobody of its number is it.
+    start: Option<u64>,
     excluded: Vec<i32>,
     known: FxHashMap<i32, Member>,
     /// Strangers, so that a look reads only what is new. A pid cannot come round between two looks.
@@ -42,6 +45,7 @@ impl Members {
         Self {
             proc_root: proc_root.to_owned(),
             application,
+            start: started(proc_root, application),
             excluded,
             known: FxHashMap::default(),
             others: FxHashSet::default(),
@@ -73,20 +77,26 @@ impl Members {
         for entry in std::fs::read_dir(&self.proc_root)? {
             let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
             listed.insert(pid);
-            if self.known.contains_key(&pid) || self.others.contains(&pid) {
+            if self.others.contains(&pid) {
                 continue;
             }
             // One that cannot be read is gone, or another user's under hidepid: no descendant that we may account.
             if let Ok(stat) = ProcessStat::read(&self.directory(pid)) {
+                if self.known.get(&pid).is_some_and(|member| member.start == stat.start) {
+                    continue;
+                }
+                // Whoever has a member's number now is neither that member nor the parent of its children.
+                self.known.remove(&pid);
                 unplaced.push((pid, stat));
             }
         }
         self.others.retain(|pid| listed.contains(pid));
+        self.known.retain(|pid, _| listed.contains(pid));
         let mut found = Vec::new();
         loop {
             let before = unplaced.len();
             unplaced.retain(|(pid, stat)| {
-                let Some(group) = self.place(*pid, stat.parent) else { return true };
+                let Some(group) = self.place(*pid, stat) else { return true };
                 let member = Member { pid: *pid, start: stat.start, group };
                 self.known.insert(*pid, member);
                 found.push(member);
@@ -101,19 +111,21 @@ impl Members {
         Ok(found)
     }
 
-    fn place(&self, pid: i32, parent: i32) -> Option<Group> {
+    fn place(&self, pid: i32, stat: &ProcessStat) -> Option<Group> {
         if self.excluded.contains(&pid) {
             Some(Group::Daemon)
-        } else if pid == self.application {
+        } else if pid == self.application && self.start == Some(stat.start) {
             Some(Group::Application)
         } else {
-            self.known.get(&parent).map(|member| member.group)
+            self.known.get(&stat.parent).map(|member| member.group)
         }
     }
 
     /// Forgets a process that has ended; whoever gets its pid next is looked at anew.
-    pub(crate) fn forget(&mut self, pid: i32) {
-        self.known.remove(&pid);
+    pub(crate) fn forget(&mut self, ended: &Member) {
+        if self.known.get(&ended.pid) == Some(ended) {
+            self.known.remove(&ended.pid);
+        }
         self.forks = None;
     }
 

@@ -238,6 +238,62 @@ fn a_pid_that_a_stranger_reuses_is_not_the_application_s() {
 }
 
 #[test]
+fn whoever_gets_the_application_s_own_pid_is_not_the_application() {
+    let proc = Proc::new().with_one_socket();
+    let mut looks = proc.looks();
+    proc.ends(APPLICATION, None);
+    proc.is_born(APPLICATION, 1, 180_000, 900);
+    proc.active(0, 1000);
+    assert_eq!(looks.look()[0].app, None, "it ended in this interval");
+    proc.runs(APPLICATION, APPLICATION, 700);
+    proc.is_born(4400, APPLICATION, 181_000, 100);
+    proc.active(0, 1000);
+    assert_eq!(looks.look()[0].app, Some(0.0), "neither the stranger nor its child");
+    proc.runs(LOADER, LOADER, 300);
+    proc.active(0, 1000);
+    assert_eq!(looks.look()[0].app, Some(0.3), "its descendants still are");
+}
+
+#[test]
+fn after_a_machine_that_could_not_be_read_the_application_s_pid_is_still_only_its_own() {
+    let proc = Proc::new().with_one_socket();
+    let mut looks = proc.looks();
+    let kept = fs::read(proc.stat(LOADER, None)).unwrap();
+    fs::remove_file(proc.stat(LOADER, None)).unwrap();
+    fs::create_dir(proc.stat(LOADER, None)).unwrap();
+    proc.ends(APPLICATION, None);
+    proc.is_born(APPLICATION, 1, 180_000, 900);
+    proc.active(0, 1000);
+    assert_eq!(looks.look()[0].app, None);
+    fs::remove_dir(proc.stat(LOADER, None)).unwrap();
+    fs::write(proc.stat(LOADER, None), kept).unwrap();
+    for _ in 0..3 {
+        proc.runs(APPLICATION, APPLICATION, 700);
+        proc.active(0, 1000);
+        assert!(looks.look()[0].app.is_none_or(|app| app == 0.0));
+    }
+}
+
+#[test]
+fn a_member_s_pid_in_a_stranger_s_hands_makes_nobody_the_application_s() {
+    // As a GPU's holders are looked at: nobody follows who ended.
+    let proc = Proc::new();
+    let mut members = members::Members::new(proc.0.path(), APPLICATION, Vec::new());
+    members.discover(None).unwrap();
+    assert!(members.is_application(LOADER));
+    proc.ends(LOADER, None);
+    proc.is_born(LOADER, 1, 180_000, 0);
+    proc.is_born(4300, LOADER, 180_001, 0);
+    members.discover(None).unwrap();
+    assert!(!members.is_application(LOADER) && !members.is_application(4300));
+    proc.ends(LOADER, None);
+    members.discover(None).unwrap();
+    proc.is_born(LOADER, APPLICATION, 190_000, 0);
+    members.discover(None).unwrap();
+    assert!(members.is_application(LOADER), "a child of the application's, whatever its number was before");
+}
+
+#[test]
 fn a_pid_that_a_new_child_reuses_is_the_application_s_again() {
     let proc = Proc::new().with_one_socket();
     let mut looks = proc.looks();

@@ -1,0 +1,72 @@
+"""Attacks by users who may use a shared daemon, on another one who records at the same time."""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from attack import WHOLE
+from confined import memory_of
+
+from hardware import Tree
+from served import Other, Recorded, needs_root, served
+
+ALICE, CROWD = 61_001, (61_011, 61_012, 61_013)
+USERS = 62_001
+WORK_S = 30 if WHOLE else 3
+# Of another user, whom nothing of this checkout may be open to.
+PYTHON = Path("/usr/bin/python3")
+
+# Connections that open and say half a sentence, as many at once as are to be had: 1500 a second of all the crowd.
+KNOCK = """
+import socket, sys, time
+until, held = time.monotonic() + float(sys.argv[2]), []
+said = b"PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n" + bytes([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 3, 127, 255, 255, 255])
+while time.monotonic() < until:
+    try:
+        one = socket.socket(socket.AF_UNIX)
+        one.settimeout(0.2)
+        one.connect(sys.argv[1])
+        one.send(said)
+        held.append(one)
+        time.sleep(0.002)
+    except OSError:
+        held = held[len(held) // 2:]
+        time.sleep(0.01)
+"""
+
+
+@needs_root
+@pytest.mark.parametrize("memory_mib", [None, 256])
+def test_a_crowd_that_knocks_costs_another_user_nothing_of_a_recording(
+    open_to_all: Path, tree: Tree, memory_mib: int | None
+) -> None:
+    if not PYTHON.exists():
+        pytest.skip("there is no interpreter that another user may run")
+    with ExitStack() as stack:
+        before = stack.enter_context(memory_of(memory_mib)) if memory_mib else []
+        daemon = stack.enter_context(served(open_to_all, tree.root, "--group", str(USERS), before=before))
+        alice = stack.enter_context(Other(daemon.socket, uid=ALICE, groups=[USERS]))
+        crowd = [
+            subprocess.Popen(
+                ["setpriv", f"--reuid={uid}", f"--regid={uid}", f"--groups={USERS}", PYTHON, "-c", KNOCK, daemon.socket]
+                + [str(WORK_S + 1)],
+                stderr=subprocess.DEVNULL,
+            )
+            for uid in CROWD
+        ]
+        for one in crowd:
+            stack.callback(one.wait)
+            stack.callback(one.kill)
+        recording = alice.ask("start")["recording"]
+        alice.ask("work", seconds=WORK_S)
+        assert any(one.poll() is None for one in crowd), "the crowd is still there"
+        alice.ask("stop", recording=recording)
+        output = open_to_all / "out"
+        output.mkdir()
+        output.chmod(0o777)
+        alice.ask("fetch", recording=recording, to=str(output))
+        alice.ask("release", recording=recording)
+        Recorded(output).assert_whole(tree)
