@@ -29,6 +29,8 @@ FURTHER = {
     "ops": ("fused",),
     "footprint": ("power_w",),
 }
+# Columns that hold numbers of operations; of a footprint, the one that is missing is told.
+REFERS = {"events": ("op",), "edges": ("from_op", "to_op"), "footprint_domains": ("op",)}
 _MAP = "MAP(VARCHAR, DOUBLE)"
 _ENTRIES = "STRUCT(key VARCHAR, value DOUBLE)[]"
 _KINDS = {
@@ -102,6 +104,9 @@ def _doubts(table: str) -> Iterator[tuple[str, str]]:
             yield f"column {name} holds what is no number", f"not isfinite({column}) or abs({column}) > {_MOST}"
         if kind == "BIGINT" and name.endswith("_ns"):
             yield f"column {name} holds no time", f"{column} not between -{_LATEST_NS} and {_LATEST_NS}"
+    for name in REFERS.get(table, ()):
+        # Operations are numbered one by one.
+        yield f"column {name} holds what ops.parquet does not", f"{quoted(name)} >= (select count(*) from ops)"
     if "start_ns" in known:
         yield "something ends before it starts", "end_ns < start_ns"
     if "count" in known:

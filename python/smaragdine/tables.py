@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smaragdine.checksum import Checksum, differs, of_bytes
-from smaragdine.columns import TABLES, cells, doubts, kinds
+from smaragdine.columns import REFERS, TABLES, cells, doubts, kinds
 from smaragdine.errors import SmaragdineError, changed, damaged
 
 if TYPE_CHECKING:
@@ -106,7 +106,9 @@ class Tables:
 
     def _check(self, query: str) -> None:
         """Checks the tables that the query names, each once."""
-        for table in self._unchecked & {word.lower() for word in _WORD.findall(query)}:
+        named = {word.lower() for word in _WORD.findall(query)} & set(TABLES)
+        named |= {"ops"} if named & REFERS.keys() else set()
+        for table in sorted(self._unchecked & named, key="ops".__ne__):
             with self._reading(table):
                 self._check_sums(table)
                 self._check_rows(table)

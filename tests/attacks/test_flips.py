@@ -22,7 +22,7 @@ import synthetic_trace
 from smaragdine import Trace
 from smaragdine.cli import main
 
-FLIPS = int(os.environ.get("SMARAGDINE_FLIPS", "300"))
+FLIPS = int(os.environ.get("SMARAGDINE_FLIPS", "100"))
 FIRST = int(os.environ.get("SMARAGDINE_FLIPS_FROM", "0"))
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
