@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
-import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from smaragdine import regular
 from smaragdine.checksum import Checksum
 from smaragdine.energy import MEASURED, MODELLED
 from smaragdine.errors import SmaragdineError, changed, damaged
@@ -21,7 +21,6 @@ SCHEMA_VERSION = 1
 
 _STATES = ("recording", "complete", "cut")
 _NOT_A_TRACE = "name the directory that a recording wrote; it holds trace.json"
-_LARGEST = 256 << 20
 # Differences of instants stay within 64 bits.
 _LATEST_NS = 2**62
 
@@ -181,29 +180,20 @@ class Metadata:
 
 
 def _text(directory: Path) -> bytes:
-    """The bytes of trace.json. A pipe or a device in its place would keep its reader for ever."""
     path = directory / "trace.json"
     try:
-        with open(path, "rb", opener=_at_once) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise damaged(directory, "trace.json is no file of bytes")
-            text = file.read(_LARGEST)
+        return regular.read(path)
     except FileNotFoundError:
         what = "holds no trace.json" if directory.is_dir() else "does not exist"
         raise SmaragdineError(f"{directory} is not a trace: it {what}", _NOT_A_TRACE, exit_code=2) from None
     except NotADirectoryError:
         raise SmaragdineError(f"{directory} is not a trace: it is a file", _NOT_A_TRACE, exit_code=2) from None
     except IsADirectoryError:
-        raise damaged(directory, "trace.json is no file of bytes") from None
+        raise damaged(directory, "trace.json: it is no file of bytes") from None
     except OSError as error:
+        if error.errno in (errno.EINVAL, errno.EFBIG):
+            raise damaged(directory, f"trace.json: {error.strerror}") from None
         raise SmaragdineError(f"cannot read {path}: {error.strerror}", exit_code=2) from None
-    if len(text) == _LARGEST:
-        raise damaged(directory, f"trace.json is larger than {_LARGEST >> 20} MiB")
-    return text
-
-
-def _at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def _finite(text: str) -> float:

@@ -17,7 +17,9 @@ import pytest
 
 import synthetic_trace
 from sealed import seal_trace
+from smaragdine import SmaragdineError
 from smaragdine.cli import main
+from smaragdine.output import Output
 from smaragdine.seal import CHECKSUMS, SEAL
 
 COMMANDS = [
@@ -148,6 +150,19 @@ def test_what_is_no_file_keeps_nobody_waiting(
     put(trace / name)
     assert_told(trace, capfd)
     assert said(trace, ["account"], capfd)[0] == 2
+
+
+@pytest.mark.parametrize("put", [pipe, lambda path: path.write_bytes(b"[" * 100_000)])
+def test_neither_recover_nor_a_recording_waits_for_what_is_no_metadata(
+    put: Callable[[Path], None], trace: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (trace / "trace.json").unlink()
+    put(trace / "trace.json")
+    code, error = said(trace, ["recover"], capfd)
+    assert code != 0
+    assert error.startswith("error: ") and "hint: " in error
+    with pytest.raises(SmaragdineError):
+        Output.claim(trace)
 
 
 @pytest.mark.parametrize("table", ["readings", "events", "ops", "steps", "footprint", "ledger"])

@@ -1,6 +1,6 @@
 """Flipped bits in any file of a trace, through every command that reads one: the same output, or exit code 2 and words.
 
-SMARAGDINE_FLIPS says how many (some hundred otherwise), SMARAGDINE_FLIPS_FROM which is the first.
+SMARAGDINE_FLIPS says how many (a hundred otherwise), SMARAGDINE_FLIPS_FROM which is the first.
 """
 
 from __future__ import annotations
