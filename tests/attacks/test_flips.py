@@ -25,6 +25,10 @@ from smaragdine.cli import main
 FLIPS = int(os.environ.get("SMARAGDINE_FLIPS", "100"))
 FIRST = int(os.environ.get("SMARAGDINE_FLIPS_FROM", "0"))
 
+# Where rows are as they were sealed, and what the file says of them beside (least, most) is not: DuckDB planned by it,
+# and gave other numbers.
+FOOTERS = (1274, 2351)
+
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Outcome = tuple[int, str, str]
@@ -86,7 +90,7 @@ def test_no_flipped_bit_gives_another_number_a_traceback_or_a_wait(tmp_path: Pat
     assert {name: run(trace, to) for name, run in all_of_them.items()} == before, "it differs from itself"
     files = {file: file.read_bytes() for file in sorted(trace.iterdir()) if file.is_file()}
     seen: Counter[str] = Counter()
-    for number in range(FIRST, FIRST + FLIPS):
+    for number in (*FOOTERS, *range(FIRST, FIRST + FLIPS)):
         chance = random.Random(number)
         # By file rather than by size: the smallest are as often damaged as the largest.
         file = chance.choice(list(files))
@@ -110,30 +114,6 @@ def test_no_flipped_bit_gives_another_number_a_traceback_or_a_wait(tmp_path: Pat
         seen[f"{'as before' if code == 0 else 'told'}"] += 1
     print(f"{FLIPS} flips from {FIRST}: {dict(seen)}")
     assert seen["told"]
-
-
-def test_what_a_damaged_footer_says_of_sound_rows_misleads_nobody(tmp_path: Path) -> None:
-    """Least and most of a column: DuckDB plans by them, and gave other numbers for rows that were as sealed."""
-    import pyarrow.parquet as pq
-
-    trace, to = small(tmp_path / "trace"), tmp_path / "written"
-    before = COMMANDS["perfetto"](trace, to)
-    file = trace / "events.parquet"
-    content = file.read_bytes()
-    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
-    told = 0
-    for name in ("start_ns", "end_ns", "step"):
-        column = pq.read_metadata(file).row_group(0).column(pq.read_schema(file).names.index(name)).statistics
-        for bound in {column.min, column.max}:
-            at = content.find(int(bound).to_bytes(8, "little"), footer)
-            for byte in range(8 if at > 0 else 0):
-                damaged = bytearray(content)
-                damaged[at + byte] ^= 1
-                file.write_bytes(damaged)
-                code, told_now, _ = COMMANDS["perfetto"](trace, to)
-                assert code == 2 or told_now == before[1], (name, bound, byte)
-                told += 1
-    assert told
 
 
 @pytest.mark.parametrize("name", ["trace.json", "ledger.parquet", "readings.parquet", "events.parquet"])
