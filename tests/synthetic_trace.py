@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from sealed import seal_trace
 from smaragdine.coverage import Coverage
 from smaragdine.energy import Energy
 from smaragdine.footprint import Footprint, FootprintRow
@@ -183,7 +184,7 @@ def write(
     for table, rows in tables.items():
         _write_table(directory / f"{table}.parquet", _COLUMNS[table], rows)
     (directory / "trace.json").write_text(json.dumps(_metadata(name, basis, domains, steps) | (overrides or {})))
-    return directory
+    return seal_trace(directory)
 
 
 def _account(

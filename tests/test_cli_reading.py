@@ -17,6 +17,7 @@ import pytest
 
 import synthetic_trace
 from browser import CHROMIUM, missing
+from sealed import seal_trace
 from smaragdine import SmaragdineError, Trace
 from smaragdine.cli.figure import KINDS
 from smaragdine.daemon import find_binary
@@ -312,6 +313,7 @@ def test_no_readings_ends_with_3(bert: Path, tmp_path: Path, command: str) -> No
     with duckdb.connect() as connection:
         connection.read_parquet(str(readings)).to_table("t")
         connection.sql("from t where false").write_parquet(str(readings))
+    seal_trace(tmp_path)
     with pytest.raises(SmaragdineError) as caught:
         run(command, tmp_path)
     assert caught.value.exit_code == 3

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import synthetic_trace
+from sealed import seal_trace
 from smaragdine import EDD, Runs, SmaragdineError, Trace, figures
 from smaragdine.edd import OpName
 from smaragdine.energy import MODELLED_NOTICE
@@ -306,6 +307,7 @@ def test_a_metric_is_a_name_too(tmp_path: Path) -> None:
             f"* replace (map {{'{HOSTILE.replace(chr(39), chr(39) * 2)}': 1.0 / (step + 1)}} as metrics)"
         ).to_table("t")
         connection.table("t").write_parquet(steps)
+    seal_trace(path)
     trace = Trace.open(path)
     for draw in (figures.steps, figures.cumulative, figures.progress):
         figure = draw(trace, HOSTILE)

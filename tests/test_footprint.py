@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import synthetic_trace
+from sealed import seal_trace
 from smaragdine import SmaragdineError, Trace
 from smaragdine.coverage import Coverage
 from smaragdine.energy import Energy
@@ -125,8 +126,8 @@ def with_events(trace: Trace, directory: Path, change: str) -> Trace:
     directory.mkdir()
     for file in trace.path.iterdir():
         (directory / file.name).write_bytes(file.read_bytes())
-    trace.sql(change).write_parquet(str(directory / "events.parquet"))
-    return Trace.open(directory)
+    Trace.open(trace.path, external_access=True).sql(change).write_parquet(str(directory / "events.parquet"))
+    return Trace.open(seal_trace(directory))
 
 
 def test_traced_steps_that_are_alike_leave_intervals_as_wide_as_they_were(trace: Trace) -> None:
@@ -158,7 +159,7 @@ def test_one_traced_step_tells_no_interval_of_the_run(trace: Trace, tmp_path: Pa
     directory.mkdir()
     for file in trace.path.iterdir():
         (directory / file.name).write_bytes(file.read_bytes())
-    trace.sql("select * replace (traced and step = (select min(step) from events) as traced) from steps").write_parquet(
-        str(directory / "steps.parquet")
-    )
+    change = "select * replace (traced and step = (select min(step) from events) as traced) from steps"
+    Trace.open(trace.path, external_access=True).sql(change).write_parquet(str(directory / "steps.parquet"))
+    seal_trace(directory)
     assert all(row.energy_low_j is None for row in Trace.open(directory).footprint(scope="run"))

@@ -13,6 +13,7 @@ import pytest
 
 import synthetic_trace
 from hardware import built
+from sealed import seal_trace
 from smaragdine import Runs, Trace, figures
 from smaragdine.cli import main
 from smaragdine.client import Live
@@ -50,6 +51,7 @@ def uncounted(tmp_path: Path) -> Trace:
     )
     metadata["sources"].append(metadata["sources"][0] | {"name": "nvml"})
     (path / "trace.json").write_text(json.dumps(metadata))
+    seal_trace(path)
     return Trace.open(path)
 
 

@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 import synthetic_trace
+from sealed import seal_trace
 from smaragdine import EDD, Runs, SmaragdineError, report
 from smaragdine.energy import MODELLED_NOTICE
 from smaragdine.ledger import ENTRIES
@@ -114,6 +115,7 @@ def test_a_trace_without_readings_has_no_report(bert: Path, tmp_path: Path) -> N
     with duckdb.connect() as connection:
         connection.read_parquet(str(readings)).to_table("t")
         connection.sql("from t where false").write_parquet(str(readings))
+    seal_trace(tmp_path)
     with pytest.raises(SmaragdineError) as caught:
         report.write(Runs.open(tmp_path), tmp_path / "report.html")
     assert caught.value.exit_code == 3
@@ -168,6 +170,7 @@ def test_how_late_each_register_is_stands_beside_how_it_was_read(tmp_path: Path)
     known = {"domain": "package-0", "update_ns": 1_000_000, "lag_ns": 412_000, "lag_error_ns": 90_000, "new": 1}
     metadata["sources"][0]["sensors"] = [known, {"domain": "dram-0", "read_ns": 700}]
     (trace / "trace.json").write_text(json.dumps(metadata))
+    seal_trace(trace)
     (recording,) = report.Content.of(Runs.open(trace)).recordings
     assert recording.sensors.rows == (
         ("package-0", "1.00 ms", "–", "412 µs ± 90.0 µs", "–"),

@@ -11,6 +11,7 @@ import pytest
 
 import synthetic_trace
 from browser import Opened, chromium
+from sealed import seal_trace
 from smaragdine import Runs, report
 
 HOSTILE = "<script>window.harmed = true</script>"
@@ -198,6 +199,7 @@ def test_a_trace_without_steps_has_a_page(browser: Any, bert: Path, tmp_path: Pa
     with duckdb.connect() as connection:
         connection.read_parquet(str(tmp_path / "steps.parquet")).to_table("t")
         connection.sql("from t where false").write_parquet(str(tmp_path / "steps.parquet"))
+    seal_trace(tmp_path)
     opened = Opened(browser, report.write(Runs.open(tmp_path), tmp_path / "report.html"))
     assert "no steps were marked" in opened.page.locator("body").inner_text()
     assert opened.errors == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 import synthetic_trace
+from sealed import seal_trace
 from smaragdine import Runs, SmaragdineError, Trace
 
 
@@ -135,12 +137,14 @@ def test_further_fields_of_a_newer_writer_are_ignored(broken: Path) -> None:
     metadata = json.loads((broken / "trace.json").read_text())
     metadata["domains"][0]["colour"] = "green"
     (broken / "trace.json").write_text(json.dumps(metadata))
+    seal_trace(broken)
     assert Trace.open(broken).metadata.domains[0].name == "package-0"
 
 
 def test_a_trace_still_being_recorded_is_refused(broken: Path) -> None:
     metadata = json.loads((broken / "trace.json").read_text()) | {"state": "recording", "end_ns": None}
     (broken / "trace.json").write_text(json.dumps(metadata))
+    seal_trace(broken)
     assert "still being recorded" in refusal(broken).message
 
 
@@ -176,8 +180,8 @@ def test_a_page_damaged_inside_is_told_when_it_is_read(broken: Path) -> None:
 
 
 def test_an_operation_without_a_name_is_damage(broken: Path) -> None:
-    rewrite(broken, "ops", "select * from t where op <> 5")
-    with pytest.raises(SmaragdineError, match="operation 5"):
+    rewrite(broken, "ops", "select * replace (op - 1 as op) from t where op <> 0")
+    with pytest.raises(SmaragdineError, match="operation 367"):
         Trace.open(broken).footprint()
 
 
@@ -211,8 +215,10 @@ def test_no_runs_is_an_error() -> None:
 
 
 def rewrite(directory: Path, table: str, query: str) -> None:
-    """Replaces a table by a query over itself, `t`."""
+    """Replaces a table by a query over itself, `t`, and seals the trace anew, where it can be."""
     file = directory / f"{table}.parquet"
     with duckdb.connect() as connection:
         connection.read_parquet(str(file)).to_table("t")
         connection.sql(query).write_parquet(str(file))
+    with suppress(duckdb.Error):
+        seal_trace(directory)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class SmaragdineError(Exception):
     """What went wrong, in words a user can act on.
@@ -23,3 +25,22 @@ class SmaragdineError(Exception):
 
 class UsageError(SmaragdineError):
     """What was asked for makes no sense, and only who asked can put it right: raised before any training starts."""
+
+
+def damaged(directory: Path, problem: str) -> SmaragdineError:
+    """A trace that cannot be read; a command ends with exit code 2."""
+    return SmaragdineError(
+        f"the trace {directory} is damaged: {problem}",
+        "copy it anew from where it came; `smaragdine recover OUTPUT` rebuilds one that a crash cut",
+        exit_code=2,
+    )
+
+
+def changed(directory: Path, file: str, problem: str) -> SmaragdineError:
+    """A trace that can be read, and is not as it was sealed; a command ends with exit code 2."""
+    return SmaragdineError(
+        f"the trace {directory} is damaged: {file} was changed: {problem}",
+        f"copy it anew from where it came; if it was changed on purpose, `smaragdine account {directory}` takes it as "
+        "it is, and seals it anew",
+        exit_code=2,
+    )

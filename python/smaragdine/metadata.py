@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from smaragdine import regular
+from smaragdine.checksum import Checksum
 from smaragdine.energy import MEASURED, MODELLED
-from smaragdine.errors import SmaragdineError
+from smaragdine.errors import SmaragdineError, changed, damaged
 from smaragdine.quantity import seconds
+from smaragdine.seal import CHECKSUMS, broken
+from smaragdine.shape import shaped
 
 SCHEMA_VERSION = 1
 
-_T = TypeVar("_T")
-
+_STATES = ("recording", "complete", "cut")
 _NOT_A_TRACE = "name the directory that a recording wrote; it holds trace.json"
-_DAMAGED = "`smaragdine recover OUTPUT` rebuilds a trace that a crash cut"
+# Differences of instants stay within 64 bits.
+_LATEST_NS = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,79 +75,88 @@ class Metadata:
 
     state: str
     name: str
-    labels: Mapping[str, str]
     start_ns: int
-    end_ns: int | None
-    program_end_ns: int | None
-    host: Mapping[str, str]
-    hardware: Mapping[str, Any]
-    software: Mapping[str, str]
-    devices: tuple[str, ...]
     domains: tuple[Domain, ...]
-    sources: tuple[Source, ...]
-    share_source: str | None
-    share_tick_ns: int | None
-    options: Mapping[str, Any]
-    hidden_operations: tuple[str, ...]
-    warnings: tuple[str, ...]
     raw: Mapping[str, Any] = field(repr=False)
+    checksums: Mapping[str, Checksum] | None = field(repr=False)
+    """By table; None where an earlier version wrote the trace, which held none."""
+    end_ns: int | None = None
+    program_end_ns: int | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    host: Mapping[str, str] = field(default_factory=dict)
+    hardware: Mapping[str, Any] = field(default_factory=dict)
+    software: Mapping[str, str] = field(default_factory=dict)
+    devices: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
+    share_source: str | None = None
+    share_tick_ns: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    coverage: Mapping[str, Any] = field(default_factory=dict)
+    hidden_operations: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, directory: Path) -> Metadata:
-        """Reads `directory`/trace.json; errors name the file and end a command with exit code 2."""
-        path = directory / "trace.json"
-        try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            what = "holds no trace.json" if directory.is_dir() else "does not exist"
-            raise SmaragdineError(f"{directory} is not a trace: it {what}", _NOT_A_TRACE, exit_code=2) from None
-        except NotADirectoryError:
-            raise SmaragdineError(f"{directory} is not a trace: it is a file", _NOT_A_TRACE, exit_code=2) from None
-        except OSError as error:
-            raise SmaragdineError(f"cannot read {path}: {error.strerror}", exit_code=2) from None
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise SmaragdineError(
-                f"the trace {directory} is damaged: trace.json is no JSON ({error})", _DAMAGED, 2
-            ) from None
-        try:
-            return cls._from_json(raw, directory)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise SmaragdineError(
-                f"the trace {directory} is damaged: trace.json lacks or misshapes {error}", _DAMAGED, exit_code=2
-            ) from None
+    def read(cls, directory: Path, *, as_it_is: bool = False) -> Metadata:
+        """Reads `directory`/trace.json; errors name the file and end a command with exit code 2.
 
-    @classmethod
-    def _from_json(cls, raw: Mapping[str, Any], directory: Path) -> Metadata:
-        version = raw["schema_version"]
-        if version != SCHEMA_VERSION:
+        `as_it_is`: also where its fields are not those that were sealed.
+        """
+        text = _text(directory)
+        try:
+            raw = json.loads(text, parse_float=_finite, parse_constant=_finite)
+            if not isinstance(raw, dict):
+                raise ValueError("it is no object")
+        except (ValueError, OverflowError, RecursionError) as error:
+            raise damaged(directory, f"trace.json is no JSON ({error})") from None
+        version = raw.get("schema_version")
+        if version is not None and version != SCHEMA_VERSION:
             raise SmaragdineError(
                 f"the trace {directory} has layout version {version}; this smaragdine reads version {SCHEMA_VERSION}",
                 "read it with the smaragdine that wrote it, or update smaragdine",
                 exit_code=2,
             )
-        return cls(
-            state=raw["state"],
-            name=raw.get("name") or directory.resolve().name,
-            labels=raw.get("labels") or {},
-            start_ns=int(raw["start_ns"]),
-            end_ns=raw.get("end_ns"),
-            program_end_ns=None if raw.get("program_end_ns") is None else int(raw["program_end_ns"]),
-            host=raw.get("host") or {},
-            hardware=raw.get("hardware") or {},
-            software=raw.get("software") or {},
-            devices=tuple(raw.get("devices") or ()),
-            domains=tuple(_known(Domain, domain) for domain in raw["domains"]),
-            sources=tuple(
-                _known(Source, {**source, "sensors": tuple(_known(Sensor, one) for one in source.get("sensors") or ())})
-                for source in raw.get("sources") or ()
-            ),
-            share_source=raw.get("share_source"),
-            share_tick_ns=raw.get("share_tick_ns"),
-            options=raw.get("options") or {},
-            hidden_operations=tuple(raw.get("hidden_operations") or ()),
-            warnings=tuple(raw.get("warnings") or ()),
-            raw=raw,
-        )
+        try:
+            if not as_it_is and (problem := broken(raw)):
+                raise changed(directory, "trace.json", problem)
+            return cls._from_json(raw, directory)
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            raise damaged(directory, f"trace.json lacks or misshapes something: {error}") from None
+
+    @classmethod
+    def _from_json(cls, raw: Mapping[str, Any], directory: Path) -> Metadata:
+        if "schema_version" not in raw:
+            raise ValueError("no schema_version")
+        told = raw.get(CHECKSUMS)
+        checksums = None if told is None else {table: Checksum.of(one) for table, one in told.items()}
+        name = raw.get("name") or directory.resolve().name
+        metadata = shaped(cls, {**raw, "name": name}, raw=raw, checksums=checksums)
+        metadata._check()
+        return metadata
+
+    def _check(self) -> None:
+        """Raises ValueError where no recording can have said so."""
+        if self.state not in _STATES:
+            raise ValueError(f"state {self.state!r}")
+        names = [domain.name for domain in self.domains]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"domain {twice!r} twice")
+        for domain in self.domains:
+            if domain.basis not in (MEASURED, MODELLED):
+                raise ValueError(f"basis {domain.basis!r}")
+        end_ns = self.start_ns if self.end_ns is None else self.end_ns
+        if not -_LATEST_NS < self.start_ns <= end_ns < _LATEST_NS:
+            raise ValueError(f"start_ns {self.start_ns}, end_ns {end_ns}")
+        if self.program_end_ns is not None and not -_LATEST_NS < self.program_end_ns < _LATEST_NS:
+            raise ValueError(f"program_end_ns {self.program_end_ns}")
+        for solved in self._deconvolution().values():
+            if not isinstance(solved.get("refused", ""), str):
+                raise ValueError("a refusal without a reason")
+
+    def _deconvolution(self) -> Mapping[str, Mapping[str, Any]]:
+        told = self.coverage.get("deconvolution") or {}
+        if not isinstance(told, dict) or not all(isinstance(solved, dict) for solved in told.values()):
+            raise ValueError("coverage.deconvolution")
+        return told
 
     @property
     def duration_s(self) -> float | None:
@@ -185,13 +200,32 @@ class Metadata:
     @property
     def refused(self) -> tuple[tuple[str, str], ...]:
         """Counted domains that could not be deconvolved, each with the reason; none before that was tried."""
-        told = (self.raw.get("coverage") or {}).get("deconvolution") or {}
-        return tuple((name, solved["refused"]) for name, solved in told.items() if "refused" in solved)
+        told = self._deconvolution().items()
+        return tuple((name, solved["refused"]) for name, solved in told if "refused" in solved)
 
     def domain(self, name: str) -> Domain | None:
         return next((domain for domain in self.domains if domain.name == name), None)
 
 
-def _known(kind: type[_T], raw: Mapping[str, Any]) -> _T:
-    """The fields of `raw` that `kind` has: a newer writer may add further ones."""
-    return kind(**{name: raw[name] for name in kind.__dataclass_fields__ if name in raw})  # type: ignore[attr-defined]
+def _text(directory: Path) -> bytes:
+    path = directory / "trace.json"
+    try:
+        return regular.read(path)
+    except FileNotFoundError:
+        what = "holds no trace.json" if directory.is_dir() else "does not exist"
+        raise SmaragdineError(f"{directory} is not a trace: it {what}", _NOT_A_TRACE, exit_code=2) from None
+    except NotADirectoryError:
+        raise SmaragdineError(f"{directory} is not a trace: it is a file", _NOT_A_TRACE, exit_code=2) from None
+    except IsADirectoryError:
+        raise damaged(directory, "trace.json: it is no file of bytes") from None
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.EFBIG):
+            raise damaged(directory, f"trace.json: {error.strerror}") from None
+        raise SmaragdineError(f"cannot read {path}: {error.strerror}", exit_code=2) from None
+
+
+def _finite(text: str) -> float:
+    """JSON has no NaN and no infinity, and no double holds 1e999."""
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is no number that a trace holds")
+    return number

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from smaragdine import regular
 from smaragdine.client import Piece
 from smaragdine.errors import SmaragdineError, UsageError
 
@@ -211,13 +212,13 @@ def _state(path: Path) -> str:
             return "free"
         if _TRACE not in names:
             return "is not empty, and what it holds is no trace"
-        text = (path / _TRACE).read_bytes()
+        text = regular.read(path / _TRACE)
         # Taken this moment, or never more than that before the machine failed.
         metadata = json.loads(text) if text.strip(b"\0") else {"state": "recording"}
     except FileNotFoundError:
         # Given back this moment by a recording that did not start.
         return "begun"
-    except ValueError:
+    except (ValueError, RecursionError):
         return "holds a trace.json that cannot be read"
     except PermissionError:
         return _UNREADABLE

@@ -1,100 +1,158 @@
 """The tables of a trace, as DuckDB opens them: ours, or what pandas, DuckDB, Polars or Spark wrote in their place.
 
-Others have no unsigned integers, none that may be missing, no maps, or no type for a column without values, and Spark
-writes a folder of parts. What a column says counts, not how: every view has the types of ours, and further columns.
+A table is checked as it is first read: against the checksums in `trace.json`, and for what no recording can have said.
+DuckDB sees these tables and nothing else of the machine, whatever a query asks for.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from smaragdine.errors import SmaragdineError
+from smaragdine.checksum import Checksum, differs, of_bytes
+from smaragdine.columns import REFERS, TABLES, cells, doubts, kinds
+from smaragdine.errors import SmaragdineError, changed, damaged
 
 if TYPE_CHECKING:
     import duckdb
 
-# The columns that reading needs; a table may have more.
-TABLES = {
-    "readings": ("domain", "start_ns", "end_ns", "energy_j", "app_share", "daemon_share", "idle_share", "flags"),
-    "events": ("op", "device", "lane", "kind", "start_ns", "end_ns", "step"),
-    "ops": ("op", "qtn", "layer", "type", "phase", "raw_name", "flops"),
-    "edges": ("from_op", "to_op"),
-    "steps": ("step", "epoch", "start_ns", "end_ns", "traced", "samples", "energy_j", "metrics"),
-    "footprint": ("policy", "op", "device", "basis", "energy_j", "energy_low_j", "energy_high_j", "time_s", "count"),
-    "footprint_domains": ("policy", "op", "domain", "energy_j"),
-    "ledger": ("policy", "domain", "entry", "energy_j"),
-}
-_MAP = "MAP(VARCHAR, DOUBLE)"
-_ENTRIES = "STRUCT(key VARCHAR, value DOUBLE)[]"
-_KINDS = {
-    **dict.fromkeys(("op", "from_op", "to_op", "lane"), "UINTEGER"),
-    **dict.fromkeys(("start_ns", "end_ns", "step", "epoch", "samples", "count"), "BIGINT"),
-    **dict.fromkeys(("energy_j", "energy_low_j", "energy_high_j", "time_s", "flops"), "DOUBLE"),
-    **dict.fromkeys(("app_share", "daemon_share", "idle_share"), "DOUBLE"),
-    "traced": "BOOLEAN",
-    "flags": "VARCHAR[]",
-}
-# Null where it is not known, for which some write NaN.
-_MAY_BE_UNKNOWN = ("app_share", "daemon_share", "idle_share", "energy_low_j", "energy_high_j", "flops")
+__all__ = ["TABLES", "Tables"]
 
-RECOVER = "`smaragdine recover OUTPUT` rebuilds a trace that a crash cut"
+_ROWS = 1 << 14
+_WORD = re.compile(r"\w+")
 
 
-def attach(connection: duckdb.DuckDBPyConnection, directory: Path, table: str) -> None:
-    """Opens a table of the trace in `directory` as the view `table`. Raises SmaragdineError, exit code 2."""
-    import duckdb
+class Tables:
+    """The tables in one directory. Errors are SmaragdineError, with exit code 2."""
 
-    file = directory / f"{table}.parquet"
-    if str(file).encode(errors="replace").decode() != str(file):
-        raise SmaragdineError(f"DuckDB opens no {str(file)!r}: the name is not UTF-8", "rename the trace", exit_code=2)
-    parts = _parts(file)
-    if not parts:
-        raise SmaragdineError(f"the trace {directory} is incomplete: {file.name} is missing", RECOVER, exit_code=2)
-    try:
+    def __init__(
+        self, directory: Path, checksums: Mapping[str, Checksum] | None, *, external_access: bool = False
+    ) -> None:
+        """`checksums` by table; None checks nothing against them."""
+        import duckdb
+
+        self._directory = directory
+        self._checksums = checksums
+        self._unchecked = set(TABLES)
+        self._connection = duckdb.connect()
+        parts = {table: self._parts(table) for table in TABLES}
+        if not external_access:
+            self._close_doors([part for of in parts.values() for part in of])
+        for table, of in parts.items():
+            with self._reading(table):
+                self._attach(table, of)
+
+    def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Rows of a query of ours; a damaged file may show only now."""
+        self._check(query)
+        with self._reading():
+            return self._connection.execute(query, list(parameters)).fetchall()
+
+    def batches(self, query: str) -> Iterator[list[tuple[Any, ...]]]:
+        """Rows of a query of ours, some thousand at a time."""
+        self._check(query)
+        with self._reading():
+            cursor = self._connection.cursor()
+            cursor.execute(query)
+            while rows := cursor.fetchmany(_ROWS):
+                yield rows
+
+    def sql(self, query: str) -> duckdb.DuckDBPyRelation:
+        """A query of anybody's; DuckDB's own errors tell what is wrong with it."""
+        self._check(query)
+        return self._connection.sql(query)
+
+    def _parts(self, table: str) -> list[Path]:
+        """The files of a table. Beside Spark's parts stand checksums (`.part-….crc`) and marks (`_SUCCESS`)."""
+        file = self._directory / f"{table}.parquet"
+        if str(file).encode(errors="replace").decode() != str(file):
+            raise SmaragdineError(f"DuckDB opens no {str(file)!r}: the name is not UTF-8", "rename the trace", 2)
+        try:
+            parts = [file]
+            if file.is_dir():
+                parts = sorted(p for p in file.iterdir() if p.suffix == ".parquet" and p.name[0] not in "._")
+            if not parts or not file.exists():
+                raise SmaragdineError(
+                    f"the trace {self._directory} is incomplete: {file.name} is missing",
+                    "`smaragdine recover OUTPUT` rebuilds a trace that a crash cut",
+                    exit_code=2,
+                )
+            if not all(part.is_file() for part in parts):
+                # A pipe or a device in its place would keep its reader for ever.
+                raise damaged(self._directory, f"{file.name} is no file of bytes")
+        except OSError as error:
+            raise SmaragdineError(f"cannot read {file}: {error.strerror}", exit_code=2) from None
+        return parts
+
+    def _close_doors(self, parts: list[Path]) -> None:
+        """Leaves DuckDB these files, and no way back."""
+        names = [name for part in parts for name in dict.fromkeys((str(part), literal(part)))]
+        allowed = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
+        self._connection.execute(f"set allowed_paths = [{allowed}]")
+        self._connection.execute("set enable_external_access = false")
+        self._connection.execute("set lock_configuration = true")
+
+    def _attach(self, table: str, parts: list[Path]) -> None:
         # A name such as `kind=a` in the path is part of the path, and no column.
-        relation = connection.read_parquet(parts, hive_partitioning=False, binary_as_string=True)
+        names = [literal(part) for part in parts]
+        relation = self._connection.read_parquet(names, hive_partitioning=False, binary_as_string=True)
         found = {name: str(kind) for name, kind in zip(relation.columns, relation.types, strict=True)}
-        missing = [column for column in TABLES[table] if column not in found]
-        if missing:
-            raise SmaragdineError(
-                f"the trace {directory} is damaged: {file.name} has no column {', '.join(missing)}", RECOVER, 2
-            )
-        cells = [_as(table, name, kind) for name, kind in found.items()]
-        relation.project(", ".join(cells)).create_view(table)
-    except duckdb.Error as error:
-        reason = str(error).splitlines()[0]
-        raise SmaragdineError(f"the trace {directory} is damaged: {file.name}: {reason}", RECOVER, 2) from None
+        if missing := [column for column in TABLES[table] if column not in found]:
+            raise damaged(self._directory, f"{table}.parquet has no column {', '.join(missing)}")
+        relation.project(cells(table, found)).create_view(table)
+
+    def _check(self, query: str) -> None:
+        """Checks the tables that the query names, each once."""
+        named = {word.lower() for word in _WORD.findall(query)} & set(TABLES)
+        named |= {"ops"} if named & REFERS.keys() else set()
+        for table in sorted(self._unchecked & named, key="ops".__ne__):
+            with self._reading(table):
+                self._check_sums(table)
+                self._check_rows(table)
+            self._unchecked.discard(table)
+
+    def _check_sums(self, table: str) -> None:
+        if self._checksums is None:
+            return
+        if (sealed := self._checksums.get(table)) is None:
+            raise changed(self._directory, f"{table}.parquet", "it has no checksum, and others have")
+        # What another program wrote again is the same where its columns say the same.
+        if of_bytes(self._parts(table)) == sealed.bytes:
+            return
+        # From here on its rows are held: what a damaged file says of them beside (least, most, how many nulls) would
+        # mislead DuckDB's plans, whatever the rows are.
+        self._connection.execute(f"create table held_{table} as from {table}")
+        self._connection.execute(f"create or replace view {table} as from held_{table}")
+        if problem := differs(self._connection, table, kinds(table), sealed):
+            raise changed(self._directory, f"{table}.parquet", problem)
+
+    def _check_rows(self, table: str) -> None:
+        wrong = doubts(table)
+        columns = [f"coalesce(bool_or({condition}), false)" for condition in wrong.values()]
+        if table == "ops":
+            wrong |= {"its operations are not numbered one by one": ""}
+            columns.append("count(*) != count(distinct op) or coalesce(max(op) + 1 != count(*), false)")
+        answer = self._connection.execute(f"select {', '.join(columns)} from {table}").fetchall()[0]
+        for problem, found in zip(wrong, answer, strict=True):
+            if found:
+                raise damaged(self._directory, f"{table}.parquet: {problem}")
+
+    @contextmanager
+    def _reading(self, table: str | None = None) -> Iterator[None]:
+        import duckdb
+
+        try:
+            yield
+        except (duckdb.Error, OSError, RuntimeError, ValueError, OverflowError, MemoryError) as error:
+            # DuckDB's own, and what its binding makes of names that are no text and of numbers beyond all memory.
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            where = f"{table}.parquet: " if table else ""
+            raise damaged(self._directory, f"{where}{reason}") from None
 
 
 def literal(path: Path) -> str:
     """The path as DuckDB takes it, with nothing in it read as a pattern."""
     return "".join(f"[{character}]" if character in "*?[" else character for character in str(path))
-
-
-def _parts(file: Path) -> list[str]:
-    """The files of a table. Beside Spark's parts stand checksums (`.part-….crc`) and marks (`_SUCCESS`)."""
-    if file.is_file():
-        return [literal(file)]
-    parts = sorted(file.iterdir()) if file.is_dir() else []
-    return [literal(part) for part in parts if part.suffix == ".parquet" and part.name[0] not in "._"]
-
-
-def _as(table: str, name: str, found: str) -> str:
-    """An expression that gives a column the type that ours has."""
-    column = _quoted(name)
-    if name not in TABLES[table]:
-        return column
-    kind = _MAP if table == "steps" and name in ("energy_j", "metrics") else _KINDS.get(name, "VARCHAR")
-    cast = column if kind == found else f"cast({column} as {kind})"
-    if kind == _MAP and found.endswith("[]"):
-        # Polars has lists of a map's entries; what pandas has, a struct with a field for each key, is cast.
-        cast = f"map_from_entries(cast({column} as {_ENTRIES}))"
-    if found in ("DOUBLE", "FLOAT") and (name in _MAY_BE_UNKNOWN or kind != "DOUBLE"):
-        # pandas makes doubles of integers of which some are missing.
-        cast = f"case when isnan({column}) then null else {cast} end"
-    return f"{cast} as {column}"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,16 +14,18 @@ import numpy as np
 from smaragdine.coverage import NO_LAYER, Coverage
 from smaragdine.edd import EDD, OpName
 from smaragdine.energy import MEASURED, Energy
-from smaragdine.errors import SmaragdineError
+from smaragdine.errors import SmaragdineError, changed, damaged
 from smaragdine.footprint import Footprint, FootprintRow
 from smaragdine.ledger import ENTRIES, Ledger, LedgerRow
 from smaragdine.metadata import Metadata
 from smaragdine.notice import notice
-from smaragdine.tables import RECOVER, TABLES, attach
+from smaragdine.tables import Tables
 
 if TYPE_CHECKING:
     import duckdb
     from numpy.typing import NDArray
+
+_LOG = logging.getLogger("smaragdine")
 
 # Flags of readings whose energy is not known.
 DOUBTS = ("reset", "ambiguous", "lost", "suspended", "impossible", "standing")
@@ -83,31 +86,34 @@ class Trace:
     trace, is damaged or is still being recorded.
     """
 
-    def __init__(self, path: Path, metadata: Metadata, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, path: Path, metadata: Metadata, tables: Tables) -> None:
         self.path = path
         self.metadata = metadata
-        self._connection = connection
+        self._tables = tables
 
     @classmethod
-    def open(cls, path: str | Path) -> Trace:
-        """Opens the directory that a recording wrote (or its trace.json)."""
-        import duckdb
+    def open(cls, path: str | Path, *, external_access: bool = False, as_it_is: bool = False) -> Trace:
+        """Opens the directory that a recording wrote (or its trace.json).
 
+        Each table is checked when it is first read: what is not as it was sealed raises SmaragdineError, unless
+        `as_it_is`. `external_access` lets `sql` read and write whatever else this process may; without it DuckDB has
+        no files but the trace's tables, no network, and no way to change that.
+        """
         directory = Path(path)
         if directory.name == "trace.json":
             directory = directory.parent
-        metadata = Metadata.read(directory)
+        metadata = Metadata.read(directory, as_it_is=as_it_is)
         if metadata.state == "recording":
             raise SmaragdineError(
                 f"the trace {directory} is still being recorded",
                 "wait until the recording ends; if it crashed, `smaragdine recover` rebuilds what it left",
                 exit_code=2,
             )
-        connection = duckdb.connect()
-        trace = cls(directory, metadata, connection)
-        for table in TABLES:
-            attach(connection, directory, table)
-        return trace
+        if metadata.checksums is None and not as_it_is:
+            _LOG.warning("the trace %s holds no checksums, as an earlier version wrote it: damage would not show; "
+                         "`smaragdine account %s` seals it", directory, directory)  # fmt: skip
+        checksums = None if as_it_is else metadata.checksums
+        return cls(directory, metadata, Tables(directory, checksums, external_access=external_access))
 
     def __repr__(self) -> str:
         return f"Trace({str(self.path)!r})"
@@ -133,17 +139,14 @@ class Trace:
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """A DuckDB query over the trace's tables, named as its files: readings, events, ops, edges, steps, …"""
-        return self._connection.sql(query)
+        return self._tables.sql(query)
+
+    def batches(self, query: str) -> Iterator[list[tuple[Any, ...]]]:
+        """Rows of a query over the trace's tables, some thousand at a time; errors are SmaragdineError."""
+        return self._tables.batches(query)
 
     def _rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """Rows of a query of ours; a damaged file may show only now."""
-        import duckdb
-
-        try:
-            return self._connection.execute(query, list(parameters)).fetchall()
-        except duckdb.Error as error:
-            reason = str(error).splitlines()[0]
-            raise SmaragdineError(f"the trace {self.path} is damaged: {reason}", RECOVER, exit_code=2) from None
+        return self._tables.rows(query, *parameters)
 
     @cached_property
     def readings(self) -> dict[str, Readings]:
@@ -264,10 +267,21 @@ class Trace:
         rows = self._rows("select domain, entry, energy_j from ledger where policy = ?", policy)
         if not rows and self.readings:
             raise self._not_accounted(policy)
+        self._check_sums(rows)
         order = {domain.name: index for index, domain in enumerate(self.metadata.domains)}
         entries = {entry: index for index, entry in enumerate(ENTRIES)}
         rows.sort(key=lambda row: (order.get(row[0], len(order)), entries.get(row[1], len(entries))))
         return Ledger(policy, tuple(self._ledger_rows(rows)), self.notice)
+
+    def _check_sums(self, ledger: list[tuple[Any, ...]]) -> None:
+        """The ledger holds every joule of the readings of which it tells, and none else."""
+        for name, read_j in self._rows("select domain, sum(energy_j) from readings group by domain order by domain"):
+            entries = [energy_j for domain, _, energy_j in ledger if domain == name]
+            tolerance = 1e-9 * (abs(read_j) + sum(abs(energy_j) for energy_j in entries)) + 1e-12
+            if entries and abs(sum(entries) - read_j) > tolerance:
+                raise changed(
+                    self.path, "ledger.parquet", f"of {name} it holds {sum(entries)} J, readings.parquet {read_j} J"
+                )
 
     def _ledger_rows(self, rows: list[tuple[Any, ...]]) -> Iterator[LedgerRow]:
         for name, entry, energy_j in rows:
@@ -284,11 +298,7 @@ class Trace:
         )
         nameless = next((row[0] for row in rows if row[1] is None), None)
         if nameless is not None:
-            raise SmaragdineError(
-                f"the trace {self.path} is damaged: footprint.parquet has operation {nameless}, ops.parquet does not",
-                RECOVER,
-                exit_code=2,
-            )
+            raise damaged(self.path, f"footprint.parquet has operation {nameless}, ops.parquet does not")
         return tuple(FootprintRow(*row) for row in rows)
 
     def _coverage(self, rows: tuple[FootprintRow, ...], ledger: Ledger) -> Coverage:

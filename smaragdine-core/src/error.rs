@@ -17,6 +17,9 @@ pub enum Error {
     NotATrace { path: PathBuf, problem: String },
     #[error("the trace {} is damaged: {problem}", path.display())]
     DamagedTrace { path: PathBuf, problem: String },
+    /// It can be read, and is not as it was sealed.
+    #[error("the trace {} is damaged: {problem}", path.display())]
+    ChangedTrace { path: PathBuf, problem: String },
     #[error("no energy sensor is readable here")]
     NoSensor,
     /// Sensors are, with why each of them cannot be counted.
@@ -65,6 +68,9 @@ impl Error {
             }
             Self::NotATrace { .. } => Some("name the directory that a recording wrote; it holds trace.json"),
             Self::DamagedTrace { .. } => Some("`smaragdine recover OUTPUT` rebuilds a trace that a crash cut"),
+            Self::ChangedTrace { .. } => {
+                Some("copy it anew; if you changed it on purpose, `smaragdine account` takes it as it is and seals it")
+            }
             Self::NoSensor | Self::NothingCounted(_) => {
                 Some("`smaragdine doctor` tells how to measure; without --require-measured power is modelled")
             }

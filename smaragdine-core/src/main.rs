@@ -37,7 +37,12 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(options) => serve_until_told(*options),
-        Command::Account(options) => Ok(reaccount(&options.trace, options.policy, &options.xspace)?),
+        Command::Account(options) => {
+            for notice in reaccount(&options.trace, options.policy, &options.xspace)? {
+                eprintln!("notice: {notice}");
+            }
+            Ok(())
+        }
         Command::Recover(options) => Ok(recover(&options.from, &options.output, options.program_end)?),
     }
 }

@@ -5,21 +5,29 @@ use std::path::{Path, PathBuf};
 use crate::account::account;
 use crate::assembly::add_xspaces;
 use crate::error::Result;
-use crate::tables;
+use crate::tables::{self, Unsealed};
 use crate::trace::Policy;
 
-/// Replaces the rows of `policy` in the trace at `dir`, after adding the events of `xspaces`.
+/// Replaces the rows of `policy` in the trace at `dir`, after adding the events of `xspaces`, and seals it anew.
+///
+/// What somebody changed since it was sealed is taken as it is; what is returned says so, in words.
 ///
 /// # Errors
 /// Where `dir` is no readable trace, a file is no XSpace, or the tables cannot be written.
-pub fn reaccount(dir: &Path, policy: Policy, xspaces: &[PathBuf]) -> Result<()> {
-    let mut trace = tables::read(dir)?;
+pub fn reaccount(dir: &Path, policy: Policy, xspaces: &[PathBuf]) -> Result<Vec<String>> {
+    let Unsealed { mut trace, changed, checksums, sealed } = tables::read_as_it_is(dir)?;
     add_xspaces(&mut trace, xspaces)?;
     account(&mut trace, policy);
     if xspaces.is_empty() {
         // What was recorded stays as it is, byte for byte.
-        tables::write_accounting(dir, &trace)
+        tables::write_accounting(dir, &trace, &checksums)?;
     } else {
-        tables::write(dir, &trace)
+        tables::write(dir, &trace)?;
     }
+    let taken = changed.iter().map(|(path, problem)| {
+        format!("{} was changed ({problem}); it is taken as it is, and sealed anew", path.display())
+    });
+    let older = (!sealed && changed.is_empty())
+        .then(|| format!("the trace {} had no checksums; it has now, of what it holds", dir.display()));
+    Ok(taken.chain(older).collect())
 }

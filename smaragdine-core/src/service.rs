@@ -47,9 +47,11 @@ impl From<Error> for Status {
             Error::NotAdmitted { .. } => Self::permission_denied(message),
             Error::TooMuch(_) | Error::NoRoom { .. } => Self::resource_exhausted(message),
             Error::Leaving => Self::unavailable(message),
-            Error::Io { .. } | Error::NotATrace { .. } | Error::NotYourJournal(_) | Error::DamagedTrace { .. } => {
-                Self::internal(message)
-            }
+            Error::Io { .. }
+            | Error::NotATrace { .. }
+            | Error::NotYourJournal(_)
+            | Error::DamagedTrace { .. }
+            | Error::ChangedTrace { .. } => Self::internal(message),
         }
     }
 }

@@ -1,24 +1,33 @@
 //! The trace directory: Parquet tables and `trace.json`, which DuckDB, Polars, pandas and Spark open.
 //!
 //! Each file is written under a temporary name and renamed, `trace.json` last: whoever sees it complete sees all of it.
+//! `trace.json` holds checksums of the tables and of itself, so that damage is told as damage.
 //! Reading trusts nothing: every name and index is checked, so what [`read()`] returns is safe to index with.
 
+mod checksum;
 mod columns;
 mod foreign;
+mod kinds;
 mod merge;
 mod read;
+mod seal;
 mod write;
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
+use arrow_array::RecordBatch;
 use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 
+pub use self::checksum::{Checksum, Checksums};
+use self::checksum::{Content, Summed};
+use self::columns::{Columns, open};
 pub use self::merge::merge_untouched;
+use self::seal::seal;
 use self::write::{ACCOUNTING, RECORDED, Table};
 use crate::error::{Error, Result};
 use crate::trace::{Metadata, SCHEMA_VERSION, Trace};
@@ -29,88 +38,137 @@ pub const METADATA: &str = "trace.json";
 /// Rows that are turned into columns at once.
 const BATCH: usize = 1 << 16;
 const ROW_GROUP: usize = 1 << 20;
+/// Of tens of thousands of operations and devices it has a few.
+const LARGEST_METADATA: u64 = 256 << 20;
 
-/// Writes every table of `trace` into `dir` (made if absent), then `trace.json`.
+/// Writes every table of `trace` into `dir` (made if absent), then `trace.json` with their checksums.
 ///
 /// # Errors
 /// [`Error::Io`] where a file cannot be written; [`Error::Invalid`] where a row names what the metadata does not hold.
 pub fn write(dir: &Path, trace: &Trace) -> Result<()> {
     fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+    let mut checksums = Checksums::new();
     for table in RECORDED.iter().chain(&ACCOUNTING) {
-        write_table(dir, table, trace)?;
+        checksums.insert(table.name.to_owned(), write_table(dir, table, trace)?);
     }
-    write_metadata(dir, &trace.metadata)
+    write_metadata(dir, &trace.metadata, &checksums)
 }
 
 /// Writes only what accounting derives: `steps`, `footprint`, `footprint_domains`, `ledger`, then `trace.json`.
-/// The recorded tables stay as they are, byte for byte.
+/// The recorded tables stay as they are, byte for byte, and are sealed as they were read.
 ///
 /// # Errors
 /// As [`write()`].
-pub fn write_accounting(dir: &Path, trace: &Trace) -> Result<()> {
+pub fn write_accounting(dir: &Path, trace: &Trace, read: &Checksums) -> Result<()> {
+    let mut checksums = read.clone();
     for table in &ACCOUNTING {
-        write_table(dir, table, trace)?;
+        checksums.insert(table.name.to_owned(), write_table(dir, table, trace)?);
     }
-    write_metadata(dir, &trace.metadata)
+    write_metadata(dir, &trace.metadata, &checksums)
 }
 
-/// Writes `trace.json` alone, as from a recording's first moment on.
-///
-/// # Errors
-/// [`Error::Io`] where it cannot be written.
-pub fn write_metadata(dir: &Path, metadata: &Metadata) -> Result<()> {
-    let json = serde_json::to_string_pretty(metadata)
-        .map_err(|problem| Error::Invalid(format!("{METADATA} cannot be written: {problem}")))?;
+fn write_metadata(dir: &Path, metadata: &Metadata, checksums: &Checksums) -> Result<()> {
+    let unwritten = |problem| Error::Invalid(format!("{METADATA} cannot be written: {problem}"));
+    let mut json = serde_json::to_value(metadata).map_err(unwritten)?;
+    if let Some(fields) = json.as_object_mut() {
+        seal(fields, checksums).map_err(unwritten)?;
+    }
+    let json = serde_json::to_string_pretty(&json).map_err(unwritten)?;
     replace(dir, METADATA, |file, path| {
         file.write_all(json.as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(Error::io("write", path))
     })
+}
+
+/// A trace that was read, whether it is as it was sealed or not.
+#[derive(Debug)]
+pub struct Unsealed {
+    pub trace: Trace,
+    /// What is not as it was sealed, by file, and why.
+    pub changed: Vec<(PathBuf, String)>,
+    /// Of the tables as they are.
+    pub checksums: Checksums,
+    /// It held checksums at all: those of earlier versions hold none.
+    pub sealed: bool,
 }
 
 /// Reads the trace in `dir`.
 ///
 /// # Errors
 /// [`Error::NotATrace`] where `dir` is something else or of a version unknown here;
-/// [`Error::DamagedTrace`], with the file's path, where one is missing, truncated, or says what cannot be.
+/// [`Error::DamagedTrace`], with the file's path, where one is missing, truncated, not as it was sealed, or says what
+/// cannot be.
 pub fn read(dir: &Path) -> Result<Trace> {
-    let mut trace = Trace { metadata: read_metadata(dir)?, ..Trace::default() };
-    read::tables(dir, &mut trace)?;
-    Ok(trace)
-}
-
-/// Reads `trace.json` alone.
-///
-/// # Errors
-/// As [`read()`].
-pub fn read_metadata(dir: &Path) -> Result<Metadata> {
-    let path = dir.join(METADATA);
-    let foreign = |problem: String| Error::NotATrace { path: dir.to_owned(), problem };
-    let json = match fs::read(&path) {
-        Ok(json) => json,
-        Err(problem) => match problem.kind() {
-            std::io::ErrorKind::NotFound if !dir.exists() => return Err(foreign("it does not exist".into())),
-            std::io::ErrorKind::NotFound => return Err(foreign(format!("it holds no {METADATA}"))),
-            std::io::ErrorKind::NotADirectory => return Err(foreign("it is a file, not a directory".into())),
-            _ => return Err(Error::io("read", path)(problem)),
-        },
-    };
-    let damaged = |problem: serde_json::Error| Error::DamagedTrace { path: path.clone(), problem: problem.to_string() };
-    let json: serde_json::Value = serde_json::from_slice(&json).map_err(damaged)?;
-    match json.get("schema_version").and_then(serde_json::Value::as_u64) {
-        Some(version) if version == u64::from(SCHEMA_VERSION) => serde_json::from_value(json).map_err(damaged),
-        Some(version) => Err(foreign(format!("its layout has version {version}; known here is {SCHEMA_VERSION}"))),
-        None => Err(foreign(format!("its {METADATA} tells no schema_version"))),
+    let read = read_as_it_is(dir)?;
+    match read.changed.into_iter().next() {
+        Some((path, problem)) => Err(Error::ChangedTrace { path, problem }),
+        None => Ok(read.trace),
     }
 }
 
-fn write_table(dir: &Path, table: &Table, trace: &Trace) -> Result<()> {
+/// Reads the trace in `dir` though somebody changed it, on purpose or not.
+///
+/// # Errors
+/// As [`read()`], but for what is merely not as it was sealed.
+pub fn read_as_it_is(dir: &Path) -> Result<Unsealed> {
+    let (metadata, seal) = read_metadata(dir)?;
+    let mut changed: Vec<_> = seal.broken.map(|problem| (dir.join(METADATA), problem)).into_iter().collect();
+    let mut trace = Trace { metadata, ..Trace::default() };
+    let found = read::tables(dir, &mut trace, seal.checksums.as_ref())?;
+    let mut checksums = Checksums::new();
+    for (table, found) in found {
+        let unsealed = seal.checksums.as_ref().is_some_and(|sealed| !sealed.contains_key(table));
+        let problem = found.changed.or_else(|| unsealed.then(|| "it has no checksum, and others have".to_owned()));
+        changed.extend(problem.map(|problem| (dir.join(format!("{table}.parquet")), problem)));
+        checksums.insert(table.to_owned(), found.checksum);
+    }
+    Ok(Unsealed { trace, changed, checksums, sealed: seal.checksums.is_some() })
+}
+
+/// Reads `trace.json` alone.
+fn read_metadata(dir: &Path) -> Result<(Metadata, seal::Unsealed)> {
+    let path = dir.join(METADATA);
+    let foreign = |problem: String| Error::NotATrace { path: dir.to_owned(), problem };
+    let damaged = |problem: String| Error::DamagedTrace { path: path.clone(), problem };
+    let mut file = match open(&path) {
+        Ok(file) => file,
+        Err(problem) => match problem.kind() {
+            ErrorKind::NotFound if !dir.exists() => return Err(foreign("it does not exist".into())),
+            ErrorKind::NotFound => return Err(foreign(format!("it holds no {METADATA}"))),
+            ErrorKind::NotADirectory => return Err(foreign("it is a file, not a directory".into())),
+            ErrorKind::InvalidInput => return Err(damaged(problem.to_string())),
+            _ => return Err(Error::io("read", path)(problem)),
+        },
+    };
+    let mut json = Vec::new();
+    Read::by_ref(&mut file).take(LARGEST_METADATA).read_to_end(&mut json).map_err(Error::io("read", &path))?;
+    if json.len() as u64 == LARGEST_METADATA {
+        return Err(damaged(format!("it is larger than {} MiB", LARGEST_METADATA >> 20)));
+    }
+    let mut json: serde_json::Value = serde_json::from_slice(&json).map_err(|problem| damaged(problem.to_string()))?;
+    let version = json.get("schema_version").and_then(serde_json::Value::as_u64);
+    let (Some(version), Some(fields)) = (version, json.as_object_mut()) else {
+        return Err(foreign(format!("its {METADATA} tells no schema_version")));
+    };
+    if version != u64::from(SCHEMA_VERSION) {
+        return Err(foreign(format!("its layout has version {version}; known here is {SCHEMA_VERSION}")));
+    }
+    let seal = seal::Unsealed::of(fields).map_err(damaged)?;
+    let metadata = serde_json::from_value(json).map_err(|problem| damaged(problem.to_string()))?;
+    Ok((metadata, seal))
+}
+
+fn write_table(dir: &Path, table: &Table, trace: &Trace) -> Result<Checksum> {
     let rows = (table.rows)(trace);
     let batch = |first: usize| {
         (table.batch)(trace, first..rows.min(first.saturating_add(BATCH)))
-            .map_err(|problem| Error::Invalid(format!("{} cannot be written: {problem}", table.file)))
+            .map_err(|problem| Error::Invalid(format!("{} cannot be written: {problem}", table.name)))
     };
+    let mut content = Content::of(table.name);
+    let mut sum = |batch: &RecordBatch| content.add(&Columns::of(batch.clone())).map_err(Error::Invalid);
     // An empty table is still a file with all its columns.
     let first = batch(0)?;
-    replace(dir, table.file, |file, path| {
+    let mut bytes = String::new();
+    replace(dir, &format!("{}.parquet", table.name), |file, path| {
         let failed = |problem| Error::io("write", path)(std::io::Error::other(problem));
         let schema = first.schema();
         let mut properties = WriterProperties::builder()
@@ -125,13 +183,20 @@ fn write_table(dir: &Path, table: &Table, trace: &Trace) -> Result<()> {
         }
         // Without Arrow's own schema beside it, a column that was encoded as a dictionary reads as plain strings.
         let options = ArrowWriterOptions::new().with_properties(properties.build()).with_skip_arrow_metadata(true);
-        let mut writer = ArrowWriter::try_new_with_options(file, schema, options).map_err(failed)?;
+        let mut file = Summed::new(file);
+        let mut writer = ArrowWriter::try_new_with_options(&mut file, schema, options).map_err(failed)?;
+        sum(&first)?;
         writer.write(&first).map_err(failed)?;
         for start in (BATCH..rows).step_by(BATCH) {
-            writer.write(&batch(start)?).map_err(failed)?;
+            let batch = batch(start)?;
+            sum(&batch)?;
+            writer.write(&batch).map_err(failed)?;
         }
-        writer.close().map(drop).map_err(failed)
-    })
+        writer.close().map_err(failed)?;
+        bytes = file.finish();
+        Ok(())
+    })?;
+    Ok(content.finish(bytes))
 }
 
 /// Writes `dir/name` whole or not at all.

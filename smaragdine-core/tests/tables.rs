@@ -88,11 +88,11 @@ fn accounting_anew_leaves_what_was_recorded_as_it_is() {
     let recorded =
         |dir: &Path| TABLES[..4].iter().map(|file| fs::read(dir.join(file)).expect("a file")).collect::<Vec<_>>();
     let before = recorded(dir.path());
-    let mut trace = tables::read(dir.path()).expect("a trace is read");
+    let tables::Unsealed { mut trace, checksums, .. } = tables::read_as_it_is(dir.path()).expect("a trace is read");
     account(&mut trace, Policy::Equal);
     // A recorded table that were rewritten from this would differ.
     trace.readings.clear();
-    tables::write_accounting(dir.path(), &trace).expect("accounts are written");
+    tables::write_accounting(dir.path(), &trace, &checksums).expect("accounts are written");
     assert_eq!(recorded(dir.path()), before);
     let read = tables::read(dir.path()).expect("a trace is read");
     assert_eq!((read.footprint, read.ledger, read.steps), (trace.footprint, trace.ledger, trace.steps));
@@ -138,7 +138,8 @@ fn a_trace_that_is_being_recorded_is_told_from_one_that_lost_a_table() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let mut metadata = synthetic::trace().metadata;
     metadata.state = State::Recording;
-    tables::write_metadata(dir.path(), &metadata).expect("metadata are written");
+    let json = serde_json::to_vec(&metadata).expect("JSON");
+    fs::write(dir.path().join("trace.json"), json).expect("metadata are written");
     assert_eq!(damage(dir.path()).1, "it is not there: the trace is being recorded, or its recording was cut");
 }
 

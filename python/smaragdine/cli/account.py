@@ -14,7 +14,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "account",
         help="account a trace anew, by another policy",
         description="Splits the trace's energy among its operations anew and replaces that policy's rows; what other "
-        "policies gave stays.",
+        "policies gave stays. Files that were changed since they were sealed are named, taken as they are, and sealed "
+        "anew.",
     )
     parser.add_argument("trace", type=Path, metavar="TRACE", help="the directory that a recording wrote")
     parser.add_argument("--policy", choices=("equal", "recency", "deconvolved"), default="equal")
@@ -27,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     from smaragdine.daemon import find_binary
     from smaragdine.trace import Trace
 
-    trace = Trace.open(args.trace)
+    trace = Trace.open(args.trace, as_it_is=True)
     command: list[str | Path] = [find_binary(), "account", trace.path, "--policy", args.policy]
     for file in args.xspace:
         command += ["--xspace", file]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,14 +63,18 @@ def _write_perfetto(trace: Trace, output: Path, policy: str) -> None:
 
 
 def _write_csv(trace: Trace, output: Path) -> None:
-    from smaragdine.tables import TABLES
+    """DuckDB, which may read a received trace's tables alone, says what each cell is; writing is ours."""
+    from smaragdine.columns import TABLES, kinds, quoted
 
     output.mkdir(parents=True, exist_ok=True)
     for table in TABLES:
-        relation = trace.sql(f"from {table}")
         cells = [
-            f'to_json("{column}")::varchar as "{column}"' if str(kind).startswith("MAP") or str(kind).endswith("[]")
-            else f'"{column}"'
-            for column, kind in zip(relation.columns, relation.types, strict=True)
+            f"to_json({quoted(name)})::varchar" if kind.startswith("MAP") or kind.endswith("[]")
+            else f"{quoted(name)}::varchar"
+            for name, kind in kinds(table).items()
         ]  # fmt: skip
-        relation.project(", ".join(cells)).write_csv(str(output / f"{table}.csv"), header=True)
+        with (output / f"{table}.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(kinds(table))
+            for rows in trace.batches(f"select {', '.join(cells)} from {table}"):
+                writer.writerows(rows)

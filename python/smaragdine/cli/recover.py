@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from smaragdine import regular
 from smaragdine.errors import SmaragdineError
 from smaragdine.local import PREFIX
 
@@ -54,9 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _metadata(output: Path) -> dict[str, Any]:
     try:
-        text = (output / "trace.json").read_bytes()
+        text = regular.read(output / "trace.json")
         return dict(json.loads(text)) if text.strip(b"\0") else {"state": "recording"}
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise SmaragdineError(
             f"{output} holds no recording: {getattr(error, 'strerror', None) or 'its trace.json cannot be read'}",
             hint="name the OUTPUT of the recording that was cut off",

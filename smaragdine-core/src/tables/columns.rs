@@ -2,7 +2,9 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::path::Path;
 use std::sync::Once;
@@ -11,7 +13,9 @@ use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, RecordBatch, St
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use rustc_hash::FxHashMap;
+use rustix::fs::OFlags;
 
+use super::checksum::{self, Checksum, Content};
 use super::foreign::{self, Number};
 use crate::error::{Error, Result};
 use crate::trace::{Op, State};
@@ -21,30 +25,54 @@ const BATCH: usize = 1 << 13;
 /// A value, or what is wrong with the file.
 pub(super) type Checked<T> = std::result::Result<T, String>;
 
-/// Calls `rows` with each batch of the `names`d columns of the file at `path`.
-pub(super) fn each_batch(
-    path: &Path,
-    state: State,
-    names: &[&str],
-    rows: &mut dyn FnMut(&Columns) -> Checked<()>,
-) -> Result<()> {
-    let damaged = |problem: String| Error::DamagedTrace { path: path.to_owned(), problem };
-    let files = match parts(path) {
-        Ok(files) => files,
-        Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => {
-            return Err(damaged(match state {
-                State::Recording => "it is not there: the trace is being recorded, or its recording was cut".into(),
-                State::Complete | State::Cut => "it is not there".into(),
-            }));
+/// One table of a trace directory.
+pub(super) struct TableFile<'a> {
+    pub(super) dir: &'a Path,
+    pub(super) table: &'static str,
+    pub(super) state: State,
+    /// What `trace.json` says of it.
+    pub(super) sealed: Option<&'a Checksum>,
+}
+
+/// What a table was found to be.
+pub(super) struct Found {
+    pub(super) checksum: Checksum,
+    /// What it says otherwise than when it was sealed.
+    pub(super) changed: Option<String>,
+}
+
+impl TableFile<'_> {
+    /// Calls `rows` with each batch of the `names`d columns, and tells whether they are those that were sealed.
+    pub(super) fn each_batch(&self, names: &[&str], rows: &mut dyn FnMut(&Columns) -> Checked<()>) -> Result<Found> {
+        let path = self.dir.join(format!("{}.parquet", self.table));
+        let damaged = |problem: String| Error::DamagedTrace { path: path.clone(), problem };
+        let mut files = match parts(&path) {
+            Ok(files) => files,
+            Err(problem) if problem.kind() == ErrorKind::NotFound => {
+                return Err(damaged(match self.state {
+                    State::Recording => "it is not there: the trace is being recorded, or its recording was cut".into(),
+                    State::Complete | State::Cut => "it is not there".into(),
+                }));
+            }
+            Err(problem) if problem.kind() == ErrorKind::InvalidInput => return Err(damaged(problem.to_string())),
+            Err(problem) => return Err(Error::io("read", path)(problem)),
+        };
+        let bytes = checksum::of_bytes(&mut files).map_err(Error::io("read", &path))?;
+        let same = self.sealed.filter(|sealed| sealed.bytes == bytes);
+        // What another program wrote again is the same where its columns say the same.
+        let mut content = same.is_none().then(|| Content::of(self.table));
+        for file in files {
+            quietly(|| decode(file, names, content.as_mut(), rows))
+                .unwrap_or_else(|| Err("its bytes contradict each other".into()))
+                .map_err(damaged)?;
         }
-        Err(problem) => return Err(Error::io("read", path)(problem)),
-    };
-    for file in files {
-        quietly(|| decode(file, names, rows))
-            .unwrap_or_else(|| Err("its bytes contradict each other".into()))
-            .map_err(damaged)?;
+        let checksum = match content {
+            Some(content) => content.finish(bytes),
+            None => same.cloned().unwrap_or_default(),
+        };
+        let changed = self.sealed.and_then(|sealed| checksum.differs_from(sealed));
+        Ok(Found { checksum, changed })
     }
-    Ok(())
 }
 
 /// The files of a table, which Spark writes as a folder of several, numbered by their names.
@@ -56,10 +84,20 @@ fn parts(path: &Path) -> std::io::Result<Vec<File>> {
         parts.retain(|part| is_part(part));
         parts.sort();
         if parts.is_empty() {
-            return Err(std::io::ErrorKind::NotFound.into());
+            return Err(ErrorKind::NotFound.into());
         }
     }
-    parts.iter().map(File::open).collect()
+    parts.iter().map(|part| open(part)).collect()
+}
+
+/// Opens what is a file of bytes: a pipe or a device in its place would keep its reader for ever.
+pub(super) fn open(path: &Path) -> std::io::Result<File> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(std::io::Error::new(ErrorKind::InvalidInput, "it is no file of bytes"))
 }
 
 /// Beside the parts stand checksums (`.part-….crc`) and marks (`_SUCCESS`).
@@ -92,19 +130,30 @@ fn quietly<T>(decode: impl FnOnce() -> T) -> Option<T> {
     decoded.ok()
 }
 
-fn decode(file: File, names: &[&str], rows: &mut dyn FnMut(&Columns) -> Checked<()>) -> Checked<()> {
+fn decode(
+    file: File,
+    names: &[&str],
+    mut content: Option<&mut Content>,
+    rows: &mut dyn FnMut(&Columns) -> Checked<()>,
+) -> Checked<()> {
     // Parquet's own types decide, whatever in-memory types its writer noted beside them.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(text)?;
     let schema = builder.parquet_schema();
     let roots = schema.root_schema().get_fields().iter().enumerate();
-    let wanted = roots.filter(|(_, field)| names.contains(&field.name())).map(|(root, _)| root);
+    let summed: Vec<&str> = content.iter().flat_map(|content| content.names()).collect();
+    let is_wanted = |name: &str| names.contains(&name) || summed.contains(&name);
+    let wanted = roots.filter(|(_, field)| is_wanted(field.name())).map(|(root, _)| root);
     let mask = ProjectionMask::roots(schema, wanted.collect::<Vec<_>>());
     if let Some(missing) = names.iter().find(|name| builder.schema().field_with_name(name).is_err()) {
         return Err(format!("it has no column `{missing}`"));
     }
     for batch in builder.with_projection(mask).with_batch_size(BATCH).build().map_err(text)? {
-        rows(&Columns(batch.map_err(text)?))?;
+        let batch = Columns::of(batch.map_err(text)?);
+        if let Some(content) = &mut content {
+            content.add(&batch)?;
+        }
+        rows(&batch)?;
     }
     Ok(())
 }
@@ -116,6 +165,14 @@ fn text(problem: impl std::fmt::Display) -> String {
 pub(super) struct Columns(RecordBatch);
 
 impl Columns {
+    pub(super) fn of(batch: RecordBatch) -> Self {
+        Self(batch)
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.column_by_name(name).is_some()
+    }
+
     pub(super) fn rows(&self) -> usize {
         self.0.num_rows()
     }
@@ -140,7 +197,12 @@ impl Columns {
     }
 
     pub(super) fn booleans(&self, name: &str) -> Checked<BooleanArray> {
-        full(self.read(name, foreign::booleans)?, name)
+        full(self.truths(name)?, name)
+    }
+
+    /// A column of truth values that may hold nulls.
+    pub(super) fn truths(&self, name: &str) -> Checked<BooleanArray> {
+        self.read(name, foreign::booleans)
     }
 
     /// By row.

@@ -105,6 +105,11 @@ pub(super) fn strings(column: &ArrayRef) -> Checked<StringArray> {
         DataType::Binary => StringArray::try_from_binary(column.as_binary::<i32>().clone())
             .map_err(|_| "holds bytes that are no UTF-8".to_owned()),
         DataType::Null => Ok(new_null_array(&DataType::Utf8, column.len()).as_string::<i32>().clone()),
+        // As ours are until they are written.
+        DataType::Dictionary(..) => column
+            .as_dictionary_opt::<UInt16Type>()
+            .and_then(|column| Some(column.downcast_dict::<StringArray>()?.into_iter().collect()))
+            .ok_or_else(|| format!("is {}, not strings", column.data_type())),
         other => Err(format!("is {other}, not strings")),
     }
 }

@@ -1,38 +1,47 @@
 //! Columns to rows, trusting nothing: a file may be truncated, foreign or made to mislead.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use arrow_array::types::{Float64Type, Int64Type, UInt32Type, UInt64Type};
 use arrow_array::{Array, StringArray};
 use rustc_hash::FxHashMap;
 
-use super::columns::{Checked, Columns, each_batch, index, known_op, named, parsed, value};
+use super::checksum::Checksums;
+use super::columns::{Checked, Columns, Found, TableFile, index, known_op, named, parsed, value};
 use crate::error::{Error, Result};
 use crate::trace::{
     Basis, Entry, Event, Flag, Flags, FootprintDomainRow, FootprintRow, Kind, LedgerRow, Op, Phase, Policy, Reading,
     Step, Trace,
 };
 
-/// Fills the tables of `trace`, whose metadata is there.
-pub(super) fn tables(dir: &Path, trace: &mut Trace) -> Result<()> {
+/// Fills the tables of `trace`, whose metadata is there, and says what each was found to be.
+pub(super) fn tables(
+    dir: &Path,
+    trace: &mut Trace,
+    sealed: Option<&Checksums>,
+) -> Result<BTreeMap<&'static str, Found>> {
     let state = trace.metadata.state;
-    let rows = |file: &str, columns: &[&str], row: &mut dyn FnMut(&Columns) -> Checked<()>| {
-        each_batch(&dir.join(file), state, columns, row)
-    };
+    let mut found = BTreeMap::new();
+    let mut rows =
+        |table: &'static str, columns: &[&str], row: &mut dyn FnMut(&Columns) -> Checked<()>| -> Result<()> {
+            let file = TableFile { dir, table, state, sealed: sealed.and_then(|sealed| sealed.get(table)) };
+            found.insert(table, file.each_batch(columns, row)?);
+            Ok(())
+        };
     let mut numbered = Vec::new();
-    rows("ops.parquet", &OPS, &mut |batch| ops(batch, &mut numbered))?;
+    rows("ops", &OPS, &mut |batch| ops(batch, &mut numbered))?;
     trace.ops = in_order(numbered).map_err(|problem| Error::DamagedTrace { path: dir.join("ops.parquet"), problem })?;
-    rows("edges.parquet", &["from_op", "to_op"], &mut |batch| edges(batch, trace))?;
+    rows("edges", &["from_op", "to_op"], &mut |batch| edges(batch, trace))?;
     let domains = index(trace.metadata.domains.iter().map(|domain| domain.name.clone()));
-    rows("readings.parquet", &READINGS, &mut |batch| readings(batch, trace, &domains))?;
+    rows("readings", &READINGS, &mut |batch| readings(batch, trace, &domains))?;
     let devices = index(trace.metadata.devices.iter().cloned());
-    rows("events.parquet", &EVENTS, &mut |batch| events(batch, trace, &devices))?;
-    rows("steps.parquet", &STEPS, &mut |batch| steps(batch, trace))?;
-    rows("footprint.parquet", &FOOTPRINT, &mut |batch| footprint(batch, trace))?;
-    rows("footprint_domains.parquet", &["policy", "op", "domain", "energy_j"], &mut |batch| {
-        footprint_domains(batch, trace)
-    })?;
-    rows("ledger.parquet", &["policy", "domain", "entry", "energy_j"], &mut |batch| ledger(batch, trace))
+    rows("events", &EVENTS, &mut |batch| events(batch, trace, &devices))?;
+    rows("steps", &STEPS, &mut |batch| steps(batch, trace))?;
+    rows("footprint", &FOOTPRINT, &mut |batch| footprint(batch, trace))?;
+    rows("footprint_domains", &["policy", "op", "domain", "energy_j"], &mut |batch| footprint_domains(batch, trace))?;
+    rows("ledger", &["policy", "domain", "entry", "energy_j"], &mut |batch| ledger(batch, trace))?;
+    Ok(found)
 }
 
 const READINGS: [&str; 11] = [

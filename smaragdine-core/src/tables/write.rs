@@ -14,27 +14,27 @@ use arrow_schema::{ArrowError, DataType, Field, Schema};
 
 use crate::trace::{Basis, Entry, Flags, Trace};
 
-/// One Parquet file of a trace.
+/// One table of a trace, `name`.parquet.
 pub(super) struct Table {
-    pub(super) file: &'static str,
+    pub(super) name: &'static str,
     pub(super) rows: fn(&Trace) -> usize,
     pub(super) batch: fn(&Trace, Range<usize>) -> Result<RecordBatch, ArrowError>,
 }
 
 /// What a recording leaves behind.
 pub(super) const RECORDED: [Table; 4] = [
-    Table { file: "readings.parquet", rows: |trace| trace.readings.len(), batch: readings },
-    Table { file: "events.parquet", rows: |trace| trace.events.len(), batch: events },
-    Table { file: "ops.parquet", rows: |trace| trace.ops.len(), batch: ops },
-    Table { file: "edges.parquet", rows: |trace| trace.edges.len(), batch: edges },
+    Table { name: "readings", rows: |trace| trace.readings.len(), batch: readings },
+    Table { name: "events", rows: |trace| trace.events.len(), batch: events },
+    Table { name: "ops", rows: |trace| trace.ops.len(), batch: ops },
+    Table { name: "edges", rows: |trace| trace.edges.len(), batch: edges },
 ];
 
 /// What accounting derives from it.
 pub(super) const ACCOUNTING: [Table; 4] = [
-    Table { file: "steps.parquet", rows: |trace| trace.steps.len(), batch: steps },
-    Table { file: "footprint.parquet", rows: |trace| trace.footprint.len(), batch: footprint },
-    Table { file: "footprint_domains.parquet", rows: |trace| trace.footprint_domains.len(), batch: footprint_domains },
-    Table { file: "ledger.parquet", rows: |trace| trace.ledger.len(), batch: ledger },
+    Table { name: "steps", rows: |trace| trace.steps.len(), batch: steps },
+    Table { name: "footprint", rows: |trace| trace.footprint.len(), batch: footprint },
+    Table { name: "footprint_domains", rows: |trace| trace.footprint_domains.len(), batch: footprint_domains },
+    Table { name: "ledger", rows: |trace| trace.ledger.len(), batch: ledger },
 ];
 
 fn readings(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
