@@ -106,7 +106,9 @@ class Tables:
 
     def _check(self, query: str) -> None:
         """Checks the tables that the query names, each once."""
-        named = {word.lower() for word in _WORD.findall(query)} & set(TABLES)
+        words = {word.lower() for word in _WORD.findall(query)}
+        # These are given names that the query need not hold as such.
+        named = set(TABLES) if words & {"query", "query_table"} else words & set(TABLES)
         named |= {"ops"} if named & REFERS.keys() else set()
         for table in sorted(self._unchecked & named, key="ops".__ne__):
             with self._reading(table):
