@@ -9,19 +9,20 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from smaragdine.client import Piece
 from smaragdine.errors import SmaragdineError, UsageError
+from smaragdine.kept import mark
+from smaragdine.writing import Folder
 
 _LOG = logging.getLogger("smaragdine")
 _STATES = {"complete": "finished", "cut": "finished", "recording": "begun"}
 _UNREADABLE = "may not be read"
 _TRACE = "trace.json"
-_PARTIAL = ".partial"
 
 
 class Output:
@@ -46,7 +47,7 @@ class Output:
             try:
                 created = _made(path)
                 # Exclusive: of two recordings that choose the same directory, one gets it, and the other the next.
-                with (path / _TRACE).open("xb", buffering=0) as file:
+                with Folder.at(path) as folder, folder.claim(_TRACE) as file:
                     output = cls(path, first, created, remark)
                     output._mark_as_begun(file)
             except FileExistsError:
@@ -67,8 +68,7 @@ class Output:
     def give_back(self) -> None:
         """Undoes the claim of a recording that did not start, as far as that is possible."""
         try:
-            for name in (_TRACE + _PARTIAL, _TRACE):
-                (self.path / name).unlink(missing_ok=True)
+            (self.path / _TRACE).unlink(missing_ok=True)
             if self._created:
                 self.path.rmdir()
         except OSError as error:
@@ -83,47 +83,57 @@ class Output:
         metadata.update(state="recording", recording=recording)
         metadata["socket"] = metadata.get("socket") or str(socket)
         metadata["state_dir"] = metadata.get("state_dir") or state_dir
-        self._replace(_TRACE, json.dumps(metadata, indent=2).encode())
+        if metadata["state_dir"]:
+            mark(Path(metadata["state_dir"]), recording, self.path)
+        with Folder.at(self.path) as folder:
+            folder.write(_TRACE, json.dumps(metadata, indent=2).encode())
 
     def receive(self, pieces: Iterable[Piece], log: Path | None = None) -> None:
         """Writes the finished trace's files; `trace.json` last, so that whoever sees it complete sees all of it."""
-        finished: bytes | None = None
-        file: IO[bytes] | None = None
-        name = ""
-        held = bytearray()
-        try:
-            for piece in pieces:
-                if piece.path == _TRACE:
-                    held += piece.data
-                    finished = bytes(held) if piece.last else None
-                    continue
-                if file is not None and piece.path != name:
-                    raise SmaragdineError(f"the daemon sent {piece.path!r} amidst {name!r}")
-                if file is None:
-                    name = _inside(piece.path)
-                    (self.path / name).parent.mkdir(parents=True, exist_ok=True)
-                    file = (self.path / (name + _PARTIAL)).open("wb")
+        with Folder.at(self.path) as folder:
+            finished = _received(folder, pieces)
+            if finished is None:
+                raise SmaragdineError(
+                    f"the daemon sent no complete trace for {self.path}",
+                    hint=f"`smaragdine recover {self.path}` rebuilds it",
+                )
+            if log is not None and log.exists() and log.stat().st_size:
+                with log.open("rb") as source:
+                    folder.copy(source, "daemon.log")
+            folder.write(_TRACE, finished)
+
+
+def _received(folder: Folder, pieces: Iterable[Piece]) -> bytes | None:
+    """Writes the files that come in pieces, but for `trace.json`, which it returns; None where that is not whole."""
+    finished: bytes | None = None
+    held = bytearray()
+    coming = iter(pieces)
+    for first in coming:
+        if first.path == _TRACE:
+            held += first.data
+            finished = bytes(held) if first.last else None
+            continue
+        with _new(folder, first.path) as file:
+            piece: Piece | None = first
+            while piece is not None and piece.path == first.path:
                 file.write(piece.data)
                 if piece.last:
-                    file.close()
-                    file = None
-                    (self.path / (name + _PARTIAL)).replace(self.path / name)
-        finally:
-            if file is not None:
-                file.close()
-        if finished is None:
-            raise SmaragdineError(
-                f"the daemon sent no complete trace for {self.path}",
-                hint=f"`smaragdine recover {self.path}` rebuilds it",
-            )
-        if log is not None and log.exists() and log.stat().st_size:
-            shutil.copyfile(log, self.path / "daemon.log")
-        self._replace(_TRACE, finished)
+                    break
+                piece = next(coming, None)
+            else:
+                amidst = "nothing more" if piece is None else repr(piece.path)
+                raise SmaragdineError(f"the daemon sent {amidst} amidst {first.path!r}")
+    return finished
 
-    def _replace(self, name: str, data: bytes) -> None:
-        partial = self.path / (name + _PARTIAL)
-        partial.write_bytes(data)
-        partial.replace(self.path / name)
+
+@contextmanager
+def _new(folder: Folder, path: str) -> Iterator[IO[bytes]]:
+    """A file in OUTPUT, or in folders within it."""
+    *within, name = _inside(path)
+    with ExitStack() as stack:
+        for step in within:
+            folder = stack.enter_context(folder.inside(step))
+        yield stack.enter_context(folder.new(name))
 
 
 def absolute(asked: str | os.PathLike[str]) -> Path:
@@ -201,9 +211,9 @@ def _made(path: Path) -> bool:
     return True
 
 
-def _inside(path: str) -> str:
-    """A name that stays inside OUTPUT, whatever a daemon sends."""
+def _inside(path: str) -> tuple[str, ...]:
+    """The parts of a name that stays inside OUTPUT, whatever a daemon sends."""
     pure = PurePosixPath(path)
-    if pure.is_absolute() or ".." in pure.parts or not pure.parts:
+    if pure.is_absolute() or ".." in pure.parts or not pure.parts or "\0" in path:
         raise SmaragdineError(f"the daemon sent a file named {path!r}, outside the trace")
-    return path
+    return pure.parts
