@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import duckdb
     from numpy.typing import NDArray
 
+# Rows that `stream` holds.
+_AT_ONCE = 10_000
 # Flags of readings whose energy is not known.
 DOUBTS = ("reset", "ambiguous", "lost", "suspended", "impossible", "standing")
 
@@ -141,6 +143,19 @@ class Trace:
 
         try:
             return self._connection.execute(query, list(parameters)).fetchall()
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0]
+            raise SmaragdineError(f"the trace {self.path} is damaged: {reason}", RECOVER, exit_code=2) from None
+
+    def stream(self, query: str) -> Iterator[tuple[Any, ...]]:
+        """Rows of a query over the trace's tables, of which some are in memory at a time."""
+        import duckdb
+
+        try:
+            # Another query meanwhile would end this one.
+            rows = self._connection.cursor().execute(query)
+            while some := rows.fetchmany(_AT_ONCE):
+                yield from some
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
             raise SmaragdineError(f"the trace {self.path} is damaged: {reason}", RECOVER, exit_code=2) from None

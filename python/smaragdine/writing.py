@@ -125,8 +125,15 @@ def written(path: Path) -> Iterator[IO[bytes]]:
         with os.fdopen(descriptor, "wb") as file:
             yield file
     else:
-        with Folder(path.parent, _opened(path.parent)) as folder, folder.new(path.name) as file:
+        with replaced(path) as file:
             yield file
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[IO[bytes]]:
+    """A file of a fixed name to write, in a directory that is there: whatever is at `path` is replaced."""
+    with Folder(path.parent, _opened(path.parent)) as folder, folder.new(path.name) as file:
+        yield file
 
 
 def is_stream(path: Path) -> bool:

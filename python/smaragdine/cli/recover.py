@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from smaragdine.cli.terminal import tell
 from smaragdine.errors import SmaragdineError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     output: Path = arguments.output
     metadata = _metadata(output)
     if metadata.get("state") != "recording":
-        print(f"{output} is {metadata.get('state')}: there is nothing to recover")
+        tell(f"{output} is {metadata.get('state')}: there is nothing to recover")
         return 0
     if not metadata.get("recording"):
         raise SmaragdineError(
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if not _fetched(output, metadata) and (code := _rebuilt(output, metadata)):
         return code
-    print(f"recovered {output}")
+    tell(f"recovered {output}")
     return 0
 
 
