@@ -16,6 +16,7 @@ import pytest
 
 import synthetic_trace
 from hardware import Tree
+from sealed import seal_trace
 from served import served, wait_until
 from smaragdine import Trace
 from smaragdine.cli import main
@@ -120,7 +121,7 @@ def metadata(tmp_path: Path, **fields: Any) -> Metadata:
     path = synthetic_trace.write(tmp_path / "trace", speed=1.0)
     raw = json.loads((path / "trace.json").read_text())
     (path / "trace.json").write_text(json.dumps({**raw, "start_ns": 0, "end_ns": 6 * S, **fields}))
-    return Metadata.read(path)
+    return Metadata.read(seal_trace(path))
 
 
 def test_a_cut_is_told_in_one_sentence_with_what_is_known_of_it(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smaragdine import Runs, Trace
-from smaragdine.cli.figure import write_image
+from smaragdine.cli.figure import image
 from smaragdine.errors import SmaragdineError
 
 from .claim import MEASURED, MODELLED, Finding
@@ -72,7 +72,8 @@ class Bench:
         figure.write_html(self._file(f"{name}.html"), include_plotlyjs="directory", config={"displaylogo": False})
         if picture and self.scale.pictures:
             try:
-                write_image(figure, self._file(f"{name}.png"), "png")
+                path = self._file(f"{name}.png")
+                path.write_bytes(image(figure, path, "png"))
             except SmaragdineError as error:
                 print(f"no picture of {name}: {error.message}", file=sys.stderr)
 

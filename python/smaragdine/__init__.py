@@ -12,8 +12,11 @@ Importing this package imports no TensorFlow, pandas, duckdb or plotly; names lo
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from smaragdine.shown import Shown
 
 if TYPE_CHECKING:
     from smaragdine import figures as figures
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
     from smaragdine.trace import Trace as Trace
 
 __version__ = "0.1.0"
+
+# What we say, wherever a program sends it, quotes names and errors that are not ours.
+logging.getLogger("smaragdine").addFilter(Shown())
 
 # Where each public name lives.
 _HOMES = {

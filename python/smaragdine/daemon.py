@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from smaragdine.errors import SmaragdineError
+from smaragdine.kept import mark_private
 from smaragdine.local import PREFIX, network_file_system, private_directory, runtime_directory
 
 SYSTEM_SOCKET = Path("/run/smaragdine/smaragdine.sock")
@@ -147,6 +148,7 @@ class PrivateDaemon:
             check_socket_path(socket)
             named = os.environ.get("SMARAGDINE_STATE_DIR")
             state_dir = private_directory(*([Path(named).absolute()] if named else []))
+            mark_private(state_dir, socket)
             log = state_dir / "daemon.log"
             command = [str(binary), "serve", "--socket", str(socket), "--state-dir", str(state_dir)]
             command += ["--period", period] if period else []
@@ -237,7 +239,8 @@ def _spawn(command: list[str], log: Path) -> tuple[subprocess.Popen[bytes], int]
     """Starts a daemon; also gives the end of the pipe that it lives by."""
     read_end, lifeline = os.pipe()
     try:
-        with log.open("wb") as stream:
+        # In a directory of its own, which nobody else can enter; the daemon holds it open as long as it lives.
+        with log.open("xb") as stream:
             process = subprocess.Popen(
                 [*command, "--lifeline-fd", str(read_end)],
                 stdin=subprocess.DEVNULL,

@@ -10,20 +10,21 @@ import errno
 import json
 import logging
 import os
-import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from smaragdine import regular
 from smaragdine.client import Piece
 from smaragdine.errors import SmaragdineError, UsageError
+from smaragdine.kept import mark
+from smaragdine.writing import Folder
 
 _LOG = logging.getLogger("smaragdine")
 _STATES = {"complete": "finished", "cut": "finished", "recording": "begun"}
 _UNREADABLE = "may not be read"
 _TRACE = "trace.json"
-_PARTIAL = ".partial"
 
 
 class Output:
@@ -48,7 +49,7 @@ class Output:
             try:
                 created = _made(path)
                 # Exclusive: of two recordings that choose the same directory, one gets it, and the other the next.
-                with (path / _TRACE).open("xb", buffering=0) as file:
+                with Folder.at(path) as folder, folder.claim(_TRACE) as file:
                     output = cls(path, first, created, remark)
                     output._mark_as_begun(file)
             except FileExistsError:
@@ -69,8 +70,7 @@ class Output:
     def give_back(self) -> None:
         """Undoes the claim of a recording that did not start, as far as that is possible."""
         try:
-            for name in (_TRACE + _PARTIAL, _TRACE):
-                (self.path / name).unlink(missing_ok=True)
+            (self.path / _TRACE).unlink(missing_ok=True)
             if self._created:
                 self.path.rmdir()
         except OSError as error:
@@ -85,83 +85,83 @@ class Output:
         metadata.update(state="recording", recording=recording)
         metadata["socket"] = metadata.get("socket") or str(socket)
         metadata["state_dir"] = metadata.get("state_dir") or state_dir
-        self._replace(_TRACE, json.dumps(metadata, indent=2).encode())
+        if metadata["state_dir"]:
+            mark(Path(metadata["state_dir"]), recording, self.path)
+        with Folder.at(self.path) as folder:
+            folder.write(_TRACE, json.dumps(metadata, indent=2).encode())
 
     def receive(self, pieces: Iterable[Piece], log: Path | None = None) -> None:
         """Writes the finished trace's files; `trace.json` last, so that whoever sees it complete sees all of it."""
-        finished: bytes | None = None
-        file: IO[bytes] | None = None
-        name = ""
-        held = bytearray()
-        try:
-            for piece in pieces:
-                if piece.path == _TRACE:
-                    held += piece.data
-                    finished = bytes(held) if piece.last else None
-                    continue
-                if file is not None and piece.path != name:
-                    raise SmaragdineError(f"the daemon sent {piece.path!r} amidst {name!r}")
-                if file is None:
-                    name = _inside(piece.path)
-                    (self.path / name).parent.mkdir(parents=True, exist_ok=True)
-                    file = (self.path / (name + _PARTIAL)).open("wb")
-                file.write(piece.data)
-                if piece.last:
-                    file.close()
-                    file = None
-                    (self.path / (name + _PARTIAL)).replace(self.path / name)
-        finally:
-            if file is not None:
-                file.close()
-        if finished is None:
-            raise SmaragdineError(
-                f"the daemon sent no complete trace for {self.path}",
-                hint=f"`smaragdine recover {self.path}` rebuilds it",
-            )
-        if log is not None and log.exists() and log.stat().st_size:
-            shutil.copyfile(log, self.path / "daemon.log")
-        self.sync()
-        self._replace(_TRACE, finished)
-        self.sync()
+        with Folder.at(self.path) as folder:
+            finished = _received(folder, pieces)
+            if finished is None:
+                raise SmaragdineError(
+                    f"the daemon sent no complete trace for {self.path}",
+                    hint=f"`smaragdine recover {self.path}` rebuilds it",
+                )
+            if log is not None and log.exists() and log.stat().st_size:
+                with log.open("rb") as source:
+                    folder.copy(source, "daemon.log")
+            folder.write(_TRACE, finished)
+        _sync_parents(self.path)
 
     def program_ended(self, at_ns: int) -> None:
         """Keeps until when the program of a recording that was cut ran, in trace time: `recover` tells it."""
         try:
-            metadata = dict(json.loads((self.path / _TRACE).read_bytes()))
-            self._replace(_TRACE, json.dumps({**metadata, "program_end_ns": at_ns}, indent=2).encode())
+            metadata = dict(json.loads(regular.read(self.path / _TRACE)))
+            with Folder.at(self.path) as folder:
+                folder.write(_TRACE, json.dumps({**metadata, "program_end_ns": at_ns}, indent=2).encode())
         except (OSError, ValueError, TypeError) as error:
             _LOG.debug("%s: %s", self.path / _TRACE, error)
 
-    def sync(self) -> None:
-        """Returns once what is there would survive a machine that fails: only then may the daemon's copy go.
 
-        Raises OSError.
-        """
-        for file in self.path.iterdir():
-            if file.is_file() and not file.is_symlink():
-                _sync(file, os.O_NOFOLLOW)
-        # The names that lead there, of directories that were made for it, too.
-        for directory in (self.path, *self.path.parents):
-            try:
-                _sync(directory, os.O_DIRECTORY)
-            except PermissionError:
-                continue
-            except OSError as error:  # file systems that know no such thing
-                if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-                    raise
+def _received(folder: Folder, pieces: Iterable[Piece]) -> bytes | None:
+    """Writes the files that come in pieces, but for `trace.json`, which it returns; None where that is not whole."""
+    finished: bytes | None = None
+    held = bytearray()
+    coming = iter(pieces)
+    for first in coming:
+        if first.path == _TRACE:
+            held += first.data
+            finished = bytes(held) if first.last else None
+            continue
+        with _new(folder, first.path) as file:
+            piece: Piece | None = first
+            while piece is not None and piece.path == first.path:
+                file.write(piece.data)
+                if piece.last:
+                    break
+                piece = next(coming, None)
+            else:
+                amidst = "nothing more" if piece is None else repr(piece.path)
+                raise SmaragdineError(f"the daemon sent {amidst} amidst {first.path!r}")
+    return finished
 
-    def _replace(self, name: str, data: bytes) -> None:
-        partial = self.path / (name + _PARTIAL)
-        partial.write_bytes(data)
-        partial.replace(self.path / name)
+
+@contextmanager
+def _new(folder: Folder, path: str) -> Iterator[IO[bytes]]:
+    """A file in OUTPUT, or in folders within it."""
+    *within, name = _inside(path)
+    with ExitStack() as stack:
+        for step in within:
+            folder = stack.enter_context(folder.inside(step))
+        yield stack.enter_context(folder.new(name))
 
 
-def _sync(path: Path, flags: int) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _sync_parents(path: Path) -> None:
+    """Puts the names that lead to `path` on the disk: directories may have been made for it. Raises OSError."""
+    for directory in path.parents:
+        try:
+            descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+        except PermissionError:
+            continue
+        try:
+            os.fsync(descriptor)
+        except OSError as error:  # file systems that know no such thing
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                raise
+        finally:
+            os.close(descriptor)
 
 
 def absolute(asked: str | os.PathLike[str]) -> Path:
@@ -239,9 +239,9 @@ def _made(path: Path) -> bool:
     return True
 
 
-def _inside(path: str) -> str:
-    """A name that stays inside OUTPUT, whatever a daemon sends."""
+def _inside(path: str) -> tuple[str, ...]:
+    """The parts of a name that stays inside OUTPUT, whatever a daemon sends."""
     pure = PurePosixPath(path)
-    if pure.is_absolute() or ".." in pure.parts or not pure.parts:
+    if pure.is_absolute() or ".." in pure.parts or not pure.parts or "\0" in path:
         raise SmaragdineError(f"the daemon sent a file named {path!r}, outside the trace")
-    return path
+    return pure.parts

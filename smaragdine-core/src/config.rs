@@ -107,7 +107,7 @@ pub struct Account {
 
 #[derive(Debug, Args)]
 pub struct Recover {
-    /// The recording's state directory, or an OUTPUT whose trace.json names it.
+    /// The recording's state directory, which holds its journal.
     pub from: PathBuf,
     /// Where to write the trace.
     #[arg(short, long)]

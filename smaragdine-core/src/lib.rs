@@ -15,7 +15,9 @@ pub mod error;
 
 pub mod clock;
 pub mod config;
+pub mod folder;
 pub mod host;
+pub mod shown;
 pub(crate) mod span;
 
 mod cpuinfo;

@@ -11,6 +11,7 @@ use smaragdine_core::lifeline;
 use smaragdine_core::reaccount::reaccount;
 use smaragdine_core::recover::recover;
 use smaragdine_core::server::{serve, shutdown_signal};
+use smaragdine_core::shown::{Shown, shown, shown_lines};
 use smaragdine_core::socket::{self, Socket};
 use smaragdine_core::source::Roots;
 use smaragdine_core::state::StateDir;
@@ -18,16 +19,20 @@ use smaragdine_core::state::StateDir;
 fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
-        .with_writer(std::io::stderr)
+        .with_writer(|| Shown(std::io::stderr()))
         .with_ansi(false)
         .init();
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
-            let hint = error.downcast_ref::<smaragdine_core::error::Error>().and_then(|error| error.hint());
-            if let Some(hint) = hint {
-                eprintln!("hint: {hint}");
+            let message = format!("{error:#}");
+            match error.downcast_ref::<smaragdine_core::error::Error>() {
+                // It quotes paths and texts that are not ours; its hint is apart.
+                Some(error) => {
+                    eprintln!("error: {}", shown(&message));
+                    error.hint().inspect(|hint| eprintln!("hint: {}", shown(hint)));
+                }
+                None => eprintln!("error: {}", shown_lines(&message)),
             }
             ExitCode::from(2)
         }

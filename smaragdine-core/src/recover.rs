@@ -6,9 +6,11 @@ use crate::account::account;
 use crate::assembly::assemble;
 use crate::error::{Error, Result};
 use crate::tables;
-use crate::trace::{Metadata, Policy, State, Trace};
+use crate::trace::{Policy, State, Trace};
 
-/// Rebuilds the trace of `from` (a recording's state directory, or an OUTPUT whose `trace.json` names it) into `output`.
+/// Rebuilds the trace of `from`, a recording's state directory, into `output`.
+///
+/// What a `trace.json` says of where a journal lies is not read: anybody can have written it.
 ///
 /// # Errors
 /// Where there is no journal, or `output` cannot be written.
@@ -35,19 +37,10 @@ pub(crate) fn build(journal: &Path, output: &Path, program_end_ns: Option<i64>) 
 
 fn journal_of(from: &Path) -> Result<PathBuf> {
     let journal = from.join("journal");
-    if journal.is_file() {
-        return Ok(journal);
-    }
-    let not_a_trace = |problem: &str| Error::NotATrace { path: from.to_owned(), problem: problem.to_owned() };
-    let text = std::fs::read_to_string(from.join("trace.json"))
-        .map_err(|_| not_a_trace("it holds neither a journal nor a trace.json"))?;
-    let metadata: Metadata =
-        serde_json::from_str(&text).map_err(|error| not_a_trace(&format!("its trace.json cannot be read: {error}")))?;
-    let state_dir = metadata.state_dir.ok_or_else(|| not_a_trace("its trace.json names no journal: it is finished"))?;
-    let journal = Path::new(&state_dir).join("journal");
-    match std::fs::metadata(&journal) {
-        Ok(_) => Ok(journal),
+    // A link, a pipe or a device in its place is none.
+    match std::fs::symlink_metadata(&journal) {
+        Ok(there) if there.is_file() => Ok(journal),
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err(Error::NotYourJournal(journal)),
-        Err(_) => Err(not_a_trace(&format!("its journal {} is gone", journal.display()))),
+        _ => Err(Error::NotATrace { path: from.to_owned(), problem: "it holds no journal of a recording".to_owned() }),
     }
 }

@@ -13,8 +13,7 @@ mod read;
 mod seal;
 mod write;
 
-use std::fs::{self, File};
-use std::io::{BufWriter, ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
@@ -30,6 +29,7 @@ pub use self::merge::merge_untouched;
 use self::seal::seal;
 use self::write::{ACCOUNTING, RECORDED, Table};
 use crate::error::{Error, Result};
+use crate::folder::Folder;
 use crate::trace::{Metadata, SCHEMA_VERSION, Trace};
 
 /// What a trace directory is known by.
@@ -46,7 +46,6 @@ const LARGEST_METADATA: u64 = 256 << 20;
 /// # Errors
 /// [`Error::Io`] where a file cannot be written; [`Error::Invalid`] where a row names what the metadata does not hold.
 pub fn write(dir: &Path, trace: &Trace) -> Result<()> {
-    fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
     let mut checksums = Checksums::new();
     for table in RECORDED.iter().chain(&ACCOUNTING) {
         checksums.insert(table.name.to_owned(), write_table(dir, table, trace)?);
@@ -201,32 +200,5 @@ fn write_table(dir: &Path, table: &Table, trace: &Trace) -> Result<Checksum> {
 
 /// Writes `dir/name` whole or not at all.
 fn replace(dir: &Path, name: &str, fill: impl FnOnce(&mut (dyn Write + Send), &Path) -> Result<()>) -> Result<()> {
-    let path = dir.join(name);
-    // The process is part of the name: two accountings of one trace must not write into each other's file.
-    let temporary: PathBuf = dir.join(format!(".{name}.{}.tmp", std::process::id()));
-    let written = (|| {
-        let file = File::create(&temporary).map_err(Error::io("create", &temporary))?;
-        let mut file = BufWriter::new(file);
-        fill(&mut file, &path)?;
-        let file = file.into_inner().map_err(|problem| Error::io("write", &path)(problem.into_error()))?;
-        // Renaming before the content is on the disk could leave an empty file behind a power failure.
-        file.sync_all().map_err(Error::io("write", &path))?;
-        put(&temporary, &path).map_err(Error::io("replace", &path))
-    })();
-    if written.is_err() {
-        // What is reported is why writing failed; a leftover that cannot be removed adds nothing.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
-}
-
-/// A table that Spark wrote is a folder, which no file is renamed over.
-fn put(temporary: &Path, path: &Path) -> std::io::Result<()> {
-    if !fs::symlink_metadata(path).is_ok_and(|there| there.is_dir()) {
-        return fs::rename(temporary, path);
-    }
-    let aside = temporary.with_extension("aside");
-    fs::rename(path, &aside)?;
-    fs::rename(temporary, path)?;
-    fs::remove_dir_all(aside)
+    Folder::open(dir)?.replace(name, |file, path| fill(file, path))
 }

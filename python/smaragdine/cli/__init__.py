@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from smaragdine import __version__
+from smaragdine.cli.terminal import tell_error
 from smaragdine.errors import SmaragdineError
 
 # In the order of `--help`. Each module has `register(subparsers)` and `run(arguments) -> exit code`, and imports what
@@ -50,9 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(commands[chosen.command].run(chosen))
     except SmaragdineError as error:
-        print(f"error: {error.message}", file=sys.stderr)
-        if error.hint:
-            print(f"hint: {error.hint}", file=sys.stderr)
+        tell_error(error)
         return error.exit_code
     except KeyboardInterrupt:
         return _INTERRUPTED

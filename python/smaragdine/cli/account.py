@@ -6,6 +6,7 @@ import argparse
 import subprocess
 from pathlib import Path
 
+from smaragdine.cli.terminal import tell
 from smaragdine.errors import SmaragdineError
 
 
@@ -37,5 +38,5 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         raise SmaragdineError(f"cannot run {command[0]}: {error.strerror}") from None
     if code == 0:
-        print(f"accounted {trace.path} by policy {args.policy}")
+        tell(f"accounted {trace.path} by policy {args.policy}")
     return code if code >= 0 else 128 - code

@@ -33,7 +33,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    from smaragdine.cli.table import paint, write_csv, write_json
+    from smaragdine.cli.table import write_csv, write_json
+    from smaragdine.cli.terminal import tell
     from smaragdine.comparison import Comparison, Difference
     from smaragdine.runs import Runs
     from smaragdine.similarity import correlation
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         write_csv(rows, [*Difference.__dataclass_fields__, "energy_change_j", "energy_ratio"], [*cuts, *notices])
     else:
         for notice in [*cuts, *notices]:
-            print(paint(notice, "yellow"))
+            tell(notice, "yellow")
         _print(args, a, b, comparison, similarity, top)
     return 0
 
@@ -66,14 +67,15 @@ def run(args: argparse.Namespace) -> int:
 def _print(
     args: argparse.Namespace, a: Footprint, b: Footprint, comparison: Comparison, similarity: float | None, top: int
 ) -> None:
-    from smaragdine.cli.table import paint, write_table
+    from smaragdine.cli.table import write_table
+    from smaragdine.cli.terminal import tell
     from smaragdine.quantity import joules, percent, seconds
     from smaragdine.table import Table
 
-    print(f"A: {args.a}: {a.total} in operations per {args.per}")
-    print(f"B: {args.b}: {b.total} in operations per {args.per}")
+    tell(f"A: {args.a}: {a.total} in operations per {args.per}")
+    tell(f"B: {args.b}: {b.total} in operations per {args.per}")
     told = "–" if similarity is None else f"{similarity:.4f}"
-    print(f"similarity of the summarised footprints (Pearson’s r): {told}")
+    tell(f"similarity of the summarised footprints (Pearson’s r): {told}")
     rows = []
     for one in comparison.differences[:top]:
         sign = "+" if one.energy_change_j > 0 else "−" if one.energy_change_j < 0 else ""
@@ -93,4 +95,4 @@ def _print(
     headers = (args.by, "A", "B", "B − A", "", "time A", "time B", "basis")
     write_table(Table(headers, tuple(rows), frozenset(range(1, 7))))
     if len(comparison) > top:
-        print(paint(f"… and {len(comparison) - top} more; --top N shows them", "dim"))
+        tell(f"… and {len(comparison) - top} more; --top N shows them", "dim")

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from smaragdine.cli.terminal import tell
 from smaragdine.errors import SmaragdineError
 
 if TYPE_CHECKING:
@@ -49,8 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
     from smaragdine.trace import Trace
 
     _tell(Trace.open(path))
-    report = write(Runs.open(path), path / "report.html")
-    print(f"\nThe trace is in {path}, its report in {report}")
+    report = write(Runs.open(path))
+    tell()
+    tell(f"The trace is in {path}, its report in {report}")
     return 0
 
 
@@ -58,7 +60,7 @@ def train(output: str, steps: int) -> Path:
     """Trains the demo's model for so many steps; returns its trace."""
     # TensorFlow reads this when it is imported; what it logs about each profile would tear the progress bar apart.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    print("loading TensorFlow …", file=sys.stderr)
+    tell("loading TensorFlow …", out=sys.stderr)
     from smaragdine.demo.corpus import Corpus
     from smaragdine.demo.model import build
     from smaragdine.demo.shape import Shape
@@ -95,7 +97,7 @@ def _progress(steps: int) -> Any:
         def on_train_end(self, logs: Any = None) -> None:
             self.draw(steps)
             if self.moving:
-                print(file=sys.stderr)
+                tell(out=sys.stderr)
 
         def draw(self, done: int) -> None:
             if not self.moving and done % max(steps // 10, 1):
@@ -104,8 +106,8 @@ def _progress(steps: int) -> Any:
             elapsed = time.monotonic() - self.began
             bar = "█" * filled + "░" * (_BAR - filled)
             start, end = ("\r", "") if self.moving else ("", "\n")
-            line = f"{start}training {bar} {done}/{steps} steps, {elapsed:.0f} s"
-            print(line, end=end, file=sys.stderr, flush=True)
+            sys.stderr.write(f"{start}training {bar} {done}/{steps} steps, {elapsed:.0f} s{end}")
+            sys.stderr.flush()
 
     return Progress()
 
@@ -113,21 +115,26 @@ def _progress(steps: int) -> Any:
 def _tell(trace: Trace) -> None:
     """What the training came to, as text."""
     from smaragdine.cli import result
-    from smaragdine.cli.table import paint, write_table
+    from smaragdine.cli.table import write_table
     from smaragdine.cli.tree import write_tree
     from smaragdine.table import Table
 
     if trace.notice:
-        print(paint(trace.notice, "yellow"), end="\n\n")
+        tell(trace.notice, "yellow")
+        tell()
     footprint = trace.footprint()
-    print(footprint.coverage.sentence())
+    tell(footprint.coverage.sentence())
 
-    print(paint("\nEnergy by device", "bold"))
+    tell()
+    tell("Energy by device", "bold")
     for line in result.totals(trace):
-        print(f"  {line}")
-    print(paint("\nWhere every joule went", "bold"))
+        tell(f"  {line}")
+    tell()
+    tell("Where every joule went", "bold")
     write_table(Table.of_ledger(trace.ledger()))
-    print(paint("\nThe layers that took most of the operations’ energy", "bold"))
+    tell()
+    tell("The layers that took most of the operations’ energy", "bold")
     write_tree(trace.edd(), depth=_DEPTH, top=_BOXES)
-    print(paint(f"\nThe {_TOP} tensors that did, self-similar layers folded", "bold"))
+    tell()
+    tell(f"The {_TOP} tensors that did, self-similar layers folded", "bold")
     write_table(Table.of_groups(footprint.top(_TOP, "stef"), "tensor"))

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from smaragdine.cli.table import columns, paint, printable, write_json
+from smaragdine.cli.table import columns, write_json
+from smaragdine.cli.terminal import tell
+from smaragdine.shown import shown
 
 if TYPE_CHECKING:
     from smaragdine.client import Description, Domain, Source
@@ -76,10 +78,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         write_json(_content(examined))
     elif arguments.message:
-        print(examined.message or "There is nothing to ask an administrator for.", end="" if examined.message else "\n")
+        for line in (examined.message or "There is nothing to ask an administrator for.").splitlines():
+            tell(line)
     else:
         width = shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
-        print("\n".join(report(examined, max(_NARROWEST, min(width, _WIDEST)))))
+        for line in report(examined, max(_NARROWEST, min(width, _WIDEST))):
+            tell(line, "bold" if line.startswith(_HEADERS[0] + _GAP) else None)
     return 0 if examined.measured else _NOTHING_MEASURED
 
 
@@ -125,9 +129,9 @@ def report(examined: Examination, width: int) -> list[str]:
     from smaragdine.doctor.message import UNIT
 
     daemon = examined.socket or "a private one, started for each recording"
-    lines = [f"smaragdined {printable(examined.described.version)}: {printable(daemon)}"]
+    lines = [f"smaragdined {shown(examined.described.version)}: {shown(daemon)}"]
     if examined.remark:
-        lines += textwrap.wrap(printable(examined.remark), width)
+        lines += textwrap.wrap(shown(examined.remark), width)
     for source in examined.described.sources:
         lines += ["", *_source(source, examined.trial, width)]
     if share_source := examined.trial.share_source:
@@ -156,7 +160,7 @@ def _source(source: Source, trial: Trial, width: int) -> Iterator[str]:
         inside = f" in {domain.parent}" if domain.parent else ""
         because = f"not counted: {domain.not_counted_because or 'held by another'}"
         note = f"{domain.basis}{inside}" if domain.counted else because
-        name = printable(domain.name).ljust(name_width)
+        name = shown(domain.name).ljust(name_width)
         yield from _wrapped(f"{name}  {_rate(domain, rates.get(domain.name))}  {note}", width, "      ", first="    ")
 
 
@@ -183,12 +187,12 @@ def _punctuality(tried: Mapping[str, Any]) -> str:
 def _columns(found: Sequence[Finding], width: int) -> Iterator[str]:
     """Three columns side by side; what each row is about stands above it."""
     each = (width - 2 * len(_GAP)) // 3
-    yield paint(_GAP.join(header.ljust(each) for header in _HEADERS).rstrip(), "bold")
+    yield _GAP.join(header.ljust(each) for header in _HEADERS).rstrip()
     for finding in found:
         yield "─" * width
         yield from _wrapped(finding.about, width, "")
         yield ""
-        cells = [textwrap.wrap(printable(text) or "–", each) for text in (finding.can, finding.ask, finding.until)]
+        cells = [textwrap.wrap(shown(text) or "–", each) for text in (finding.can, finding.ask, finding.until)]
         for row in range(max(map(len, cells))):
             padded = [(cell[row] if row < len(cell) else "").ljust(each) for cell in cells]
             yield _GAP.join(padded).rstrip()
@@ -199,7 +203,7 @@ def _wrapped(text: str, width: int, indent: str, first: str | None = None) -> li
     start = indent if first is None else first
     # Runs of spaces align columns; only breaks between lines are made here.
     return textwrap.wrap(
-        printable(text),
+        shown(text),
         width,
         initial_indent=start,
         subsequent_indent=indent,

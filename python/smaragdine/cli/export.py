@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import json
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
+from smaragdine.cli.terminal import tell
 from smaragdine.errors import SmaragdineError
+from smaragdine.shown import cell
 
 if TYPE_CHECKING:
     from smaragdine.trace import Trace
+    from smaragdine.writing import Folder
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -32,49 +37,55 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     from smaragdine.trace import Trace
+    from smaragdine.writing import Folder, is_stream, replaced, written
 
     trace = Trace.open(args.trace)
-    output = args.output or trace.path / ("perfetto.json" if args.output_format == "perfetto" else "csv")
+    fixed = trace.path / ("perfetto.json" if args.output_format == "perfetto" else "csv")
+    output = args.output or fixed
     try:
         if args.output_format == "perfetto":
-            _write_perfetto(trace, output, args.policy)
+            with written(output) if args.output else replaced(fixed) as file:
+                _write_perfetto(trace, file, args.policy)
         else:
-            _write_csv(trace, output)
+            with Folder.at(args.output or trace.path) as folder, ExitStack() as inner:
+                _write_csv(trace, folder if args.output else inner.enter_context(folder.inside(fixed.name)))
     except OSError as error:
         raise SmaragdineError(
             f"cannot write {output}: {error.strerror or error}", "name another place with -o", exit_code=2
         ) from None
-    print(output)
+    if not is_stream(output):
+        tell(output)
     return 0
 
 
-def _write_perfetto(trace: Trace, output: Path, policy: str) -> None:
+def _write_perfetto(trace: Trace, file: IO[bytes], policy: str) -> None:
     """One event a line, so that a long trace never has to fit into memory."""
     from smaragdine.perfetto import trace_events
 
     about = {"name": trace.name, "basis": "modelled" if trace.modelled else "measured", "notice": trace.notice or ""}
-    with output.open("w", encoding="utf-8") as file:
-        file.write(f'{{"displayTimeUnit": "ms", "otherData": {json.dumps(about)}, "traceEvents": [')
-        separator = "\n"
-        for event in trace_events(trace, policy):
-            file.write(separator + json.dumps(event, separators=(",", ":")))
-            separator = ",\n"
-        file.write("\n]}\n")
+    file.write(f'{{"displayTimeUnit": "ms", "otherData": {json.dumps(about)}, "traceEvents": ['.encode())
+    separator = "\n"
+    for event in trace_events(trace, policy):
+        file.write((separator + json.dumps(event, separators=(",", ":"))).encode())
+        separator = ",\n"
+    file.write(b"\n]}\n")
 
 
-def _write_csv(trace: Trace, output: Path) -> None:
+def _write_csv(trace: Trace, folder: Folder) -> None:
     """DuckDB, which may read a received trace's tables alone, says what each cell is; writing is ours."""
     from smaragdine.columns import TABLES, kinds, quoted
 
-    output.mkdir(parents=True, exist_ok=True)
     for table in TABLES:
         cells = [
             f"to_json({quoted(name)})::varchar" if kind.startswith("MAP") or kind.endswith("[]")
             else f"{quoted(name)}::varchar"
             for name, kind in kinds(table).items()
         ]  # fmt: skip
-        with (output / f"{table}.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
+        with folder.new(f"{table}.csv") as file:
+            text = io.TextIOWrapper(file, "utf-8", newline="")
+            writer = csv.writer(text, lineterminator="\n")
             writer.writerow(kinds(table))
             for rows in trace.batches(f"select {', '.join(cells)} from {table}"):
-                writer.writerows(rows)
+                writer.writerows([cell(value) for value in row] for row in rows)
+            # Also flushes: the file is the folder's to close.
+            text.detach()

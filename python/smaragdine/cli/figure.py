@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from smaragdine.cli.labels import parse_label
 from smaragdine.cli.number import amount, positive
+from smaragdine.cli.terminal import tell
 from smaragdine.errors import SmaragdineError
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     from smaragdine.runs import Runs
+    from smaragdine.writing import is_stream, written
 
     output_format = args.output_format or args.output.suffix.removeprefix(".").lower()
     if output_format not in FORMATS:
@@ -72,12 +74,15 @@ def run(args: argparse.Namespace) -> int:
     figure = KINDS[args.kind](runs, args)
     try:
         if output_format == "html":
-            figure.write_html(args.output, include_plotlyjs=True, config={"displaylogo": False})
+            content = figure.to_html(include_plotlyjs=True, config={"displaylogo": False}).encode("utf-8")
         else:
-            write_image(figure, args.output, output_format)
+            content = image(figure, args.output, output_format)
+        with written(args.output) as file:
+            file.write(content)
     except OSError as error:
         raise SmaragdineError(f"cannot write {args.output}: {error.strerror or error}", exit_code=2) from None
-    print(args.output)
+    if not is_stream(args.output):
+        tell(args.output)
     return 0
 
 
@@ -165,8 +170,8 @@ KINDS: dict[str, _Draw] = {
 }
 
 
-def write_image(figure: go.Figure, output: Path, output_format: str) -> None:
-    """`png`, `svg` or `pdf`. Raises SmaragdineError where there is no kaleido, or no browser for it."""
+def image(figure: go.Figure, output: Path, output_format: str) -> bytes:
+    """`png`, `svg` or `pdf`, for `output`. Raises SmaragdineError where there is no kaleido, or no browser for it."""
     hint = (
         "pip install 'smaragdine[figures]', and name a Chromium in BROWSER_PATH where none is found; or write HTML "
         "and save the picture from there"
@@ -178,7 +183,7 @@ def write_image(figure: go.Figure, output: Path, output_format: str) -> None:
     for name in ("kaleido", "choreographer"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        figure.write_image(output, format=output_format, scale=2 if output_format == "png" else 1)
+        return bytes(figure.to_image(format=output_format, scale=2 if output_format == "png" else 1))
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001 kaleido and the browser behind it raise what they like

@@ -41,7 +41,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    from smaragdine.cli.table import paint, write_csv, write_json, write_table
+    from smaragdine.cli.table import write_csv, write_json, write_table
+    from smaragdine.cli.terminal import tell
     from smaragdine.cli.tree import write_tree
     from smaragdine.edd import EDD
     from smaragdine.footprint import Group
@@ -74,16 +75,16 @@ def run(args: argparse.Namespace) -> int:
     elif args.output_format == "csv":
         write_csv([asdict(group) for group in groups[:top]], list(Group.__dataclass_fields__), comments)
     else:
-        print(comments[0])
+        tell(comments[0])
         for comment in comments[1:]:
-            print(paint(comment, "yellow"))
+            tell(comment, "yellow")
         if args.output_format == "tree":
             edd = EDD.mean(footprint.footprints, name=runs.traces[0].name)
             write_tree(edd, depth=args.depth, top=args.top or _BOXES)
             return 0
         write_table(Table.of_groups(groups[:top], "operation" if by == "op" else by, len(runs)))
         if len(groups) > len(groups[:top]):
-            print(paint(f"… and {len(groups) - len(groups[:top])} more; --top N shows them", "dim"))
+            tell(f"… and {len(groups) - len(groups[:top])} more; --top N shows them", "dim")
     return 0
 
 

@@ -19,7 +19,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    from smaragdine.cli.table import paint, write_csv, write_json, write_table
+    from smaragdine.cli.table import write_csv, write_json, write_table
+    from smaragdine.cli.terminal import tell
     from smaragdine.table import Table
     from smaragdine.trace import Trace
 
@@ -36,6 +37,6 @@ def run(args: argparse.Namespace) -> int:
         write_csv(rows, columns, told)
     else:
         for line in told:
-            print(paint(line, "yellow"))
+            tell(line, "yellow")
         write_table(Table.of_ledger(ledger))
     return 0

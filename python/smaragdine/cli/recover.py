@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import shutil
+import os
+import stat
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smaragdine import regular
+from smaragdine.cli.terminal import tell
 from smaragdine.errors import SmaragdineError
-from smaragdine.local import PREFIX
 
 if TYPE_CHECKING:
     from smaragdine.client import Client
@@ -33,24 +34,47 @@ def run(arguments: argparse.Namespace) -> int:
     output: Path = arguments.output
     metadata = _metadata(output)
     if metadata.get("state") != "recording":
-        print(f"{output} is {metadata.get('state')}: there is nothing to recover")
+        tell(f"{output} is {metadata.get('state')}: there is nothing to recover")
         return 0
     if not metadata.get("recording"):
         raise SmaragdineError(
             f"the recording of {output} was ended before it began: nothing was measured", hint="remove the directory"
         )
-    if not _fetched(output, metadata):
-        from smaragdine.daemon import find_binary
-
-        command = [str(find_binary()), "recover", str(output), "--output", str(output)]
-        if isinstance(program_end_ns := metadata.get("program_end_ns"), int):
-            command += [f"--program-end={program_end_ns}"]
-        done = subprocess.run(command, check=False)
-        if done.returncode:
-            return done.returncode
-        _clean(Path(str(metadata.get("state_dir") or "")), Path(str(metadata.get("socket") or "")), output)
-    print(f"recovered {output}")
+    if not _fetched(output, metadata) and (code := _rebuilt(output, metadata)):
+        return code
+    tell(f"recovered {output}")
     return 0
+
+
+def _rebuilt(output: Path, metadata: dict[str, Any]) -> int:
+    """Rebuilds the trace from the journal that a daemon left; the exit code of that."""
+    from smaragdine.kept import Kept
+
+    if _is_file(output / "journal"):
+        return _rebuild(output, output, metadata)
+    state_dir, socket = (Path(str(metadata.get(place) or "")) for place in ("state_dir", "socket"))
+    with Kept.found(state_dir, str(metadata["recording"]), output) as kept:
+        code = _rebuild(kept.path, output, metadata)
+        if code == 0:
+            kept.keep_log(output)
+            kept.remove(socket)
+        return code
+
+
+def _rebuild(state_dir: Path, output: Path, metadata: dict[str, Any]) -> int:
+    from smaragdine.daemon import find_binary
+
+    command: list[str | Path] = [find_binary(), "recover", state_dir, "--output", output]
+    if isinstance(program_end_ns := metadata.get("program_end_ns"), int):
+        command.append(f"--program-end={program_end_ns}")
+    return subprocess.run(command, check=False).returncode
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
 
 
 def _metadata(output: Path) -> dict[str, Any]:
@@ -74,7 +98,7 @@ def _fetched(output: Path, metadata: dict[str, Any]) -> bool:
     from smaragdine.output import Output
 
     socket = Path(str(metadata.get("socket") or ""))
-    if refusal(socket) is not None:
+    if not _trusted(socket) or refusal(socket) is not None:
         return False
     client = Client(socket)
     try:
@@ -101,14 +125,14 @@ def _release(client: Client, recording: str) -> None:
         _LOG.debug("%s", error)
 
 
-def _clean(state_dir: Path, socket: Path, output: Path) -> None:
-    """Removes what a private daemon left in temporary space, once its trace is safe; its log is kept."""
-    private = state_dir.parent
-    log = private / "daemon.log"
-    if private.name.startswith(PREFIX) and log.is_file():
-        shutil.copyfile(log, output / "daemon.log")
-        shutil.rmtree(private, ignore_errors=True)
-        try:
-            socket.parent.rmdir()
-        except OSError:
-            pass
+def _trusted(socket: Path) -> bool:
+    """Whether a daemon may listen there: what a trace names may be anybody's."""
+    from smaragdine.daemon import SYSTEM_SOCKET
+
+    if socket in (SYSTEM_SOCKET, Path(os.environ.get("SMARAGDINE_SOCKET") or "/")):
+        return True
+    try:
+        status = socket.lstat()
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISSOCK(status.st_mode) and status.st_uid in (0, os.geteuid())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from smaragdine.cli.terminal import tell
+
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
@@ -14,15 +16,19 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "mean and standard deviation.",
     )
     parser.add_argument("traces", type=Path, nargs="+", metavar="TRACE", help="the directory that a recording wrote")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: TRACE/report.html")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="default: TRACE/report.html; - is standard output"
+    )
     parser.add_argument("--policy", default="equal", help="how energy was split among operations (default: equal)")
 
 
 def run(args: argparse.Namespace) -> int:
     from smaragdine import report
     from smaragdine.runs import Runs
+    from smaragdine.writing import is_stream
 
     runs = Runs.open(*args.traces)
-    output = args.output or runs.traces[0].path / "report.html"
-    print(report.write(runs, output, policy=args.policy))
+    path = report.write(runs, args.output, policy=args.policy)
+    if not is_stream(path):
+        tell(path)
     return 0

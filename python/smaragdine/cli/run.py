@@ -78,9 +78,10 @@ def _tell(trace: Path) -> None:
     """What the command came to, where that can be told: what goes wrong here must not change its exit code."""
     try:
         from smaragdine.cli import result
+        from smaragdine.cli.terminal import tell
 
         for line in result.brief(trace):
-            print(f"smaragdine: {line}", file=sys.stderr)
+            tell(f"smaragdine: {line}", out=sys.stderr)
     except Exception as error:  # noqa: BLE001
         _LOG.warning("the trace is in %s (%s: %s)", trace, type(error).__name__, error)
 

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import csv
-import json
-import os
 import shutil
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
+from smaragdine.cli.terminal import paint, tell
+from smaragdine.shown import cell, json_text, shown
 from smaragdine.table import Table
 
 _GAP = "  "
 _SHORTEST = 12
 _BAR = 12
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
-_STYLES = {"bold": "1", "dim": "2", "green": "32", "yellow": "33"}
-
-
-def coloured(out: TextIO | None = None) -> bool:
-    """A terminal that shows colours, and a user who wants them."""
-    out = out or sys.stdout
-    return out.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def paint(text: str, style: str, out: TextIO | None = None) -> str:
-    """The text in a style where the output shows colours."""
-    return f"\033[{_STYLES[style]}m{text}\033[0m" if text and coloured(out) else text
 
 
 def write_table(table: Table, *, out: TextIO | None = None) -> None:
@@ -38,7 +26,7 @@ def write_table(table: Table, *, out: TextIO | None = None) -> None:
     nothing is cut and nothing is drawn.
     """
     out = out or sys.stdout
-    lines = [[printable(cell) for cell in line] for line in (table.headers, *table.rows)]
+    lines = [[shown(text) for text in line] for line in (table.headers, *table.rows)]
     widths = [max(map(columns, column)) for column in zip(*lines, strict=True)]
     bars = [""] * len(lines)
     if out.isatty():
@@ -51,12 +39,12 @@ def write_table(table: Table, *, out: TextIO | None = None) -> None:
         widths[0] = max(min(widths[0], _SHORTEST), widths[0] - max(0, beyond))
     for place, (line, drawn) in enumerate(zip(lines, bars, strict=True)):
         cells = [
-            _padded(cell, width, i in table.numeric) for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+            _padded(text, width, i in table.numeric) for i, (text, width) in enumerate(zip(line, widths, strict=True))
         ]
         if drawn:
             cells.insert(1, paint(drawn, "green", out) if drawn.strip() else drawn)
         text = _GAP.join(cells).rstrip()
-        print(paint(text, "bold", out) if place == 0 else text, file=out)
+        out.write((paint(text, "bold", out) if place == 0 else text) + "\n")
 
 
 def bar(share: float) -> str:
@@ -67,24 +55,16 @@ def bar(share: float) -> str:
 
 
 def write_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], comments: Sequence[str] = ()) -> None:
-    """Numbers in full, in joules, seconds and watts; comments stand before the header, after `# `."""
+    """Numbers in full, in joules, seconds and watts; comments stand before the header, after `# `; text as `cell`s."""
     for comment in comments:
-        print(f"# {comment}")
+        tell(f"# {comment}")
     writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({column: cell(value) for column, value in row.items()} for row in rows)
 
 
 def write_json(content: Mapping[str, Any]) -> None:
-    json.dump(content, sys.stdout, indent=2, ensure_ascii=False)
-    print()
-
-
-def printable(text: str) -> str:
-    """Without what would move the cursor or colour the screen: names come from programs that are not ours."""
-    return "".join(
-        "\ufffd" if unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp") else character for character in text
-    )
+    sys.stdout.write(json_text(content) + "\n")
 
 
 def columns(text: str) -> int:
@@ -95,9 +75,9 @@ def columns(text: str) -> int:
     )
 
 
-def _padded(cell: str, width: int, right: bool) -> str:
-    cut = cell
-    if columns(cell) > width:  # the end of a name tells more than its start
+def _padded(text: str, width: int, right: bool) -> str:
+    cut = text
+    if columns(text) > width:  # the end of a name tells more than its start
         while columns(cut) > width - 1:
             cut = cut[1:]
         cut = "…" + cut

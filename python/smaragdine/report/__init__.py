@@ -10,20 +10,23 @@ from smaragdine.report.content import Content
 from smaragdine.report.page import render
 from smaragdine.runs import Runs
 from smaragdine.trace import Trace
+from smaragdine.writing import replaced, written
 
 __all__ = ["Content", "render", "write"]
 
 
-def write(traces: Runs | Sequence[Trace], file: str | Path, *, policy: str = "equal") -> Path:
+def write(traces: Runs | Sequence[Trace], file: str | Path | None = None, *, policy: str = "equal") -> Path:
     """Writes the report of one trace, or of several of the same thing, and returns its path.
 
-    Raises SmaragdineError with exit code 3 where a trace has no readings, and where the file cannot be written.
+    Without `file` it is report.html in the first trace, whatever is there by that name. Raises SmaragdineError with
+    exit code 3 where a trace has no readings, and where the file cannot be written.
     """
     runs = traces if isinstance(traces, Runs) else Runs(tuple(traces))
     page = render(Content.of(runs, policy=policy))
-    path = Path(file)
+    path = Path(file) if file is not None else runs.traces[0].path / "report.html"
     try:
-        path.write_text(page, encoding="utf-8")
+        with written(path) if file is not None else replaced(path) as out:
+            out.write(page.encode("utf-8"))
     except OSError as error:
         raise SmaragdineError(f"cannot write {path}: {error.strerror}", "name another file with -o") from None
     return path
