@@ -16,8 +16,8 @@ use tonic::transport::server::Connected;
 use crate::access::Caller;
 
 /// Connections at once, of all users and of one; root is only held to the first.
-const MOST: usize = 1024;
-const MOST_OF_ONE: usize = 256;
+const MOST: usize = 512;
+const MOST_OF_ONE: usize = 128;
 
 /// After an accept that failed, which is for want of descriptors: trying at once would only spin.
 const BREATH: Duration = Duration::from_millis(100);

@@ -14,6 +14,7 @@ use crate::config::{Limits, validate_period};
 use crate::error::{Error, Result};
 use crate::host::own_pid;
 use crate::recording::{Options, Recording, cut};
+use crate::room::Room;
 use crate::source::Roots;
 use crate::source::choice::choose;
 use crate::source::nvml::CudaEnvironment;
@@ -34,6 +35,7 @@ struct Shared {
     settings: Settings,
     leaving: AtomicBool,
     describing: tokio::sync::Mutex<()>,
+    room: Room,
     /// A std mutex: it guards a map and is never held across an await.
     recordings: Mutex<HashMap<String, Arc<Recording>>>,
 }
@@ -72,6 +74,7 @@ impl Daemon {
                 settings,
                 leaving: AtomicBool::new(false),
                 describing: tokio::sync::Mutex::default(),
+                room: Room::default(),
                 recordings: Mutex::new(recordings),
             }),
         };
@@ -134,6 +137,12 @@ impl Daemon {
     #[must_use]
     pub fn describing(&self) -> &tokio::sync::Mutex<()> {
         &self.shared.describing
+    }
+
+    /// For what is on its way from and to clients.
+    #[must_use]
+    pub fn room(&self) -> &Room {
+        &self.shared.room
     }
 
     #[must_use]

@@ -28,6 +28,9 @@ pub enum Error {
     NotAdmitted { uid: u32, group: Option<String> },
     #[error("{0}")]
     TooMuch(String),
+    /// A user's share of the daemon is used up: what of, how much, and what to do.
+    #[error("{told}")]
+    OverQuota { told: String, hint: &'static str },
     #[error("the service that recorded does not answer, and keeps the journal {} for itself", .0.display())]
     NotYourJournal(PathBuf),
     #[error("no room is left in {}", path.display())]
@@ -71,6 +74,7 @@ impl Error {
                 Some("once it runs again (`sudo systemctl start smaragdined`), call `smaragdine recover` again")
             }
             Self::NoRoom { .. } => Some("free some space there"),
+            Self::OverQuota { hint, .. } => Some(hint),
             _ => None,
         }
     }

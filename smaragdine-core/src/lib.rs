@@ -47,11 +47,14 @@ pub mod deconvolution;
 pub mod footprint;
 
 pub mod access;
+pub mod codec;
 pub mod connection;
 pub mod daemon;
+pub(crate) mod intake;
 pub mod reaccount;
 pub mod recording;
 pub mod recover;
+pub mod room;
 pub mod server;
 pub mod service;
 pub mod socket;

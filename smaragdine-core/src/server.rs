@@ -12,17 +12,15 @@ use tonic::transport::Server;
 
 use crate::connection::{Places, incoming};
 use crate::daemon::Daemon;
+use crate::intake::{Intake, LARGEST_REQUEST};
 use crate::wire::v1::accountant_server::AccountantServer;
 
-/// The largest request a client may send; profiles come in pieces far below it. Every stream of every connection may
-/// hold one in memory while it arrives.
-const LARGEST_REQUEST: usize = 4 << 20;
 const LARGEST_HEADERS: u32 = 16 << 10;
 /// Calls of one connection at once: a few for each of the recordings of a process.
-const MOST_STREAMS: u32 = 128;
+const MOST_STREAMS: u32 = 32;
 /// What one stream sends ahead of being read. A connection has room for that of all: the room is shared, and one stream
 /// that is not read from would hold the others up.
-const SENT_AHEAD: u32 = 256 << 10;
+const SENT_AHEAD: u32 = 64 << 10;
 
 /// How often recordings that nobody fetched are looked at.
 const SWEEP: Duration = Duration::from_secs(3600);
@@ -55,6 +53,7 @@ pub async fn serve(
     let listener = tokio::net::UnixListener::from_std(listener).context("cannot use the socket")?;
     let places = Places::default();
     let service = AccountantServer::new(daemon.clone()).max_decoding_message_size(LARGEST_REQUEST);
+    let service = Intake { service, room: daemon.room().clone() };
     let (finished, finishing) = tokio::sync::oneshot::channel::<()>();
     let server = Server::builder()
         .max_concurrent_streams(MOST_STREAMS)
