@@ -47,6 +47,7 @@ pub mod deconvolution;
 pub mod footprint;
 
 pub mod access;
+pub mod assembler;
 pub mod codec;
 pub mod connection;
 pub mod daemon;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use smaragdine_core::access::Access;
+use smaragdine_core::assembler::{Assembler, available, child};
 use smaragdine_core::config::{Cli, Command, Serve};
 use smaragdine_core::daemon::{Daemon, Settings};
 use smaragdine_core::reaccount::reaccount;
@@ -36,13 +37,17 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(options) => serve_until_told(*options),
         Command::Account(options) => Ok(reaccount(&options.trace, options.policy, &options.xspace)?),
+        Command::Assemble(options) => {
+            serde_json::to_writer(std::io::stdout(), &child::assemble(&options))?;
+            Ok(())
+        }
         Command::Recover(options) => Ok(recover(&options.from, &options.output)?),
     }
 }
 
 fn serve_until_told(options: Serve) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         let shutdown = shutdown_signal(options.lifeline_fd)?;
         let Socket { listener, file } = socket::bind(&options.socket, options.group.as_ref())?;
         let state = StateDir::take(&options.state_dir)?;
@@ -53,6 +58,8 @@ fn serve_until_told(options: Serve) -> anyhow::Result<()> {
             proc: options.roots.proc_root,
             nvml_library: options.roots.nvml_library,
         };
+        let memory = options.limits.assembly_mib.map(|mib| mib << 20);
+        let memory = memory.unwrap_or_else(|| available("/proc".as_ref(), "/sys/fs/cgroup".as_ref()) / 2);
         let daemon = Daemon::new(Settings {
             roots,
             period: options.period,
@@ -61,10 +68,15 @@ fn serve_until_told(options: Serve) -> anyhow::Result<()> {
             socket: options.socket.clone(),
             access: Access { users: options.group, observers: options.observers },
             limits: options.limits,
+            // The program that runs, even where another was installed meanwhile.
+            assembler: Assembler::new(Some("/proc/self/exe".into()), memory),
         });
         tracing::info!(socket = %options.socket.display(), "serving");
         let result = serve(daemon, listener, shutdown, options.grace).await;
         drop(file);
         result
-    })
+    });
+    // A driver that does not answer, or whatever else is under way, holds nobody up.
+    runtime.shutdown_background();
+    result
 }

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::account::account;
-use crate::assembly::assemble;
+use crate::assembly::assemble_part;
 use crate::error::{Error, Result};
+use crate::journal::Part;
 use crate::tables;
 use crate::trace::{Metadata, Policy, Trace};
 
@@ -13,15 +14,16 @@ use crate::trace::{Metadata, Policy, Trace};
 /// # Errors
 /// Where there is no journal, or `output` cannot be written.
 pub fn recover(from: &Path, output: &Path) -> Result<()> {
-    build(&journal_of(from)?, output).map(drop)
+    build(&journal_of(from)?, output, Part::Whole, None).map(drop)
 }
 
-/// Assembles a journal, accounts it, and writes the trace to `output`: what an orderly end and a recovery both do.
+/// Assembles a part of a journal, accounts it, and writes the trace to `output`: what an orderly end and a recovery
+/// both do. `lost` says what became of an attempt at more.
 ///
 /// # Errors
 /// Where the journal cannot be read, or `output` cannot be written.
-pub(crate) fn build(journal: &Path, output: &Path) -> Result<Trace> {
-    let mut trace = assemble(journal)?;
+pub(crate) fn build(journal: &Path, output: &Path, part: Part, lost: Option<&str>) -> Result<Trace> {
+    let mut trace = assemble_part(journal, part, lost)?;
     account(&mut trace, Policy::Equal);
     tables::write(output, &trace)?;
     Ok(trace)

@@ -26,7 +26,11 @@ const SENT_AHEAD: u32 = 64 << 10;
 const SWEEP: Duration = Duration::from_secs(3600);
 const POLL: Duration = Duration::from_millis(50);
 /// What open streams get once there is nothing more to wait for.
-const LAST_MOMENT: Duration = Duration::from_secs(2);
+const LAST_MOMENT: Duration = Duration::from_millis(500);
+/// After clients had their grace, how long recordings are finished and fetched: with the default, ten seconds in all.
+const FINISHING: Duration = Duration::from_secs(3);
+/// Where nobody told it to leave there is time to make traces of whatever is in the journals.
+const AT_LEISURE: Duration = Duration::from_secs(3600);
 
 /// Why the daemon leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +43,8 @@ pub enum Farewell {
 
 /// Serves `daemon` on `listener` until `shutdown`, then ends every recording so that nothing measured is lost.
 ///
-/// Told to leave, it first gives clients `grace` to stop their recordings by themselves, and as long again to fetch
-/// what it had to end for them. Whatever is not fetched stays in the state directory.
+/// Told to leave, it first gives clients `grace` to stop their recordings by themselves, then ends the others, and has
+/// some seconds more for making traces and having them fetched. Whatever is not fetched stays in the state directory.
 ///
 /// # Errors
 /// Where the transport fails.
@@ -77,17 +81,37 @@ pub async fn serve(
 async fn take_leave(daemon: &Daemon, places: &Places, shutdown: impl Future<Output = Farewell>, grace: Duration) {
     let farewell = shutdown.await;
     daemon.leave();
-    let wait_while = async |waits: &(dyn Fn() -> bool + Sync)| {
-        let until = Instant::now() + grace;
+    let wait_while = async |until: Instant, waits: &(dyn Fn() -> bool + Sync)| {
         while farewell == Farewell::Told && places.count() > 0 && waits() && Instant::now() < until {
             tokio::time::sleep(POLL).await;
         }
     };
-    wait_while(&|| daemon.running(None) > 0).await;
+    let told = Instant::now();
+    wait_while(told + grace, &|| daemon.running(None) > 0).await;
     let ending = daemon.clone();
-    let _ = tokio::task::spawn_blocking(move || ending.finish()).await;
+    let until = if farewell == Farewell::Told { told + grace + FINISHING } else { told + AT_LEISURE };
+    let finish = tokio::task::spawn_blocking(move || ending.finish(until));
+    tokio::select! {
+        _ = finish => {}
+        // Who is told to leave at leisure may be told again.
+        () = told_again(), if farewell == Farewell::Alone => {
+            tokio::time::sleep(FINISHING).await;
+            daemon.assembler().leave();
+        }
+    }
     // Recordings have ended: whoever is connected may still fetch them.
-    wait_while(&|| daemon.owes()).await;
+    wait_while(until, &|| daemon.owes()).await;
+}
+
+async fn told_again() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        },
+        _ => std::future::pending().await,
+    }
 }
 
 async fn sweep(daemon: Daemon) {

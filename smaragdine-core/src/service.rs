@@ -127,8 +127,10 @@ impl Accountant for Daemon {
     }
 
     async fn stop(&self, request: Request<v1::StopRequest>) -> Result<Response<v1::StopResponse>, Status> {
-        let recording = self.find(&request.get_ref().recording, &self.caller(&request)?)?;
-        let summary = blocking(move || recording.stop()).await?;
+        let caller = self.caller(&request)?;
+        let recording = self.find(&request.get_ref().recording, &caller)?;
+        let (daemon, _place) = (self.clone(), self.stopping(caller.uid)?);
+        let summary = blocking(move || recording.stop(daemon.assembler())).await?;
         Ok(Response::new(v1::StopResponse {
             end_ns: summary.end_ns,
             readings: summary.readings,
@@ -143,7 +145,10 @@ impl Accountant for Daemon {
         let caller = self.caller(&request)?;
         let v1::FetchRequest { recording, release } = request.into_inner();
         let recording = if release { self.find(&recording, &caller) } else { self.find_to_read(&recording, &caller) }?;
-        let (recording, files) = blocking(move || recording.files().map(|files| (recording, files))).await?;
+        let (daemon, place) = (self.clone(), self.stopping(caller.uid)?);
+        let files = move || recording.files(daemon.assembler()).map(|files| (recording, files));
+        let (recording, files) = blocking(files).await?;
+        drop(place);
         // Whoever does not read holds no more than a piece on its way and one behind it.
         let held = self.room().clone().take(caller.uid, 3 * PIECE).await?;
         let (sender, responses) = mpsc::channel(1);

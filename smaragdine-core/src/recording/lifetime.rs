@@ -2,19 +2,13 @@
 
 use std::sync::Arc;
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 use super::Recording;
 use crate::access::Caller;
-
-/// Ends a recording whose client did not.
-pub(crate) fn cut(recording: &Recording) {
-    if let Err(error) = recording.cut() {
-        tracing::error!(recording = recording.id, "{error}");
-    }
-}
 
 /// Ends the recording when the process that started it does, so that none runs on for ever. A process that cannot be
 /// seen from here has its connection instead.
@@ -23,32 +17,44 @@ pub(crate) fn end_with_caller(recording: &Arc<Recording>, caller: Caller) {
     let watched = Arc::downgrade(recording);
     let gone = move || {
         if let Some(recording) = watched.upgrade().filter(|recording| recording.is_running()) {
-            tracing::info!(recording = recording.id, "its process ended; finishing the trace");
-            cut(&recording);
+            tracing::info!(recording = recording.id, "its process ended; so does it");
+            recording.cut();
         }
     };
     let Some(pid) = caller.pid.and_then(Pid::from_raw) else {
-        let mut connected = caller.connected;
+        let (mut connected, mut live) = (caller.connected, recording.live());
         tokio::spawn(async move {
-            while connected.changed().await.is_ok() {}
+            tokio::select! {
+                () = async { while connected.changed().await.is_ok() {} } => {}
+                () = async { while live.changed().await.is_ok() {} } => return,
+            }
             let _ = tokio::task::spawn_blocking(gone).await;
         });
         return;
     };
+    // A process's descriptor becomes readable when the process ends (pidfd_open(2)).
     let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
-        Ok(pidfd) => Some(pidfd),
-        Err(Errno::SRCH) => None,
+        // SAFETY: the descriptor is owned by what watches it, and stays open for as long.
+        Ok(pidfd) => unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) }
+            .map(Some)
+            .map_err(std::io::Error::from),
+        Err(Errno::SRCH) => Ok(None),
+        Err(error) => Err(std::io::Error::from(error)),
+    };
+    let pidfd = match pidfd {
+        Ok(pidfd) => pidfd,
         Err(error) => return tracing::warn!("a recording will not end with its process: {error}"),
     };
-    let watch = move || {
-        // A process's descriptor becomes readable when the process ends (pidfd_open(2)).
-        let ended =
-            pidfd.is_none_or(|pidfd| retry_on_intr(|| poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], None)).is_ok());
-        if ended {
-            gone();
+    let mut live = recording.live();
+    tokio::spawn(async move {
+        if let Some(pidfd) = pidfd {
+            // Nothing is held of a recording that has ended: its last reading is the last that is told of it.
+            let ended = async { while live.changed().await.is_ok() {} };
+            tokio::select! {
+                _ = pidfd.readable() => {}
+                () = ended => return,
+            }
         }
-    };
-    if let Err(error) = std::thread::Builder::new().name("caller".to_owned()).spawn(watch) {
-        tracing::warn!("a recording will not end with its process: {error}");
-    }
+        let _ = tokio::task::spawn_blocking(gone).await;
+    });
 }
