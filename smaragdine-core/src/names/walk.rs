@@ -94,7 +94,7 @@ impl<'a> Walker<'a> {
     /// An operation that gradients feed serves the innermost layer that all of them come from.
     fn by_gradients(&self, node: NodeId) -> Option<Place> {
         let mut layer: Option<String> = None;
-        let inputs = |node: NodeId| self.graph.node(node).inputs.clone();
+        let inputs = |node: NodeId| within_reach(&self.graph.node(node).inputs).collect();
         self.walk(node, inputs, |place| {
             if place.phase == Phase::Backward {
                 layer = Some(match layer.take() {
@@ -116,7 +116,7 @@ impl<'a> Walker<'a> {
         let mut state = None;
         let consumers = |node: NodeId| {
             state = state.take().or_else(|| self.state(node));
-            self.graph.node(node).consumers.clone()
+            within_reach(&self.graph.node(node).consumers).collect()
         };
         self.walk(node, consumers, |place| {
             served = Some(place.clone());
@@ -132,7 +132,7 @@ impl<'a> Walker<'a> {
         let sources = |node: NodeId| {
             found = found.take().or_else(|| self.state(node));
             let node = self.graph.node(node);
-            node.inputs.iter().chain(&node.controls).copied().collect()
+            within_reach(&node.inputs).chain(within_reach(&node.controls)).collect()
         };
         self.walk(node, sources, |_| false);
         found
@@ -173,8 +173,11 @@ impl<'a> Walker<'a> {
         let mut index = 0;
         while let Some(&node) = waiting.get(index) {
             index += 1;
-            if !visited.insert(node) || visited.len() > REACH {
+            if !visited.insert(node) {
                 continue;
+            }
+            if visited.len() > REACH {
+                return;
             }
             match self.place(node) {
                 Some(place) => {
@@ -186,6 +189,11 @@ impl<'a> Walker<'a> {
             }
         }
     }
+}
+
+/// As many as a walk can visit, and some more, which may be the same.
+fn within_reach(nodes: &[NodeId]) -> impl Iterator<Item = NodeId> {
+    nodes.iter().copied().take(4 * REACH)
 }
 
 pub(super) fn is_assignment(op: &str) -> bool {
