@@ -115,7 +115,6 @@ impl Daemon {
             },
             self,
         );
-        self.assembler().leave();
     }
 
     /// How many recordings run now: those of one user, or all.

@@ -99,8 +99,9 @@ async fn take_leave(daemon: &Daemon, places: &Places, shutdown: impl Future<Outp
             daemon.assembler().leave();
         }
     }
-    // Recordings have ended: whoever is connected may still fetch them.
+    // Recordings have ended: whoever is connected may still have them made and fetch them.
     wait_while(until, &|| daemon.owes()).await;
+    daemon.assembler().leave();
 }
 
 async fn told_again() {
