@@ -25,7 +25,7 @@ use crate::attribution::apply_shares;
 use crate::clock::{ClockPair, TraceClock};
 use crate::error::{Error, Result};
 use crate::graph::Graph;
-use crate::journal::{Record, Records};
+use crate::journal::{Part, Record, Records};
 use crate::mirrors::find_mirrors;
 use crate::names::Namer;
 use crate::step_stats;
@@ -47,7 +47,15 @@ const LARGEST_PROFILE: usize = 1 << 30;
 /// # Errors
 /// Where the file cannot be read or does not even start as a journal.
 pub fn assemble(journal: &Path) -> Result<Trace> {
-    let mut records = Records::open(journal)?;
+    assemble_part(journal, Part::Whole, None)
+}
+
+/// Reads a part of a journal; `lost` says what became of the attempt to read more.
+///
+/// # Errors
+/// As [`assemble`].
+pub fn assemble_part(journal: &Path, part: Part, lost: Option<&str>) -> Result<Trace> {
+    let mut records = Records::open(journal)?.only(part);
     let Some(Record::Start(metadata)) = records.next() else {
         let problem = "it holds no journal of a recording".to_owned();
         return Err(Error::NotATrace { path: journal.to_owned(), problem });
@@ -58,6 +66,11 @@ pub fn assemble(journal: &Path) -> Result<Trace> {
     }
     if let Some(damage) = records.damage {
         assembly.warn(&format!("the journal ends in the middle: {damage}"));
+    }
+    if part != Part::Whole {
+        let why = lost.unwrap_or("ended the service");
+        let lacks = part.lacks();
+        assembly.warn(&format!("this trace is without {lacks}: assembling them {why}; all energy is kept"));
     }
     Ok(assembly.finish())
 }

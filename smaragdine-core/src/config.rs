@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::access::Group;
+use crate::journal::Part;
 use crate::topology;
 use crate::trace::Policy;
 
@@ -24,6 +25,9 @@ pub enum Command {
     Account(Account),
     /// Rebuild a trace from the journal of a recording that did not end.
     Recover(Recover),
+    /// Assemble one recording within limits: what the daemon runs for each.
+    #[command(hide = true)]
+    Assemble(Assemble),
 }
 
 #[derive(Debug, Clone, Args)]
@@ -51,7 +55,7 @@ pub struct Serve {
     #[command(flatten)]
     pub limits: Limits,
     /// After SIGTERM, how long clients have to stop and to fetch their recordings by themselves.
-    #[arg(long, default_value = "10s", value_parser = parse_duration)]
+    #[arg(long, default_value = "6s", value_parser = parse_duration)]
     pub grace: Duration,
     #[command(flatten)]
     pub roots: RootOptions,
@@ -69,6 +73,13 @@ pub struct Limits {
     /// Recordings of one user that may run at once.
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = parse_count)]
     pub most_per_user: usize,
+    /// Recordings of one user that ended and wait to be fetched.
+    #[arg(long, default_value_t = 512, value_name = "N")]
+    pub most_kept: usize,
+    /// MiB of memory for all traces that are being assembled at once; one gets half of it. Without it, half of what this
+    /// machine or service has.
+    #[arg(long, value_name = "MIB")]
+    pub assembly_mib: Option<u64>,
     /// How long a recording that ended is kept for whoever has not fetched it.
     #[arg(long, default_value = "30d", value_parser = parse_duration)]
     pub keep: Duration,
@@ -115,6 +126,31 @@ pub struct Recover {
     /// Until when the program that was recorded is known to have run, in nanoseconds of trace time.
     #[arg(long, value_name = "NS")]
     pub program_end: Option<i64>,
+}
+
+#[derive(Debug, Args)]
+pub struct Assemble {
+    /// The recording's state directory.
+    pub dir: PathBuf,
+    /// How much of the journal.
+    #[arg(long, default_value = "whole", value_parser = parse_part)]
+    pub part: Part,
+    /// What became of the attempt at more.
+    #[arg(long)]
+    pub lost: Option<String>,
+    /// Until when the program is known to have run, in nanoseconds of trace time.
+    #[arg(long)]
+    pub program_end: Option<i64>,
+    /// Bytes of memory beside the program's own.
+    #[arg(long)]
+    pub memory: u64,
+    /// Seconds of processor time.
+    #[arg(long)]
+    pub cpu: u64,
+}
+
+fn parse_part(text: &str) -> Result<Part, String> {
+    Part::parse(text).ok_or_else(|| format!("unknown part; one of {}", Part::ALL.map(Part::name).join(", ")))
 }
 
 fn parse_policy(text: &str) -> Result<Policy, String> {

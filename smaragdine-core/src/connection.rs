@@ -16,33 +16,48 @@ use tonic::transport::server::Connected;
 use crate::access::Caller;
 
 /// Connections at once, of all users and of one; root is only held to the first.
-const MOST: usize = 1024;
-const MOST_OF_ONE: usize = 256;
+const MOST: usize = 512;
+const MOST_OF_ONE: usize = 128;
 
 /// After an accept that failed, which is for want of descriptors: trying at once would only spin.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// Counts the connections of each user.
-#[derive(Debug, Clone, Default)]
+/// Counts what each user has, connections for instance, and holds all to a limit.
+#[derive(Debug, Clone)]
 pub struct Places {
     taken: Arc<Mutex<HashMap<u32, usize>>>,
+    most: usize,
+    most_of_one: usize,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self::new(MOST, MOST_OF_ONE)
+    }
 }
 
 impl Places {
+    /// So many of all users, and of one.
+    #[must_use]
+    pub fn new(most: usize, most_of_one: usize) -> Self {
+        Self { taken: Arc::default(), most, most_of_one }
+    }
+
     fn taken(&self) -> MutexGuard<'_, HashMap<u32, usize>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many connections there are.
+    /// How many are taken.
     #[must_use]
     pub fn count(&self) -> usize {
         self.taken().values().sum()
     }
 
-    fn take(&self, uid: u32) -> Option<Place> {
+    /// `None`: the user, or all together, have as many as they may.
+    pub(crate) fn take(&self, uid: u32) -> Option<Place> {
         let mut taken = self.taken();
         let own = taken.get(&uid).copied().unwrap_or(0);
-        if taken.values().sum::<usize>() >= MOST || (uid != 0 && own >= MOST_OF_ONE) {
+        if taken.values().sum::<usize>() >= self.most || (uid != 0 && own >= self.most_of_one) {
             return None;
         }
         taken.insert(uid, own + 1);
@@ -50,9 +65,9 @@ impl Places {
     }
 }
 
-/// One connection's place, free again when dropped.
+/// One place, free again when dropped.
 #[derive(Debug)]
-struct Place {
+pub(crate) struct Place {
     places: Places,
     uid: u32,
 }

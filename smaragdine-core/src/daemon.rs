@@ -3,18 +3,23 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use prost::Message;
 
 use crate::access::{Access, Caller};
+use crate::assembler::Assembler;
 use crate::clock::{monotonic_ns, realtime_ns};
 use crate::config::{Limits, validate_period};
+use crate::connection::{Place, Places};
 use crate::error::{Error, Result};
 use crate::host::own_pid;
+use crate::journal::{DiskUse, disk};
 use crate::process::Process;
-use crate::recording::{Cut, Options, Recording, cut};
+use crate::recording::{Cut, Options, Recording};
+use crate::room::Room;
 use crate::source::Roots;
 use crate::source::choice::choose;
 use crate::source::nvml::CudaEnvironment;
@@ -35,6 +40,11 @@ struct Shared {
     settings: Settings,
     leaving: AtomicBool,
     describing: tokio::sync::Mutex<()>,
+    room: Room,
+    /// Stops under way: each holds a thread.
+    stops: Places,
+    /// By user.
+    held: Mutex<HashMap<u32, Arc<DiskUse>>>,
     /// A std mutex: it guards a map and is never held across an await.
     recordings: Mutex<HashMap<String, Arc<Recording>>>,
 }
@@ -49,6 +59,7 @@ pub struct Settings {
     pub socket: PathBuf,
     pub access: Access,
     pub limits: Limits,
+    pub assembler: Assembler,
 }
 
 impl Daemon {
@@ -56,9 +67,9 @@ impl Daemon {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let left = settings.state.left_behind();
-        let mut recordings = HashMap::new();
+        let (mut recordings, mut held) = (HashMap::new(), HashMap::<u32, Arc<DiskUse>>::new());
         for dir in left {
-            match Recording::left_behind(&dir) {
+            match Recording::left_behind(&dir, |owner| Arc::clone(held.entry(owner).or_default())) {
                 Ok(recording) => {
                     recordings.insert(recording.id.clone(), Arc::new(recording));
                 }
@@ -68,11 +79,15 @@ impl Daemon {
         if !recordings.is_empty() {
             tracing::info!("{} recordings of an earlier daemon are kept for their owners", recordings.len());
         }
+        let stops = Places::new(settings.limits.most_recordings, settings.limits.most_per_user);
         let daemon = Self {
             shared: Arc::new(Shared {
                 settings,
                 leaving: AtomicBool::new(false),
                 describing: tokio::sync::Mutex::default(),
+                room: Room::default(),
+                stops,
+                held: Mutex::new(held),
                 recordings: Mutex::new(recordings),
             }),
         };
@@ -85,14 +100,22 @@ impl Daemon {
         self.shared.leaving.store(true, Ordering::Release);
     }
 
-    /// Ends every recording that still runs, and waits for those that are being ended; called when the daemon leaves.
-    pub fn finish(&self, why: Cut) {
-        let running = self.all().into_iter().filter(|recording| recording.is_of_this_daemon());
+    /// Ends every recording that still runs, waits for those that are being ended, and makes traces of them as far as
+    /// there is time; called when the daemon leaves. What is measured is in the journals before anything else is done.
+    pub fn finish(&self, why: Cut, until: Instant) {
+        let own: Vec<_> = self.all().into_iter().filter(|recording| recording.is_of_this_daemon()).collect();
         // Side by side: each has to wait for its own samplers.
-        let ends: Vec<_> = running.map(|recording| std::thread::spawn(move || cut(&recording, why))).collect();
-        for end in ends {
-            let _ = end.join();
-        }
+        side_by_side(&own, until, move |_, recording| recording.cut(why), self);
+        side_by_side(
+            &own,
+            until,
+            |daemon, recording| {
+                if let Err(error) = recording.assemble(daemon.assembler()) {
+                    tracing::warn!(recording = recording.id, "{error}");
+                }
+            },
+            self,
+        );
     }
 
     /// How many recordings run now: those of one user, or all.
@@ -112,7 +135,7 @@ impl Daemon {
     /// Forgets a recording and deletes the daemon's copy of it.
     pub fn forget(&self, recording: &Recording) {
         self.recordings().remove(&recording.id);
-        if let Err(error) = recording.release() {
+        if let Err(error) = recording.release(self.assembler()) {
             tracing::warn!("{error}");
         }
     }
@@ -135,6 +158,30 @@ impl Daemon {
     #[must_use]
     pub fn describing(&self) -> &tokio::sync::Mutex<()> {
         &self.shared.describing
+    }
+
+    /// For what is on its way from and to clients.
+    #[must_use]
+    pub fn room(&self) -> &Room {
+        &self.shared.room
+    }
+
+    /// Where journals become traces.
+    #[must_use]
+    pub fn assembler(&self) -> &Assembler {
+        &self.shared.settings.assembler
+    }
+
+    /// A place for one more call that stops a recording.
+    ///
+    /// # Errors
+    /// [`Error::OverQuota`] where the user has too many under way.
+    pub(crate) fn stopping(&self, uid: u32) -> Result<Place> {
+        self.shared.stops.take(uid).ok_or_else(|| Error::OverQuota {
+            told: "as many recordings are being stopped or fetched as this daemon takes at once, in all or of yours"
+                .into(),
+            hint: "wait for their answers, and call again",
+        })
     }
 
     #[must_use]
@@ -188,6 +235,8 @@ impl Daemon {
             return Err(refused);
         }
         self.forget_old();
+        let held = self.held(caller.uid);
+        held.check(disk::free(&state.path))?;
         let application = self.visible(caller.process.as_ref());
         let cuda = cuda(&request.environment).unwrap_or_else(|| self.cuda_of(caller.process.as_ref()));
         let sources = choose(roots, &cuda, request.require_measured)?;
@@ -204,6 +253,7 @@ impl Daemon {
             roots: roots.clone(),
             cuda,
             socket: socket.clone(),
+            held,
         };
         let recording = Arc::new(Recording::start(id.clone(), options, sources, &state.path)?);
         // Whom the samplers found under its number was the caller only if the caller still lives.
@@ -218,8 +268,8 @@ impl Daemon {
             refused
         };
         if let Some(refused) = refused {
-            cut(&recording, Cut::ProgramEnded);
-            let _ = recording.release();
+            recording.cut(Cut::ProgramEnded);
+            let _ = recording.release(self.assembler());
             return Err(refused);
         }
         Ok(recording)
@@ -261,8 +311,22 @@ impl Daemon {
         Ok(period)
     }
 
+    fn held(&self, uid: u32) -> Arc<DiskUse> {
+        Arc::clone(self.shared.held.lock().unwrap_or_else(PoisonError::into_inner).entry(uid).or_default())
+    }
+
     fn full(&self, recordings: &HashMap<String, Arc<Recording>>, uid: u32) -> Option<Error> {
         let limits = &self.settings().limits;
+        let of_caller = recordings.values().filter(|recording| recording.owner == uid && !recording.is_running());
+        let kept = of_caller.count();
+        if kept >= limits.most_kept {
+            return Some(Error::OverQuota {
+                told: format!(
+                    "{kept} recordings of yours ended and were not fetched, the most for one user (--most-kept)"
+                ),
+                hint: "fetch them: `smaragdine recover OUTPUT`",
+            });
+        }
         let running = recordings.values().filter(|recording| recording.is_running());
         let (all, own) =
             running.fold((0, 0), |(all, own), recording| (all + 1, own + usize::from(recording.owner == uid)));
@@ -301,7 +365,7 @@ impl Daemon {
             Ok(_) if std::mem::take(paused) => Advice::Resume,
             Ok(_) => Advice::Continue,
             Err(_) if !recording.is_running() => Advice::Stop,
-            Err(Error::NoRoom { .. } | Error::TooMuch(_)) => {
+            Err(Error::NoRoom { .. } | Error::TooMuch(_) | Error::OverQuota { .. }) => {
                 *paused = true;
                 Advice::Pause
             }
@@ -310,6 +374,28 @@ impl Daemon {
         response.advice = advice as i32;
         response.problem = kept.as_ref().err().map(ToString::to_string).unwrap_or_default();
         Ok((response, kept.unwrap_or_default()))
+    }
+}
+
+/// Does the same with each recording, on a thread for each, and waits until `until` at most.
+fn side_by_side(
+    recordings: &[Arc<Recording>],
+    until: Instant,
+    what: impl Fn(&Daemon, &Recording) + Copy + Send + 'static,
+    daemon: &Daemon,
+) {
+    let (under_way, done) = channel::<()>();
+    for recording in recordings {
+        let (daemon, recording, under_way) = (daemon.clone(), Arc::clone(recording), under_way.clone());
+        std::thread::spawn(move || {
+            what(&daemon, &recording);
+            drop(under_way);
+        });
+    }
+    drop(under_way);
+    // Nothing is ever sent: it ends when the last of them does.
+    if done.recv_timeout(until.saturating_duration_since(Instant::now())) == Err(RecvTimeoutError::Timeout) {
+        tracing::warn!("no time is left to finish all recordings: their journals are kept");
     }
 }
 

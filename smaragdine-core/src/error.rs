@@ -31,6 +31,9 @@ pub enum Error {
     NotAdmitted { uid: u32, group: Option<String> },
     #[error("{0}")]
     TooMuch(String),
+    /// A user's share of the daemon is used up: what of, how much, and what to do.
+    #[error("{told}")]
+    OverQuota { told: String, hint: &'static str },
     #[error("the service that recorded does not answer, and keeps the journal {} for itself", .0.display())]
     NotYourJournal(PathBuf),
     #[error("no room is left in {}", path.display())]
@@ -80,6 +83,7 @@ impl Error {
             }
             Self::CallerEnded => Some("connect from the process that is to be recorded"),
             Self::NoRoom { .. } => Some("free some space there"),
+            Self::OverQuota { hint, .. } => Some(hint),
             _ => None,
         }
     }

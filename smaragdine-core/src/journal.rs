@@ -3,15 +3,20 @@
 //! Records are `length u32 · crc32 u32 · kind u8 · payload`, little-endian. Each append is one `write`, so what was
 //! acknowledged is in the kernel's hands and outlives the process. A reader stops at the first record that is not whole.
 
+pub(crate) mod disk;
+mod part;
 mod reserve;
 mod rows;
 
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use prost::Message;
 
+pub use self::disk::DiskUse;
+pub use self::part::Part;
 use self::reserve::Reserve;
 use self::rows::{ReadingRow, ReadingsRow, ShareRow, SharesRow};
 use crate::error::{Error, Result};
@@ -39,10 +44,13 @@ pub enum Record {
 
 #[derive(Debug)]
 pub struct Journal {
-    file: File,
+    /// `None`: closed.
+    file: Option<File>,
     path: PathBuf,
     length: u64,
     reserve: Reserve,
+    /// Of whoever is recorded.
+    held: Arc<DiskUse>,
 }
 
 impl Journal {
@@ -51,7 +59,13 @@ impl Journal {
     pub fn create(path: &Path) -> Result<Self> {
         let file = File::options().append(true).create_new(true).open(path).map_err(Error::io("create", path))?;
         let reserve = Reserve::of(&file);
-        Ok(Self { file, path: path.to_owned(), length: 0, reserve })
+        Ok(Self { file: Some(file), path: path.to_owned(), length: 0, reserve, held: Arc::default() })
+    }
+
+    /// Counts what is written from here on as its user's.
+    pub fn charge(&mut self, held: Arc<DiskUse>) {
+        held.add(self.length);
+        self.held = held;
     }
 
     /// Whether the disk is full: what is still appended goes into the room that was held for it, and should be little.
@@ -63,8 +77,11 @@ impl Journal {
     /// Appends one record whole or not at all. A client's request finds no room sooner than what was measured does.
     ///
     /// # Errors
-    /// Where the file system takes no more; the journal stays readable up to the record before.
+    /// Where the file system takes no more, the user holds too much of it, or the journal is closed; it stays readable up to the record before.
     pub fn append(&mut self, record: &Record) -> Result<()> {
+        let Some(file) = &mut self.file else {
+            return Err(Error::Invalid(format!("the journal {} is closed", self.path.display())));
+        };
         let (kind, payload) = encode(record);
         let length = u32::try_from(payload.len()).ok().filter(|length| *length <= LONGEST);
         let length =
@@ -76,26 +93,30 @@ impl Journal {
         bytes.extend_from_slice(&payload);
         let size = bytes.len() as u64;
         if matches!(record, Record::Request { .. }) {
-            if !self.reserve.has_room(&self.file, self.length, size) {
+            if !self.reserve.has_room(file, self.length, size) {
                 return Err(Error::NoRoom { path: self.path.clone() });
             }
+            self.held.check(self.reserve.free())?;
         } else {
-            self.reserve.keep(&self.file, self.length, 0);
+            self.reserve.keep(file, self.length, 0);
         }
-        if let Err(problem) = self.file.write_all(&bytes) {
+        if let Err(problem) = file.write_all(&bytes) {
             // A torn record would hide all that follows it.
-            let _ = self.file.set_len(self.length);
+            let _ = file.set_len(self.length);
             self.reserve.failed(self.length);
             return Err(Error::io("write", &self.path)(problem));
         }
         self.length += size;
+        self.held.add(size);
         self.reserve.wrote(self.length);
         Ok(())
     }
 
-    /// Gives back the room that was held: nothing follows.
+    /// Gives back the room and the descriptor that were held: nothing follows.
     pub fn close(&mut self) {
-        let _ = self.file.set_len(self.length);
+        if let Some(file) = self.file.take() {
+            let _ = file.set_len(self.length);
+        }
     }
 }
 
@@ -104,6 +125,7 @@ impl Journal {
 pub struct Records {
     reader: BufReader<File>,
     remaining: u64,
+    part: Part,
     /// What the file ended with, if not with a whole record.
     pub damage: Option<String>,
 }
@@ -114,10 +136,17 @@ impl Records {
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(Error::io("open", path))?;
         let remaining = file.metadata().map_err(Error::io("read", path))?.len();
-        Ok(Self { reader: BufReader::with_capacity(1 << 20, file), remaining, damage: None })
+        Ok(Self { reader: BufReader::with_capacity(1 << 20, file), remaining, part: Part::Whole, damage: None })
     }
 
-    fn read(&mut self) -> std::result::Result<Record, String> {
+    /// Passes over what is not of this part.
+    #[must_use]
+    pub fn only(self, part: Part) -> Self {
+        Self { part, ..self }
+    }
+
+    /// `None`: a record that is passed over.
+    fn read(&mut self) -> std::result::Result<Option<Record>, String> {
         let mut header = [0; 9];
         self.reader.read_exact(&mut header).map_err(|_| "a record's header is cut".to_owned())?;
         let length = u32::from_le_bytes([header[0], header[1], header[2], header[3]]);
@@ -131,7 +160,12 @@ impl Records {
             return Err("a record does not match its checksum".to_owned());
         }
         self.remaining -= u64::from(length) + 9;
-        decode(header[8], &payload)
+        if header[8] == REQUEST && !self.part.reads(payload.len()) {
+            return Ok(None);
+        }
+        let record = decode(header[8], &payload)?;
+        let wanted = !matches!(&record, Record::Request { request, .. } if !self.part.wants(request));
+        Ok(wanted.then_some(record))
     }
 }
 
@@ -139,16 +173,16 @@ impl Iterator for Records {
     type Item = Record;
 
     fn next(&mut self) -> Option<Record> {
-        if self.damage.is_some() || self.remaining == 0 {
-            return None;
-        }
-        match self.read() {
-            Ok(record) => Some(record),
-            Err(problem) => {
-                self.damage = Some(format!("{problem}; the last {} bytes are lost", self.remaining));
-                None
+        while self.damage.is_none() && self.remaining > 0 {
+            match self.read() {
+                Ok(None) => {}
+                Ok(record) => return record,
+                Err(problem) => {
+                    self.damage = Some(format!("{problem}; the last {} bytes are lost", self.remaining));
+                }
             }
         }
+        None
     }
 }
 

@@ -50,14 +50,18 @@ pub mod footprint;
 
 pub mod access;
 mod acl;
+pub mod assembler;
+pub mod codec;
 pub mod connection;
 pub mod daemon;
 pub mod directory;
+pub(crate) mod intake;
 pub mod lifeline;
 pub mod process;
 pub mod reaccount;
 pub mod recording;
 pub mod recover;
+pub mod room;
 pub mod server;
 pub mod service;
 pub mod socket;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use smaragdine_core::access::Access;
+use smaragdine_core::assembler::{Assembler, available, child};
 use smaragdine_core::config::{Cli, Command, Serve};
 use smaragdine_core::daemon::{Daemon, Settings};
 use smaragdine_core::lifeline;
@@ -48,6 +49,10 @@ fn run(command: Command) -> anyhow::Result<()> {
             }
             Ok(())
         }
+        Command::Assemble(options) => {
+            serde_json::to_writer(std::io::stdout(), &child::assemble(&options))?;
+            Ok(())
+        }
         Command::Recover(options) => Ok(recover(&options.from, &options.output, options.program_end)?),
     }
 }
@@ -64,7 +69,7 @@ fn serve_until_told(options: Serve) -> anyhow::Result<()> {
     raise_descriptors();
     let lifeline = options.lifeline_fd.map(lifeline::take).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         let shutdown = shutdown_signal(lifeline)?;
         let Socket { listener, file } =
             socket::bind(&options.socket, options.group.as_ref(), options.observers.as_ref())?;
@@ -76,6 +81,8 @@ fn serve_until_told(options: Serve) -> anyhow::Result<()> {
             proc: options.roots.proc_root,
             nvml_library: options.roots.nvml_library,
         };
+        let memory = options.limits.assembly_mib.map(|mib| mib << 20);
+        let memory = memory.unwrap_or_else(|| available("/proc".as_ref(), "/sys/fs/cgroup".as_ref()) / 2);
         let daemon = Daemon::new(Settings {
             roots,
             period: options.period,
@@ -84,10 +91,15 @@ fn serve_until_told(options: Serve) -> anyhow::Result<()> {
             socket: options.socket.clone(),
             access: Access { users: options.group, observers: options.observers },
             limits: options.limits,
+            // The program that runs, even where another was installed meanwhile.
+            assembler: Assembler::new(Some("/proc/self/exe".into()), memory),
         });
         tracing::info!(socket = %options.socket.display(), "serving");
         let result = serve(daemon, listener, shutdown, options.grace).await;
         drop(file);
         result
-    })
+    });
+    // A driver that does not answer, or whatever else is under way, holds nobody up.
+    runtime.shutdown_background();
+    result
 }

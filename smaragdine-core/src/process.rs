@@ -9,6 +9,8 @@ use nix::libc;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::net::UnixStream;
 
 use crate::shares::started;
@@ -71,14 +73,20 @@ impl Process {
         !matches!(*self.hold, Hold::Start(_))
     }
 
-    /// Waits for its end; `false` where that cannot be waited for.
-    pub(crate) fn wait(&self) -> bool {
+    /// Returns once it has ended.
+    ///
+    /// # Errors
+    /// Where its end cannot be waited for.
+    pub(crate) async fn end(&self) -> io::Result<()> {
         match &*self.hold {
             Hold::Descriptor(descriptor) => {
-                retry_on_intr(|| poll(&mut [PollFd::new(descriptor, PollFlags::IN)], None)).is_ok()
+                let own = descriptor.try_clone()?;
+                // SAFETY: what watches the descriptor owns it, so that it stays open for as long.
+                let watched = unsafe { AsyncFd::register_with_interest(own, Interest::READABLE) }?;
+                watched.readable().await.map(drop)
             }
-            Hold::Start(_) => false,
-            Hold::Ended => true,
+            Hold::Start(_) => Err(io::ErrorKind::Unsupported.into()),
+            Hold::Ended => Ok(()),
         }
     }
 }
@@ -123,26 +131,27 @@ mod tests {
         (child, pid)
     }
 
-    #[test]
-    fn a_process_has_ended_from_the_moment_it_ends_whoever_has_its_number_then() {
+    #[tokio::test]
+    async fn a_process_has_ended_from_the_moment_it_ends_whoever_has_its_number_then() {
         let (mut child, pid) = sleeper();
         let process = Process::living(pid).unwrap();
         assert!(!process.has_ended() && process.can_be_waited_for());
         child.kill().unwrap();
-        assert!(process.wait() && process.has_ended(), "not yet waited for by its parent");
+        process.end().await.unwrap();
+        assert!(process.has_ended(), "not yet waited for by its parent");
         child.wait().unwrap();
         assert!(process.has_ended());
         assert!(Process::living(pid).unwrap().has_ended());
     }
 
-    #[test]
-    fn without_a_descriptor_its_start_tells_it_from_the_next_of_its_number() {
+    #[tokio::test]
+    async fn without_a_descriptor_its_start_tells_it_from_the_next_of_its_number() {
         let (mut child, pid) = sleeper();
         let start = started(Path::new("/proc"), pid).unwrap();
         let held = |start| Process { pid, hold: Arc::new(Hold::Start(start)) };
         assert!(!held(start).has_ended());
         assert!(held(start + 1).has_ended() && held(start - 1).has_ended());
-        assert!(!held(start).wait(), "it would have to be asked again and again");
+        assert!(held(start).end().await.is_err(), "it would have to be asked again and again");
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(held(start).has_ended());

@@ -13,19 +13,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use prost::Message;
+use serde::{Deserialize, Serialize};
 
 pub use self::collector::Live;
 use self::collector::collect;
-pub(crate) use self::lifetime::{cut, end_with_caller};
+pub(crate) use self::lifetime::end_with_caller;
 use self::pace::Pace;
 use self::running::{Running, describe};
+use crate::assembler::Assembler;
 use crate::clock::TraceClock;
 use crate::error::{Error, Result};
-use crate::journal::{Journal, Record, Records};
-use crate::recover::build;
+use crate::journal::{DiskUse, Journal, Record, Records, disk};
 use crate::source::nvml::CudaEnvironment;
 use crate::source::{Roots, Source};
-use crate::trace::{Basis, Metadata, State};
+use crate::trace::{Basis, Metadata, State, Trace};
 use crate::wire::v1::RecordRequest;
 
 /// Batches that may wait for the journal: a few seconds of a stalled disk.
@@ -54,15 +55,28 @@ pub struct Options {
     /// What decides which GPU is the application's `GPU:0`.
     pub cuda: CudaEnvironment,
     pub socket: PathBuf,
+    /// What the owner's recordings hold of the disk.
+    pub held: Arc<DiskUse>,
 }
 
 /// What came of a recording.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Summary {
     pub end_ns: i64,
     pub readings: u64,
     pub events: u64,
     pub warnings: Vec<String>,
+}
+
+impl Summary {
+    pub(crate) fn of(trace: &Trace) -> Self {
+        Self {
+            end_ns: trace.metadata.end_ns.unwrap_or_default(),
+            readings: trace.readings.len() as u64,
+            events: trace.events.len() as u64,
+            warnings: trace.metadata.warnings.clone(),
+        }
+    }
 }
 
 pub struct Recording {
@@ -71,6 +85,7 @@ pub struct Recording {
     pub owner: u32,
     pub metadata: Metadata,
     dir: PathBuf,
+    held: Arc<DiskUse>,
     /// `None` where an earlier daemon kept it.
     journal: Option<Arc<Mutex<Journal>>>,
     streams: AtomicU64,
@@ -105,13 +120,22 @@ impl Recording {
     /// Starts sampling `sources` into a journal of its own under `state_dir`.
     ///
     /// # Errors
-    /// Where the state directory takes no journal or a sampling thread cannot be started.
+    /// Where the state directory takes no journal or a sampling thread cannot be started; nothing is left of it then.
     pub fn start(id: String, options: Options, sources: Vec<Box<dyn Source>>, state_dir: &Path) -> Result<Self> {
-        let clock = TraceClock::start();
         let dir = state_dir.join(&id);
         std::fs::create_dir(&dir).map_err(Error::io("create", &dir))?;
+        let held = Arc::clone(&options.held);
+        Self::start_in(dir.clone(), id, options, sources).inspect_err(|_| {
+            held.sub(disk::size(&dir));
+            let _ = std::fs::remove_dir_all(&dir);
+        })
+    }
+
+    fn start_in(dir: PathBuf, id: String, options: Options, sources: Vec<Box<dyn Source>>) -> Result<Self> {
+        let clock = TraceClock::start();
         let metadata = describe(&id, &options, &sources, clock, &dir);
         let mut journal = Journal::create(&dir.join(JOURNAL))?;
+        journal.charge(Arc::clone(&options.held));
         journal.append(&Record::Start(Box::new(metadata.clone())))?;
         let journal = Arc::new(Mutex::new(journal));
 
@@ -132,6 +156,7 @@ impl Recording {
             owner: options.owner,
             metadata,
             dir,
+            held: options.held,
             journal: Some(journal),
             streams: AtomicU64::new(0),
             taken: AtomicU64::new(0),
@@ -147,7 +172,7 @@ impl Recording {
     ///
     /// # Errors
     /// Where `dir` holds no journal that says whose it is.
-    pub fn left_behind(dir: &Path) -> Result<Self> {
+    pub fn left_behind(dir: &Path, held: impl FnOnce(u32) -> Arc<DiskUse>) -> Result<Self> {
         let journal = dir.join(JOURNAL);
         let foreign = |problem: &str| Error::NotATrace { path: journal.clone(), problem: problem.to_owned() };
         let Some(Record::Start(metadata)) = Records::open(&journal)?.next() else {
@@ -159,11 +184,14 @@ impl Recording {
         if dir.file_name() != Some(metadata.recording.as_ref()) {
             return Err(foreign("it is the journal of another recording"));
         }
+        let held = held(owner);
+        held.add(disk::size(dir));
         Ok(Self {
             id: metadata.recording.clone(),
             owner,
             metadata: *metadata,
             dir: dir.to_owned(),
+            held,
             journal: None,
             streams: AtomicU64::new(0),
             taken: AtomicU64::new(0),
@@ -229,37 +257,50 @@ impl Recording {
     ///
     /// # Errors
     /// Where the trace could not be built or written; the journal stays.
-    pub fn stop(&self) -> Result<Summary> {
-        self.end(State::Complete, Some(self.clock().now_ns()))
+    pub fn stop(&self, assembler: &Assembler) -> Result<Summary> {
+        let now_ns = self.clock().now_ns();
+        self.built(self.end(State::Complete, Some(now_ns)), assembler, Some(now_ns))
     }
 
-    /// Ends the recording because its program or the daemon has to go: the trace is `cut`.
+    /// Makes the trace of a recording that has ended; the first time only.
     ///
     /// # Errors
     /// As [`Self::stop`].
-    pub fn cut(&self, why: Cut) -> Result<Summary> {
-        self.end(State::Cut, (why == Cut::ProgramEnded).then(|| self.clock().now_ns()))
+    pub fn assemble(&self, assembler: &Assembler) -> Result<Summary> {
+        self.built(lock(&self.stage), assembler, None)
     }
 
     /// `program_end_ns`: until when the program is known to have run.
-    fn end(&self, state: State, program_end_ns: Option<i64>) -> Result<Summary> {
-        self.running.store(false, Ordering::Release);
-        let mut stage = lock(&self.stage);
+    fn built(
+        &self,
+        mut stage: MutexGuard<'_, Stage>,
+        assembler: &Assembler,
+        program_end_ns: Option<i64>,
+    ) -> Result<Summary> {
         if let Stage::Built(summary) = &*stage {
             return Ok(summary.clone());
         }
-        if let Stage::Running(running) = std::mem::replace(&mut *stage, Stage::Ended) {
-            self.close(running, state, program_end_ns);
-        }
-        let trace = build(&self.dir.join(JOURNAL), &self.trace_dir(), program_end_ns)?;
-        let summary = Summary {
-            end_ns: trace.metadata.end_ns.unwrap_or_default(),
-            readings: trace.readings.len() as u64,
-            events: trace.events.len() as u64,
-            warnings: trace.metadata.warnings,
-        };
+        let summary = assembler.assemble(self.owner, &self.dir, program_end_ns)?;
+        self.held.add(disk::size(&self.trace_dir()));
         *stage = Stage::Built(summary.clone());
         Ok(summary)
+    }
+
+    /// Ends the recording because its client or the daemon has to go: the trace, which whoever asks for it makes, is
+    /// `cut`. From here on it holds no thread and no open file.
+    pub fn cut(&self, why: Cut) {
+        drop(self.end(State::Cut, (why == Cut::ProgramEnded).then(|| self.clock().now_ns())));
+    }
+
+    fn end(&self, state: State, program_end_ns: Option<i64>) -> MutexGuard<'_, Stage> {
+        self.running.store(false, Ordering::Release);
+        let mut stage = lock(&self.stage);
+        if matches!(*stage, Stage::Running(_))
+            && let Stage::Running(running) = std::mem::replace(&mut *stage, Stage::Ended)
+        {
+            self.close(running, state, program_end_ns);
+        }
+        stage
     }
 
     /// Stops the samplers and ends the journal.
@@ -286,11 +327,11 @@ impl Recording {
     ///
     /// # Errors
     /// Where the recording still runs, or its trace cannot be built or read.
-    pub fn files(&self) -> Result<Vec<PathBuf>> {
+    pub fn files(&self, assembler: &Assembler) -> Result<Vec<PathBuf>> {
         if self.is_running() {
             return Err(Error::Invalid(format!("recording {} still runs; stop it first", self.id)));
         }
-        self.end(State::Cut, None)?;
+        self.assemble(assembler)?;
         let dir = self.trace_dir();
         let entries = std::fs::read_dir(&dir).map_err(Error::io("read", &dir))?;
         let mut files: Vec<_> =
@@ -299,11 +340,14 @@ impl Recording {
         Ok(files)
     }
 
-    /// Deletes the daemon's copy.
+    /// Deletes the daemon's copy, and ends what is being made of it.
     ///
     /// # Errors
     /// Where the file system refuses.
-    pub fn release(&self) -> Result<()> {
+    pub fn release(&self, assembler: &Assembler) -> Result<()> {
+        assembler.cancel(&self.dir);
+        let _stage = lock(&self.stage);
+        self.held.sub(disk::size(&self.dir));
         std::fs::remove_dir_all(&self.dir).map_err(Error::io("remove", &self.dir))
     }
 

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::account::account;
-use crate::assembly::assemble;
+use crate::assembly::assemble_part;
 use crate::error::{Error, Result};
+use crate::journal::Part;
 use crate::tables;
 use crate::trace::{Policy, State, Trace};
 
@@ -15,17 +16,24 @@ use crate::trace::{Policy, State, Trace};
 /// # Errors
 /// Where there is no journal, or `output` cannot be written.
 pub fn recover(from: &Path, output: &Path, program_end_ns: Option<i64>) -> Result<()> {
-    build(&journal_of(from)?, output, program_end_ns).map(drop)
+    build(&journal_of(from)?, output, Part::Whole, None, program_end_ns).map(drop)
 }
 
-/// Assembles a journal, accounts it, and writes the trace to `output`: what an orderly end and a recovery both do.
+/// Assembles a part of a journal, accounts it, and writes the trace to `output`: what an orderly end and a recovery
+/// both do. `lost` says what became of an attempt at more.
 ///
 /// `program_end_ns`: until when the program is known to have run, where the journal may not tell.
 ///
 /// # Errors
 /// Where the journal cannot be read, or `output` cannot be written.
-pub(crate) fn build(journal: &Path, output: &Path, program_end_ns: Option<i64>) -> Result<Trace> {
-    let mut trace = assemble(journal)?;
+pub(crate) fn build(
+    journal: &Path,
+    output: &Path,
+    part: Part,
+    lost: Option<&str>,
+    program_end_ns: Option<i64>,
+) -> Result<Trace> {
+    let mut trace = assemble_part(journal, part, lost)?;
     let metadata = &mut trace.metadata;
     if metadata.state == State::Cut {
         metadata.program_end_ns = metadata.program_end_ns.max(program_end_ns);

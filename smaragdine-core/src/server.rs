@@ -12,24 +12,26 @@ use tonic::transport::Server;
 
 use crate::connection::{Places, incoming};
 use crate::daemon::Daemon;
+use crate::intake::{Intake, LARGEST_REQUEST};
 use crate::recording::Cut;
 use crate::wire::v1::accountant_server::AccountantServer;
 
-/// The largest request a client may send; profiles come in pieces far below it. Every stream of every connection may
-/// hold one in memory while it arrives.
-const LARGEST_REQUEST: usize = 4 << 20;
 const LARGEST_HEADERS: u32 = 16 << 10;
 /// Calls of one connection at once: a few for each of the recordings of a process.
-const MOST_STREAMS: u32 = 128;
+const MOST_STREAMS: u32 = 32;
 /// What one stream sends ahead of being read. A connection has room for that of all: the room is shared, and one stream
 /// that is not read from would hold the others up.
-const SENT_AHEAD: u32 = 256 << 10;
+const SENT_AHEAD: u32 = 64 << 10;
 
 /// How often recordings that nobody fetched are looked at.
 const SWEEP: Duration = Duration::from_secs(3600);
 const POLL: Duration = Duration::from_millis(50);
 /// What open streams get once there is nothing more to wait for.
-const LAST_MOMENT: Duration = Duration::from_secs(2);
+const LAST_MOMENT: Duration = Duration::from_millis(500);
+/// After clients had their grace, how long recordings are finished and fetched: with the default, ten seconds in all.
+const FINISHING: Duration = Duration::from_secs(3);
+/// Where nobody told it to leave there is time to make traces of whatever is in the journals.
+const AT_LEISURE: Duration = Duration::from_secs(3600);
 
 /// Why the daemon leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +44,8 @@ pub enum Farewell {
 
 /// Serves `daemon` on `listener` until `shutdown`, then ends every recording so that nothing measured is lost.
 ///
-/// Told to leave, it first gives clients `grace` to stop their recordings by themselves, and as long again to fetch
-/// what it had to end for them. Whatever is not fetched stays in the state directory.
+/// Told to leave, it first gives clients `grace` to stop their recordings by themselves, then ends the others, and has
+/// some seconds more for making traces and having them fetched. Whatever is not fetched stays in the state directory.
 ///
 /// # Errors
 /// Where the transport fails.
@@ -56,6 +58,7 @@ pub async fn serve(
     let listener = tokio::net::UnixListener::from_std(listener).context("cannot use the socket")?;
     let places = Places::default();
     let service = AccountantServer::new(daemon.clone()).max_decoding_message_size(LARGEST_REQUEST);
+    let service = Intake { service, room: daemon.room().clone() };
     let (finished, finishing) = tokio::sync::oneshot::channel::<()>();
     let server = Server::builder()
         .max_concurrent_streams(MOST_STREAMS)
@@ -79,21 +82,42 @@ pub async fn serve(
 async fn take_leave(daemon: &Daemon, places: &Places, shutdown: impl Future<Output = Farewell>, grace: Duration) {
     let farewell = shutdown.await;
     daemon.leave();
-    let wait_while = async |waits: &(dyn Fn() -> bool + Sync)| {
-        let until = Instant::now() + grace;
+    let wait_while = async |until: Instant, waits: &(dyn Fn() -> bool + Sync)| {
         while farewell == Farewell::Told && places.count() > 0 && waits() && Instant::now() < until {
             tokio::time::sleep(POLL).await;
         }
     };
-    wait_while(&|| daemon.running(None) > 0).await;
+    let told = Instant::now();
+    wait_while(told + grace, &|| daemon.running(None) > 0).await;
     let ending = daemon.clone();
     let why = match farewell {
         Farewell::Told => Cut::DaemonLeaves,
         Farewell::Alone => Cut::ProgramEnded,
     };
-    let _ = tokio::task::spawn_blocking(move || ending.finish(why)).await;
-    // Recordings have ended: whoever is connected may still fetch them.
-    wait_while(&|| daemon.owes()).await;
+    let until = if farewell == Farewell::Told { told + grace + FINISHING } else { told + AT_LEISURE };
+    let finish = tokio::task::spawn_blocking(move || ending.finish(why, until));
+    tokio::select! {
+        _ = finish => {}
+        // Who is told to leave at leisure may be told again.
+        () = told_again(), if farewell == Farewell::Alone => {
+            tokio::time::sleep(FINISHING).await;
+            daemon.assembler().leave();
+        }
+    }
+    // Recordings have ended: whoever is connected may still have them made and fetch them.
+    wait_while(until, &|| daemon.owes()).await;
+    daemon.assembler().leave();
+}
+
+async fn told_again() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        },
+        _ => std::future::pending().await,
+    }
 }
 
 async fn sweep(daemon: Daemon) {

@@ -14,6 +14,7 @@ use crate::access::Caller;
 use crate::daemon::Daemon;
 use crate::error::Error;
 use crate::recording::end_with_caller;
+use crate::room::{PATIENCE, Room};
 use crate::source::nvml::CudaEnvironment;
 use crate::source::{Roots, discover};
 use crate::trace::{Basis, Domain, notice};
@@ -45,7 +46,7 @@ impl From<Error> for Status {
             Error::NoSensor | Error::NothingCounted(_) => Self::failed_precondition(message),
             Error::NoSuchRecording(_) => Self::not_found(message),
             Error::NotAdmitted { .. } => Self::permission_denied(message),
-            Error::TooMuch(_) | Error::NoRoom { .. } => Self::resource_exhausted(message),
+            Error::TooMuch(_) | Error::OverQuota { .. } | Error::NoRoom { .. } => Self::resource_exhausted(message),
             Error::Leaving => Self::unavailable(message),
             Error::Io { .. }
             | Error::NotATrace { .. }
@@ -128,8 +129,10 @@ impl Accountant for Daemon {
     }
 
     async fn stop(&self, request: Request<v1::StopRequest>) -> Result<Response<v1::StopResponse>, Status> {
-        let recording = self.find(&request.get_ref().recording, &self.caller(&request)?)?;
-        let summary = blocking(move || recording.stop()).await?;
+        let caller = self.caller(&request)?;
+        let recording = self.find(&request.get_ref().recording, &caller)?;
+        let (daemon, _place) = (self.clone(), self.stopping(caller.uid)?);
+        let summary = blocking(move || recording.stop(daemon.assembler())).await?;
         Ok(Response::new(v1::StopResponse {
             end_ns: summary.end_ns,
             readings: summary.readings,
@@ -144,19 +147,24 @@ impl Accountant for Daemon {
         let caller = self.caller(&request)?;
         let v1::FetchRequest { recording, release } = request.into_inner();
         let recording = if release { self.find(&recording, &caller) } else { self.find_to_read(&recording, &caller) }?;
-        let (recording, files) = blocking(move || recording.files().map(|files| (recording, files))).await?;
+        let (daemon, place) = (self.clone(), self.stopping(caller.uid)?);
+        let files = move || recording.files(daemon.assembler()).map(|files| (recording, files));
+        let (recording, files) = blocking(files).await?;
+        drop(place);
         // Whoever does not read holds no more than a piece on its way and one behind it.
+        let held = self.room().clone().take(caller.uid, 3 * PIECE).await?;
         let (sender, responses) = mpsc::channel(1);
-        let daemon = self.clone();
+        let (daemon, sender) = (self.clone(), Sender { sender, room: self.room().clone(), uid: caller.uid });
         tokio::spawn(async move {
+            let _held = held;
             for path in files {
                 if let Err(status) = send_file(&path, &sender).await {
-                    let _ = sender.send(Err(status)).await;
+                    let _ = sender.sender.try_send(Err(status));
                     return;
                 }
             }
             // Only what was sent whole may be forgotten here.
-            if release && !sender.is_closed() {
+            if release && !sender.sender.is_closed() {
                 daemon.forget(&recording);
             }
         });
@@ -193,7 +201,32 @@ impl Accountant for Daemon {
     }
 }
 
-async fn send_file(path: &Path, sender: &mpsc::Sender<Result<v1::FetchResponse, Status>>) -> Result<(), Status> {
+/// Sends pieces of files to whoever fetches them, and gives up on whoever does not read them while others need the room.
+struct Sender {
+    sender: mpsc::Sender<Result<v1::FetchResponse, Status>>,
+    room: Room,
+    uid: u32,
+}
+
+impl Sender {
+    async fn send(&self, piece: Result<v1::FetchResponse, Status>) -> Result<(), Status> {
+        loop {
+            match tokio::time::timeout(PATIENCE, self.sender.reserve()).await {
+                Ok(Ok(place)) => {
+                    place.send(piece);
+                    return Ok(());
+                }
+                Ok(Err(_)) => return Err(Status::cancelled("the client is gone")),
+                Err(_) if self.room.is_wanted_from(self.uid) => {
+                    return Err(Status::cancelled("the client does not read what it fetches"));
+                }
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+async fn send_file(path: &Path, sender: &Sender) -> Result<(), Status> {
     let failed = |error: std::io::Error| Status::from(Error::io("read", path)(error));
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let mut file = tokio::fs::File::open(path).await.map_err(failed)?;
@@ -202,9 +235,7 @@ async fn send_file(path: &Path, sender: &mpsc::Sender<Result<v1::FetchResponse, 
         (&mut file).take(PIECE as u64).read_to_end(&mut data).await.map_err(failed)?;
         let last = data.len() < PIECE;
         let piece = v1::FetchResponse { path: name.clone(), data: Bytes::from(data), last };
-        if sender.send(Ok(piece)).await.is_err() {
-            return Err(Status::cancelled("the client is gone"));
-        }
+        sender.send(Ok(piece)).await?;
         if last {
             return Ok(());
         }

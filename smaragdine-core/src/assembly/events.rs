@@ -28,10 +28,16 @@ pub(crate) struct Events {
     ops: FxHashMap<Key, u32>,
     /// What a finished trace calls its operations, so that a further profile finds them without the graph.
     raw_names: FxHashMap<String, u32>,
+    /// The devices of the trace, by name.
+    devices: FxHashMap<String, u16>,
     /// A stream's own operation numbers → ours.
     stream_ops: FxHashMap<(u64, u32), u32>,
 }
 
+/// Devices that are told apart: more than a machine has, even where its GPUs are cut into pieces. Each is accounted by
+/// itself.
+const MOST_DEVICES: usize = 256;
+const TOO_MANY: &str = "events on more than 256 devices were left out: no machine has so many";
 /// Events that cannot be.
 const IMPOSSIBLE: &str = "events that ended before they started, or lie beyond the recording, were left out";
 
@@ -40,7 +46,7 @@ impl Events {
     pub(crate) fn of(trace: &Trace) -> Self {
         let ops = trace.ops.iter().zip(0..).map(|(op, number)| (key(op), number)).collect();
         let raw_names = trace.ops.iter().zip(0..).map(|(op, number)| (op.raw_name.clone(), number)).collect();
-        Self { ops, raw_names, stream_ops: FxHashMap::default() }
+        Self { ops, raw_names, ..Self::default() }
     }
 
     /// Adds a client's own events; warns of what is left out.
@@ -65,7 +71,10 @@ impl Events {
                 continue;
             };
             let device = if event.device.is_empty() { "CPU:0" } else { &event.device };
-            let Some(device) = device_number(trace, device) else { continue };
+            let Some(device) = self.device(trace, device) else {
+                warnings.add(TOO_MANY);
+                continue;
+            };
             let kind = match event.kind() {
                 v1::Kind::Copy => Kind::Copy,
                 v1::Kind::Wait => Kind::Wait,
@@ -107,7 +116,10 @@ impl Events {
             None => self.intern(trace, namer.name(raw)),
         };
         let ops: Vec<u32> = profile.names.iter().map(&mut number).collect();
-        let devices: Vec<_> = profile.devices.iter().map(|device| device_number(trace, device)).collect();
+        let devices: Vec<_> = profile.devices.iter().map(|device| self.device(trace, device)).collect();
+        if devices.contains(&None) {
+            warnings.add(TOO_MANY);
+        }
         trace.events.reserve(profile.events.len());
         for event in profile.events {
             let number = (ops.get(event.name as usize), devices.get(usize::from(event.device)));
@@ -138,6 +150,22 @@ impl Events {
         warnings.add_times(IMPOSSIBLE, (before - trace.events.len()) as u64);
     }
 
+    /// The number of a device, a new one where the trace lacks it; `None`: it has too many.
+    fn device(&mut self, trace: &mut Trace, name: &str) -> Option<u16> {
+        let devices = &mut trace.metadata.devices;
+        // What the trace has from elsewhere: metered devices, or those of a finished trace.
+        for (known, number) in devices.iter().zip(0..).skip(self.devices.len()) {
+            self.devices.entry(known.clone()).or_insert(number);
+        }
+        if let Some(&number) = self.devices.get(name) {
+            return Some(number);
+        }
+        let number = u16::try_from(devices.len()).ok().filter(|number| usize::from(*number) < MOST_DEVICES)?;
+        devices.push(name.to_owned());
+        self.devices.insert(name.to_owned(), number);
+        Some(number)
+    }
+
     /// The number of an operation, a new one where the trace lacks it.
     pub(crate) fn intern(&mut self, trace: &mut Trace, op: Op) -> u32 {
         *self.ops.entry(key(&op)).or_insert_with(|| {
@@ -149,17 +177,6 @@ impl Events {
 
 fn key(op: &Op) -> Key {
     (op.qtn.clone(), op.layer.clone(), op.phase)
-}
-
-/// `None` where there are more devices than a number can tell apart.
-fn device_number(trace: &mut Trace, name: &str) -> Option<u16> {
-    let devices = &mut trace.metadata.devices;
-    let index = devices.iter().position(|device| device == name).unwrap_or(devices.len());
-    let number = u16::try_from(index).ok()?;
-    if index == devices.len() {
-        devices.push(name.to_owned());
-    }
-    Some(number)
 }
 
 /// Fills what a client may leave out (trace.proto, `Op`).

@@ -26,6 +26,8 @@ pub(super) struct Reserve {
     looked: Option<Instant>,
     /// Whether there was room for clients' data when last looked.
     spare: bool,
+    /// Bytes that were left when last looked.
+    free: u64,
 }
 
 impl Reserve {
@@ -33,7 +35,7 @@ impl Reserve {
         let total = fstatvfs(file).map_or(0, |status| status.f_blocks.saturating_mul(status.f_frsize));
         // A small file system is not taken whole; one without a size (an unlimited tmpfs) has room enough.
         let ahead = if total == 0 { MOST } else { MOST.min(total / 64) };
-        let mut reserve = Self { ahead, until: 0, full: false, looked: None, spare: true };
+        let mut reserve = Self { ahead, until: 0, full: false, looked: None, spare: true, free: u64::MAX };
         reserve.keep(file, 0, 0);
         reserve
     }
@@ -41,6 +43,11 @@ impl Reserve {
     /// The disk gives no more: only what is held ahead is left.
     pub(super) fn is_full(&self) -> bool {
         self.full
+    }
+
+    /// Bytes that were left for anybody when last looked.
+    pub(super) fn free(&self) -> u64 {
+        self.free
     }
 
     /// Whether `bytes` of a client's data may be taken: not where they would eat into the room of readings.
@@ -68,6 +75,7 @@ impl Reserve {
             self.spare = fstatvfs(file).is_ok_and(|status| {
                 let total = status.f_blocks.saturating_mul(status.f_frsize);
                 let free = status.f_bavail.saturating_mul(status.f_frsize);
+                self.free = if total == 0 { u64::MAX } else { free };
                 total == 0 || free >= SPARE.min(total / SPARE_FRACTION)
             });
         }

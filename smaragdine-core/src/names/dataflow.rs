@@ -7,6 +7,10 @@ use crate::graph::{Graph, NodeId};
 use crate::trace::Op;
 use crate::xplane::{RawOp, contains_others};
 
+/// Operations that are looked through, or found, behind one: fused and hidden ones are some ten. A hostile graph in
+/// which all take what all make would have as many edges as pairs.
+const REACH: usize = 1024;
+
 impl Namer {
     /// Which operations feed which, as pairs of indexes into `ops`. Operations that `ops` lacks, because they never ran
     /// or were optimised away, are looked through. Sorted, without repetition.
@@ -26,15 +30,19 @@ impl Namer {
             }
             for (&node, &to) in known.iter().filter(|(_, to)| graph.executed || first[**to as usize] == Some(index)) {
                 let mut visited: FxHashSet<NodeId> = FxHashSet::default();
-                let mut waiting = graph.node(node).inputs.clone();
+                let inputs = |node: NodeId| graph.node(node).inputs.iter().take(2 * REACH);
+                let mut waiting: Vec<NodeId> = inputs(node).copied().collect();
                 while let Some(input) = waiting.pop() {
+                    if visited.len() >= REACH {
+                        break;
+                    }
                     if !visited.insert(input) {
                         continue;
                     }
                     match known.get(&input) {
                         Some(_) if graph.node(input).op == "Const" => {}
                         Some(&from) => edges.push((from, to)),
-                        None => waiting.extend(&graph.node(input).inputs),
+                        None => waiting.extend(inputs(input)),
                     }
                 }
             }

@@ -92,8 +92,7 @@ fn number(
     let mut tails: FxHashMap<&str, Vec<(u32, &str)>> = FxHashMap::default();
     for &(_, node) in &members {
         let (head, _) = head_and_rest(namer, &graph.node(node).name);
-        let bare = without_number(head).unwrap_or(head);
-        let number = head[bare.len()..].strip_prefix('_').map_or(0, |number| number.parse().unwrap_or(u32::MAX));
+        let (bare, number) = bare_and_number(head);
         tails.entry(bare).or_default().push((number, head));
     }
     let mut names: FxHashMap<&str, String> = FxHashMap::default();
@@ -109,6 +108,13 @@ fn number(
         let (head, rest) = head_and_rest(namer, &graph.node(node).name);
         served.insert(node, Service { place, qtn: format!("{}{rest}", names[head]) });
     }
+}
+
+/// `Sub_26` → (`Sub`, 26)
+fn bare_and_number(head: &str) -> (&str, u32) {
+    let bare = without_number(head).unwrap_or(head);
+    let number = head[bare.len()..].strip_prefix('_').map_or(0, |number| number.parse().unwrap_or(u32::MAX));
+    (bare, number)
 }
 
 /// `adam/Sub_26/ReadVariableOp` → (`Sub_26`, `/ReadVariableOp`); `AddN_3` → (`AddN_3`, ``)

@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::path::{Path, without_number};
 use super::place::Place;
 use super::variables::{Variable, layer_of};
-use super::walk::{Walker, is_assignment};
+use super::walk::{Walker, is_assignment, within_reach};
 use super::{LOSS, METRICS, OPTIMIZER, UNKNOWN};
 use crate::graph::NodeId;
 use crate::trace::Phase;
@@ -53,10 +53,10 @@ impl Walker<'_> {
         let (mut updates, mut is_used) = (Vec::new(), false);
         updates.extend(update(node));
         let consumers = |node: NodeId| {
-            let consumers = &self.graph.node(node).consumers;
+            let consumers: Vec<NodeId> = within_reach(&self.graph.node(node).consumers).collect();
             updates.extend(consumers.iter().filter_map(|&node| update(node)));
             is_used |= consumers.iter().any(|&node| self.is_backward(node) || self.place(node).is_some());
-            consumers.clone()
+            consumers
         };
         self.walk(node, consumers, |_, _| true);
         let one = updates.pop().filter(|_| !is_used)?;
@@ -72,7 +72,7 @@ impl Walker<'_> {
         let tells_values = |input: &NodeId| !tells_shape(&self.graph.node(*input).op);
         let inputs = |node: NodeId| {
             of_step |= self.is_backward(node);
-            self.graph.node(node).inputs.iter().copied().filter(tells_values).collect()
+            within_reach(&self.graph.node(node).inputs).filter(tells_values).collect()
         };
         self.walk(node, inputs, |node, place| {
             if place.phase == Phase::Forward && place.is_in_layer() {
@@ -106,8 +106,8 @@ impl Walker<'_> {
 
     /// The innermost layer that holds all that use these results of layers in the forward pass.
     fn users(&self, results: &[NodeId]) -> Option<String> {
-        let consumers = results.iter().flat_map(|&node| &self.graph.node(node).consumers);
-        let places = consumers.filter_map(|&node| self.place(node));
+        let consumers = results.iter().flat_map(|&node| within_reach(&self.graph.node(node).consumers));
+        let places = consumers.filter_map(|node| self.place(node));
         let forward = places.filter(|place| place.phase == Phase::Forward && place.is_in_layer());
         forward.map(|place| place.layer.clone()).reduce(|one, other| common(&one, &other))
     }
@@ -127,7 +127,7 @@ impl Walker<'_> {
         };
         let consumers = |node: NodeId| {
             state = state.take().or_else(|| self.state(node));
-            let consumers = self.graph.node(node).consumers.iter().copied();
+            let consumers = within_reach(&self.graph.node(node).consumers);
             let (gradients, others): (Vec<NodeId>, Vec<NodeId>) = consumers.partition(is_gradient);
             has_gradients |= !gradients.is_empty();
             others
@@ -149,14 +149,14 @@ impl Walker<'_> {
     /// What an operation without a scope serves that only computes what others do with gradients, also without one.
     fn for_gradients(&self, node: NodeId, known: &Served) -> Option<Place> {
         let mut found = None;
-        let ends = |&node: &NodeId| {
+        let ends = |node: NodeId| {
             let of_gradients = known.get(&node).filter(|place| place.phase == Phase::Backward);
             of_gradients.filter(|_| !self.is_backward(node) && !self.is_sum(node)).cloned()
         };
         let consumers = |node: NodeId| {
-            let consumers = &self.graph.node(node).consumers;
-            found = found.take().or_else(|| consumers.iter().find_map(ends));
-            let others = consumers.iter().copied().filter(|node| !known.contains_key(node) && !self.is_backward(*node));
+            let consumers = || within_reach(&self.graph.node(node).consumers);
+            found = found.take().or_else(|| consumers().find_map(ends));
+            let others = consumers().filter(|node| !known.contains_key(node) && !self.is_backward(*node));
             others.collect()
         };
         self.walk(node, consumers, |_, _| false);
@@ -182,7 +182,7 @@ impl Walker<'_> {
         let (loss, mut is_found) = (Place::new(LOSS, Phase::Forward), false);
         let next = |node: NodeId| {
             is_found |= served.get(&node) == Some(&loss);
-            next(node).clone()
+            within_reach(next(node)).collect()
         };
         self.walk(node, next, |_, _| false);
         (is_found && self.are_told()).then_some(loss)
@@ -191,14 +191,15 @@ impl Walker<'_> {
     /// What is read back from a metric's variable belongs to it, also from one that a loss updates.
     fn by_states(&self, node: NodeId, _: &Served) -> Option<Place> {
         let mut found = None;
-        let of_loss = |&node: &NodeId| {
+        let of_loss = |node: NodeId| {
             let updates = is_assignment(&self.graph.node(node).op);
             self.place(node).filter(|place| updates && self.are_told() && place.layer == LOSS).cloned()
         };
         let sources = |id: NodeId| {
             let node = self.graph.node(id);
-            found = found.take().or_else(|| self.state(id)).or_else(|| node.controls.iter().find_map(of_loss));
-            node.inputs.iter().chain(&node.controls).copied().collect()
+            let controls = || within_reach(&node.controls);
+            found = found.take().or_else(|| self.state(id)).or_else(|| controls().find_map(of_loss));
+            within_reach(&node.inputs).chain(controls()).collect()
         };
         self.walk(node, sources, |_, _| false);
         found

@@ -109,8 +109,11 @@ impl<'a> Walker<'a> {
         let mut index = 0;
         while let Some(&node) = waiting.get(index) {
             index += 1;
-            if !visited.insert(node) || visited.len() > REACH {
+            if !visited.insert(node) {
                 continue;
+            }
+            if visited.len() > REACH {
+                return;
             }
             match self.place(node) {
                 Some(place) => {
@@ -122,6 +125,11 @@ impl<'a> Walker<'a> {
             }
         }
     }
+}
+
+/// As many as a walk can visit, and some more, which may be the same.
+pub(super) fn within_reach(nodes: &[NodeId]) -> impl Iterator<Item = NodeId> {
+    nodes.iter().copied().take(4 * REACH)
 }
 
 pub(super) fn is_assignment(op: &str) -> bool {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, Bytes};
 use prost::Message as _;
 use smaragdine_core::access::Access;
+use smaragdine_core::assembler::Assembler;
 use smaragdine_core::config::Limits;
 use smaragdine_core::daemon::{Daemon, Settings};
 use smaragdine_core::server::{Farewell, serve};
@@ -178,7 +179,14 @@ async fn no_message_makes_a_call_panic() {
         state: StateDir::take(&dir.path().join("state")).unwrap(),
         socket: socket.clone(),
         access: Access::default(),
-        limits: Limits { most_recordings: 8, most_per_user: 8, keep: Duration::from_secs(3600) },
+        limits: Limits {
+            most_recordings: 8,
+            most_per_user: 8,
+            most_kept: 64,
+            assembly_mib: None,
+            keep: Duration::from_secs(3600),
+        },
+        assembler: Assembler::new(None, 1 << 30),
     });
     let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
     listener.set_nonblocking(true).unwrap();

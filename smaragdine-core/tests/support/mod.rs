@@ -61,7 +61,11 @@ pub(crate) struct Daemon {
 impl Daemon {
     pub(crate) fn start(dir: &Path, powercap_root: &Path) -> Self {
         let (socket, state_dir) = (dir.join("s"), dir.join("state"));
-        let process = Self::command(&socket, &state_dir, powercap_root).spawn().unwrap();
+        Self::of(&mut Self::command(&socket, &state_dir, powercap_root), socket, state_dir)
+    }
+
+    pub(crate) fn of(command: &mut Command, socket: PathBuf, state_dir: PathBuf) -> Self {
+        let process = command.spawn().unwrap();
         let daemon = Self { process, socket, state_dir };
         let deadline = Instant::now() + Duration::from_secs(20);
         while std::os::unix::net::UnixStream::connect(&daemon.socket).is_err() {
