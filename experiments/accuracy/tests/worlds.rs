@@ -1,7 +1,11 @@
 //! Every world of the battery is answered as its interval promises, or refused.
 
 use accuracy::battery::{Case, battery, others, scores};
+use accuracy::score::Score;
+use accuracy::sensor::{Edges, Sensor, watch};
 use accuracy::table::Summary;
+use accuracy::training::{Shape, Training};
+use smaragdine_core::trace::Policy;
 
 /// Intervals in each world, at least.
 const INTERVALS: usize = 400;
@@ -45,4 +49,20 @@ fn worlds_that_nothing_was_made_for_are_told_as_well() {
     let all = |count: fn(&Summary) -> usize| summaries.iter().map(count).sum::<usize>() as f64;
     let held = all(|summary| summary.covered) / all(|summary| summary.cases);
     assert!(held >= 0.85, "{held}");
+}
+
+/// Three hundred readings of a tenth of a second each tell next to nothing of operations of 50 µs: that they look alike
+/// is no ground to say that they are.
+#[test]
+fn operations_that_readings_do_not_tell_apart_are_refused_or_have_intervals_that_say_so() {
+    let steps = 4_000;
+    for seed in 0..4 {
+        for lanes in [1, 2] {
+            let training = Training::new(Shape { op_ns: 50e3, lanes, steps, locked: false, seed });
+            let mut trace = watch(&training, Sensor::COUNTER_100_MS, Edges::Within(25e3), false, seed);
+            let score = Score::by_policy(&training, &mut trace, Policy::Deconvolved);
+            let held = score.estimates.iter().filter(|each| each.covered() == Some(true)).count();
+            assert!(score.refusal.is_some() || held >= 10, "{seed}, {lanes} at once: {held} of 12");
+        }
+    }
 }

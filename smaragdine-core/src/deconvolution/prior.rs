@@ -22,6 +22,9 @@ const BETWEEN: f64 = 0.3;
 /// How widely variations scatter, in parts of the mean, before anything is learnt.
 const VARIATION: f64 = 0.1;
 
+/// How far a scatter can be off the one that was learnt, in its standard errors: 95 % are below.
+const CERTAIN: f64 = 1.64;
+
 /// Mean and variance of every column of a model, and the variance of a row.
 #[derive(Debug, Clone)]
 pub(super) struct Prior {
@@ -72,7 +75,24 @@ impl Prior {
                 break;
             }
         }
+        prior.doubt_likeness(model, normal, mean_w);
         prior
+    }
+
+    /// That powers of classes are alike is itself learnt from no more than there are classes, each known as well as the
+    /// rows alone tell it: where that is badly, they are not taken to be alike because they look so.
+    fn doubt_likeness(&mut self, model: &Model, normal: &Normal, mean_w: f64) {
+        let classes: Vec<usize> = (0..model.classes.count).filter(|class| normal.at(*class, *class) > 0.0).collect();
+        let Some(first) = classes.first() else { return };
+        let mut apart = self.clone();
+        classes.iter().for_each(|class| apart.variances[*class] = mean_w * mean_w);
+        let inverse = apart.added_to(normal).inverse(&(0..model.columns).collect::<Vec<_>>());
+        let mut alone: Vec<f64> =
+            classes.iter().map(|class| self.noise * inverse[class * model.columns + class]).collect();
+        alone.sort_unstable_by(f64::total_cmp);
+        let unsure = CERTAIN * (2.0 / classes.len() as f64).sqrt() * alone[alone.len() / 2];
+        let variance = self.variances[*first].max(unsure);
+        classes.iter().for_each(|class| self.variances[*class] = variance);
     }
 
     fn before(model: &Model, normal: &Normal, rows: usize, mean_w: f64) -> Self {
