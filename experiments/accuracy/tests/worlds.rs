@@ -66,3 +66,19 @@ fn operations_that_readings_do_not_tell_apart_are_refused_or_have_intervals_that
         }
     }
 }
+
+/// What such a register does not look at it does not tell, however well the rest seems to be explained.
+#[test]
+fn registers_that_look_at_a_part_of_the_time_are_refused() {
+    for (op_ns, steps) in [(0.5e6, 400), (4e6, 120), (40e6, 42)] {
+        for seed in 0..3 {
+            for looks_ns in [25e6, 60e6] {
+                let training = Training::new(Shape { op_ns, lanes: 1, steps, locked: false, seed });
+                let sensor = Sensor { looks_ns: Some(looks_ns), ..Sensor::COUNTER_100_MS };
+                let mut trace = watch(&training, sensor, Edges::Within(25e3), false, seed);
+                let score = Score::by_policy(&training, &mut trace, Policy::Deconvolved);
+                assert!(score.refusal.is_some(), "{op_ns}, {looks_ns}, {seed}: {:?}", score.estimates);
+            }
+        }
+    }
+}

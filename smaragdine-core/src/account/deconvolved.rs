@@ -26,6 +26,9 @@ pub(super) fn deconvolved(
     responses: &[Option<Response>],
 ) -> (Aligned, Vec<Result<Solution, Refusal>>) {
     let solve = |(domain, response): (usize, &Option<Response>)| {
+        if let Some(look_ns) = response.and_then(|response| response.look_ns) {
+            return Err(Refusal::Looks(look_ns));
+        }
         let late_ns = response.map_or(0, |response| response.late_ns());
         solved(|late_ns| device.problem(domain, late_ns, ops, stretches), late_ns)
     };

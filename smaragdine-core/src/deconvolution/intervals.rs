@@ -15,6 +15,8 @@ use super::random::Random;
 const DRAWS: usize = 64;
 /// Parts may disagree by so much more than expected by chance.
 const CHANCE: f64 = 1.3;
+/// Powers vary in more ways than any model has: no energy is taken to be known better than to this part.
+const LEAST_DEVIATION: f64 = 0.002;
 /// Fits with moved edges, to see what not knowing them does.
 const MOVED: usize = 12;
 
@@ -58,6 +60,7 @@ impl Spread {
         }
         let deviations: Vec<f64> = (0..fit.model.classes.count)
             .map(|class| deviation(&energies_j.iter().map(|energies| energies[class]).collect::<Vec<_>>()))
+            .map(|deviation| deviation.max(LEAST_DEVIATION))
             .collect();
         Self {
             disagreement: Parts::of(design, fit).disagreement(&deviations),

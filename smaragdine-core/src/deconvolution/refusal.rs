@@ -10,6 +10,8 @@ pub enum Refusal {
     Modelled,
     Integrated,
     Filtered,
+    /// Its updates tell of so many nanoseconds.
+    Looks(f64),
     FewSteps(usize),
     FewReadings(usize),
     /// Updates are known too badly for what is so long.
@@ -38,6 +40,11 @@ impl fmt::Display for Refusal {
                 )
             }
             Self::Filtered => write!(f, "the processor blurs this register on purpose (SGX)"),
+            Self::Looks(look_ns) => write!(
+                f,
+                "an update of its register tells the power of {:.3} ms, and not all that was drawn since the last",
+                look_ns * 1e-6
+            ),
             Self::FewSteps(steps) => write!(f, "{steps} steps are traced; it takes {LEAST_STEPS}"),
             Self::FewReadings(readings) => {
                 write!(f, "{readings} readings lie within traced steps; it takes {LEAST_READINGS}")
