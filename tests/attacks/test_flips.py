@@ -81,8 +81,10 @@ def small(directory: Path) -> Path:
     return path
 
 
-def test_no_flipped_bit_gives_another_number_a_traceback_or_a_wait(tmp_path: Path) -> None:
-    logging.getLogger("smaragdine").setLevel(logging.ERROR)
+def test_no_flipped_bit_gives_another_number_a_traceback_or_a_wait(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR, "smaragdine")
     trace, to = small(tmp_path / "trace"), tmp_path / "written"
     all_of_them = COMMANDS | RARELY
     before = {name: run(trace, to) for name, run in all_of_them.items()}
