@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from smaragdine import Trace
 
-from .thinning import replaced
+from .thinning import account, replaced
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,6 +48,7 @@ def with_known_powers(trace: Trace, output: Path) -> tuple[Path, dict[int, float
         truth[number] = truth.get(number, 0.0) + joules
     domain = next(of.name for of in trace.metadata.counted if of.device == device)
     _write(output / "readings.parquet", domain, at, energy_j)
+    account(output, "equal")
     return output, truth
 
 
