@@ -114,6 +114,20 @@ def test_exported_tables_hold_no_formula_and_their_numbers(sent: Path, tmp_path:
         assert sum(float(row["energy_j"]) for row in csv.DictReader(file)) > 0
 
 
+def test_exported_numbers_below_0_are_numbers(tmp_path: Path) -> None:
+    path = synthetic_trace.write(tmp_path / "trace")
+    file = str(path / "ledger.parquet")
+    with duckdb.connect() as connection:
+        connection.read_parquet(file).to_table("ledger")
+        connection.execute("update ledger set energy_j = -1.5 where entry = 'gap'")
+        connection.table("ledger").write_parquet(file)
+    seal_trace(path)
+    assert main(["export", str(path), "--format", "csv", "-o", str(tmp_path / "csv")]) == 0
+    with (tmp_path / "csv" / "ledger.csv").open(newline="") as written:
+        gaps = [row["energy_j"] for row in csv.DictReader(written) if row["entry"] == "gap"]
+    assert gaps and set(gaps) == {"-1.5"}
+
+
 def test_printed_tables_hold_no_formula(sent: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["footprint", str(sent), "--by", "layer", "--format", "csv"]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("#")]

@@ -76,16 +76,23 @@ def _write_csv(trace: Trace, folder: Folder) -> None:
     from smaragdine.columns import TABLES, kinds, quoted
 
     for table in TABLES:
+        columns = kinds(table)
         cells = [
             f"to_json({quoted(name)})::varchar" if kind.startswith("MAP") or kind.endswith("[]")
             else f"{quoted(name)}::varchar"
-            for name, kind in kinds(table).items()
+            for name, kind in columns.items()
         ]  # fmt: skip
+        # A number that is below 0 begins as a formula does, and is none.
+        as_told = [cell if "VARCHAR" in kind else _as_it_is for kind in columns.values()]
         with folder.new(f"{table}.csv") as file:
             text = io.TextIOWrapper(file, "utf-8", newline="")
             writer = csv.writer(text, lineterminator="\n")
-            writer.writerow(kinds(table))
+            writer.writerow(columns)
             for rows in trace.batches(f"select {', '.join(cells)} from {table}"):
-                writer.writerows([cell(value) for value in row] for row in rows)
+                writer.writerows([told(value) for told, value in zip(as_told, row, strict=True)] for row in rows)
             # Also flushes: the file is the folder's to close.
             text.detach()
+
+
+def _as_it_is(value: object) -> object:
+    return value
