@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,12 +39,12 @@ class Tables:
         self._checksums = checksums
         self._unchecked = set(TABLES)
         self._connection = duckdb.connect()
-        parts = {table: self._parts(table) for table in TABLES}
+        self._parts = {table: self._found(table) for table in TABLES}
         if not external_access:
-            self._close_doors([part for of in parts.values() for part in of])
-        for table, of in parts.items():
+            self._close_doors()
+        for table in TABLES:
             with self._reading(table):
-                self._attach(table, of)
+                self._attach(table)
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Rows of a query of ours; a damaged file may show only now."""
@@ -65,7 +66,7 @@ class Tables:
         self._check(query)
         return self._connection.sql(query)
 
-    def _parts(self, table: str) -> list[Path]:
+    def _found(self, table: str) -> list[Path]:
         """The files of a table. Beside Spark's parts stand checksums (`.part-….crc`) and marks (`_SUCCESS`)."""
         file = self._directory / f"{table}.parquet"
         if str(file).encode(errors="replace").decode() != str(file):
@@ -87,17 +88,18 @@ class Tables:
             raise SmaragdineError(f"cannot read {file}: {error.strerror}", exit_code=2) from None
         return parts
 
-    def _close_doors(self, parts: list[Path]) -> None:
-        """Leaves DuckDB these files, and no way back."""
+    def _close_doors(self) -> None:
+        """Leaves DuckDB the tables' files, and no way back."""
+        parts = chain.from_iterable(self._parts.values())
         names = [name for part in parts for name in dict.fromkeys((str(part), literal(part)))]
         allowed = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
         self._connection.execute(f"set allowed_paths = [{allowed}]")
         self._connection.execute("set enable_external_access = false")
         self._connection.execute("set lock_configuration = true")
 
-    def _attach(self, table: str, parts: list[Path]) -> None:
+    def _attach(self, table: str) -> None:
         # A name such as `kind=a` in the path is part of the path, and no column.
-        names = [literal(part) for part in parts]
+        names = [literal(part) for part in self._parts[table]]
         relation = self._connection.read_parquet(names, hive_partitioning=False, binary_as_string=True)
         found = {name: str(kind) for name, kind in zip(relation.columns, relation.types, strict=True)}
         if missing := [column for column in TABLES[table] if column not in found]:
@@ -122,7 +124,7 @@ class Tables:
         if (sealed := self._checksums.get(table)) is None:
             raise changed(self._directory, f"{table}.parquet", "it has no checksum, and others have")
         # What another program wrote again is the same where its columns say the same.
-        if of_bytes(self._parts(table)) == sealed.bytes:
+        if of_bytes(self._parts[table]) == sealed.bytes:
             return
         # From here on its rows are held: what a damaged file says of them beside (least, most, how many nulls) would
         # mislead DuckDB's plans, whatever the rows are.
