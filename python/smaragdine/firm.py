@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -88,10 +88,22 @@ def empty(descriptor: int) -> None:
                 os.unlink(entry.name, dir_fd=descriptor)
 
 
+def can_be_emptied_by_others(status: os.stat_result, trusted: Collection[int]) -> bool:
+    """Whether others can move what a directory holds, and put something else there: its owner, or who may write.
+
+    In a sticky one, as `/tmp` is, others move nothing of ours.
+    """
+    return status.st_uid not in trusted or bool(status.st_mode & _OTHERS_WRITE and not status.st_mode & stat.S_ISVTX)
+
+
+def overflow_user() -> int:
+    """Whom a user namespace shows as the owner of what belongs to nobody in it. Raises `OSError`, `ValueError`."""
+    return int(Path("/proc/sys/kernel/overflowuid").read_text())
+
+
 def _require_firm(descriptor: int) -> None:
     """Of a parent: what it holds stays where it is, whatever others do."""
-    status = os.fstat(descriptor)
-    if status.st_uid not in _trusted() or (status.st_mode & _OTHERS_WRITE and not status.st_mode & stat.S_ISVTX):
+    if can_be_emptied_by_others(os.fstat(descriptor), _trusted()):
         raise DistrustError("lies where others can put another in its place")
 
 
@@ -111,7 +123,7 @@ def _trusted() -> set[int]:
     try:
         mapped = [line.split() for line in Path("/proc/self/uid_map").read_text().splitlines()]
         if all(int(first) > 0 for first, _, _ in mapped):
-            users.add(int(Path("/proc/sys/kernel/overflowuid").read_text()))
+            users.add(overflow_user())
     except (OSError, ValueError):
         pass
     return users

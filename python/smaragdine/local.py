@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 
 from smaragdine.errors import SmaragdineError
+from smaragdine.firm import can_be_emptied_by_others, overflow_user
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _USERS = Path("/proc/self/uid_map")
@@ -83,11 +83,10 @@ def changeable_by_others(place: Path) -> Path | None:
     Others' own, and those that others may write unless they are sticky: the daemon refuses to keep its state there.
     """
     resolved = place.resolve()
-    trusted = {0, os.geteuid(), _unmapped()}
+    unmapped = _unmapped()
+    trusted = {0, os.geteuid()} | ({unmapped} if unmapped is not None else set())
     for directory in (resolved, *resolved.parents):
-        status = directory.stat()
-        others_write = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
-        if status.st_uid not in trusted or others_write:
+        if can_be_emptied_by_others(directory.stat(), trusted):
             return directory
     return None
 
@@ -97,7 +96,7 @@ def _unmapped() -> int | None:
     try:
         if _USERS.read_text().split()[2:3] == ["4294967295"]:
             return None
-        return int(Path("/proc/sys/kernel/overflowuid").read_text())
+        return overflow_user()
     except (OSError, ValueError):
         return None
 

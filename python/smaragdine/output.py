@@ -6,7 +6,6 @@ end the tables land first, and `trace.json` is replaced last.
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import os
@@ -19,7 +18,7 @@ from smaragdine import regular
 from smaragdine.client import Piece
 from smaragdine.errors import SmaragdineError, UsageError
 from smaragdine.kept import mark
-from smaragdine.writing import Folder
+from smaragdine.writing import Folder, sync_parents
 
 _LOG = logging.getLogger("smaragdine")
 _STATES = {"complete": "finished", "cut": "finished", "recording": "begun"}
@@ -103,7 +102,7 @@ class Output:
                 with log.open("rb") as source:
                     folder.copy(source, "daemon.log")
             folder.write(_TRACE, finished)
-        _sync_parents(self.path)
+        sync_parents(self.path)
 
     def program_ended(self, at_ns: int) -> None:
         """Keeps until when the program of a recording that was cut ran, in trace time: `recover` tells it."""
@@ -146,22 +145,6 @@ def _new(folder: Folder, path: str) -> Iterator[IO[bytes]]:
         for step in within:
             folder = stack.enter_context(folder.inside(step))
         yield stack.enter_context(folder.new(name))
-
-
-def _sync_parents(path: Path) -> None:
-    """Puts the names that lead to `path` on the disk: directories may have been made for it. Raises OSError."""
-    for directory in path.parents:
-        try:
-            descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
-        except PermissionError:
-            continue
-        try:
-            os.fsync(descriptor)
-        except OSError as error:  # file systems that know no such thing
-            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-                raise
-        finally:
-            os.close(descriptor)
 
 
 def absolute(asked: str | os.PathLike[str]) -> Path:

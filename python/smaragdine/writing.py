@@ -7,6 +7,7 @@ the package opens a file for writing.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -134,6 +135,20 @@ def replaced(path: Path) -> Iterator[IO[bytes]]:
     """A file of a fixed name to write, in a directory that is there: whatever is at `path` is replaced."""
     with Folder(path.parent, _opened(path.parent)) as folder, folder.new(path.name) as file:
         yield file
+
+
+def sync_parents(path: Path) -> None:
+    """Puts the names that lead to `path` on the disk: directories may have been made for it. Raises `OSError`."""
+    for directory in path.parents:
+        descriptor = _opened(directory)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            # File systems that sync no directories, and directories that may not be listed.
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+                raise
+        finally:
+            os.close(descriptor)
 
 
 def is_stream(path: Path) -> bool:

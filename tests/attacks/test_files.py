@@ -233,7 +233,6 @@ _LISTED = {
     ("firm.py", "os.open(name, _WALKED, dir_fd=descriptor)"),
     ("firm.py", "os.open(directory.name, _LISTED, dir_fd=descriptor)"),
     ("firm.py", "os.open(name, _LISTED, dir_fd=above)"),
-    ("output.py", "os.open(directory, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)"),
     ("regular.py", "os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)"),
 }
 
