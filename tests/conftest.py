@@ -18,6 +18,10 @@ from hardware import Tree, powercap_tree
 HERE = Path(__file__).parent
 
 
+def state(output: Path) -> str:
+    return str(json.loads((output / "trace.json").read_text())["state"])
+
+
 class Told:
     """What the fake daemon was told."""
 

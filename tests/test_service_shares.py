@@ -22,6 +22,14 @@ def fetched(client: Other, recording: str, to: Path) -> Recorded:
     return Recorded(to)
 
 
+def worked(client: Other, to: Path) -> Recorded:
+    """Records a client that works for a second."""
+    recording = client.ask("start", keep_all=True)["recording"]
+    client.ask("work", seconds=1)
+    client.ask("stop", recording=recording)
+    return fetched(client, recording, to)
+
+
 def shared(trace: Recorded, from_ns: int, to_ns: int) -> float:
     """The application's fraction of the package's energy between two instants of CLOCK_MONOTONIC."""
     offset_ns = trace.metadata["realtime_offset_ns"]
@@ -86,10 +94,7 @@ def test_a_program_outside_the_daemons_pid_namespace_has_an_unknown_share(
         Other(daemon.socket) as client,
         Other(daemon.socket) as other,
     ):
-        recording = client.ask("start", keep_all=True)["recording"]
-        client.ask("work", seconds=1)
-        client.ask("stop", recording=recording)
-        trace = fetched(client, recording, tmp_path / "out")
+        trace = worked(client, tmp_path / "out")
         assert unknown(trace)
         assert any("pid namespace" in warning for warning in trace.metadata["warnings"])
         assert trace.energy_error(tree) <= 0.001
@@ -112,10 +117,7 @@ def test_a_program_that_hidepid_hides_from_the_daemon_has_an_unknown_share(tmp_p
     become = f'mount -t proc -o hidepid=2 proc /proc && exec setpriv {user} "$@"'
     hidden = ("unshare", "--mount", "sh", "-c", become, "sh")
     with served(home, tree.root, before=hidden) as daemon, Other(daemon.socket) as client:
-        recording = client.ask("start", keep_all=True)["recording"]
-        client.ask("work", seconds=1)
-        client.ask("stop", recording=recording)
-        trace = fetched(client, recording, tmp_path / "out")
+        trace = worked(client, tmp_path / "out")
     assert unknown(trace)
     assert any("is not visible to the daemon" in warning for warning in trace.metadata["warnings"])
     assert trace.energy_error(tree) <= 0.001
@@ -136,10 +138,7 @@ def test_a_proc_stat_that_is_a_mount_of_its_own_leaves_the_share_unknown_and_say
     mount = f'mount --bind "{laid_over(tmp_path)}" /proc/stat && exec "$@"'
     container = ("unshare", "--mount", "sh", "-c", mount, "sh")
     with served(tmp_path, tree.root, before=container) as daemon, Other(daemon.socket) as client:
-        recording = client.ask("start", keep_all=True)["recording"]
-        client.ask("work", seconds=1)
-        client.ask("stop", recording=recording)
-        trace = fetched(client, recording, tmp_path / "out")
+        trace = worked(client, tmp_path / "out")
     assert unknown(trace)
     assert any("/proc/stat is a mount of its own" in warning for warning in trace.metadata["warnings"])
     (all_gap,) = trace.sql("select bool_and(energy_j = 0 or entry = 'gap') from {ledger}")
@@ -154,15 +153,15 @@ def test_a_mount_over_proc_stat_is_noticed_while_it_lasts(tmp_path: Path, tree: 
     with served(tmp_path, tree.root, before=own) as daemon, Other(daemon.socket) as client:
         inside = ["nsenter", "--mount", f"--target={daemon.process.pid}"]
         recording = client.ask("start", keep_all=True)["recording"]
-        worked = [client.ask("work", seconds=1)]
+        at_work = [client.ask("work", seconds=1)]
         subprocess.run([*inside, "mount", "--bind", str(stat), "/proc/stat"], check=True)
-        worked += [client.ask("work", seconds=1)]
+        at_work += [client.ask("work", seconds=1)]
         subprocess.run([*inside, "umount", "/proc/stat"], check=True)
-        worked += [client.ask("work", seconds=1)]
+        at_work += [client.ask("work", seconds=1)]
         client.ask("stop", recording=recording)
         trace = fetched(client, recording, tmp_path / "out")
     margin_ns = 450_000_000
-    stretches = [(one["from_ns"] + margin_ns, one["to_ns"] - margin_ns) for one in worked]
+    stretches = [(one["from_ns"] + margin_ns, one["to_ns"] - margin_ns) for one in at_work]
     known = []
     for from_ns, to_ns in stretches:
         offset_ns = trace.metadata["realtime_offset_ns"]

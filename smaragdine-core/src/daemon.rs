@@ -1,19 +1,19 @@
 //! The daemon's state: its recordings, who may touch them, and when they end.
 
+mod admission;
+mod farewell;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
-
-use prost::Message;
+use std::time::{Duration, SystemTime};
 
 use crate::access::{Access, Caller};
 use crate::assembler::Assembler;
-use crate::clock::{monotonic_ns, realtime_ns};
-use crate::config::{Limits, validate_period};
-use crate::connection::{Place, Places};
+use crate::clock::realtime_ns;
+use crate::config::Limits;
+use crate::connection::Places;
 use crate::error::{Error, Result};
 use crate::host::own_pid;
 use crate::journal::{DiskUse, disk};
@@ -26,9 +26,6 @@ use crate::source::nvml::CudaEnvironment;
 use crate::state::StateDir;
 use crate::wire::v1;
 use crate::wire::v1::record_response::Advice;
-
-/// What a client may say of itself when it starts; it is kept in memory and in every `trace.json`.
-const LARGEST_START: usize = 64 << 10;
 
 /// A cheap handle on the state that all connections share.
 #[derive(Clone)]
@@ -100,24 +97,6 @@ impl Daemon {
         self.shared.leaving.store(true, Ordering::Release);
     }
 
-    /// Ends every recording that still runs, waits for those that are being ended, and makes traces of them as far as
-    /// there is time; called when the daemon leaves. What is measured is in the journals before anything else is done.
-    pub fn finish(&self, why: Cut, until: Instant) {
-        let own: Vec<_> = self.all().into_iter().filter(|recording| recording.is_of_this_daemon()).collect();
-        // Side by side: each has to wait for its own samplers.
-        side_by_side(&own, until, move |_, recording| recording.cut(why), self);
-        side_by_side(
-            &own,
-            until,
-            |daemon, recording| {
-                if let Err(error) = recording.assemble(daemon.assembler()) {
-                    tracing::warn!(recording = recording.id, "{error}");
-                }
-            },
-            self,
-        );
-    }
-
     /// How many recordings run now: those of one user, or all.
     #[must_use]
     pub fn running(&self, owner: Option<u32>) -> usize {
@@ -170,18 +149,6 @@ impl Daemon {
     #[must_use]
     pub fn assembler(&self) -> &Assembler {
         &self.shared.settings.assembler
-    }
-
-    /// A place for one more call that stops a recording.
-    ///
-    /// # Errors
-    /// [`Error::OverQuota`] where the user has too many under way.
-    pub(crate) fn stopping(&self, uid: u32) -> Result<Place> {
-        self.shared.stops.take(uid).ok_or_else(|| Error::OverQuota {
-            told: "as many recordings are being stopped or fetched as this daemon takes at once, in all or of yours"
-                .into(),
-            hint: "wait for their answers, and call again",
-        })
     }
 
     #[must_use]
@@ -289,57 +256,6 @@ impl Daemon {
         told.filter(|_| !process.is_none_or(Process::has_ended)).unwrap_or_default()
     }
 
-    fn check(&self, request: &v1::StartRequest) -> Result<Duration> {
-        if self.shared.leaving.load(Ordering::Acquire) {
-            return Err(Error::Leaving);
-        }
-        if request.encoded_len() > LARGEST_START {
-            return Err(Error::Invalid(format!("name, labels and software exceed {} KiB", LARGEST_START >> 10)));
-        }
-        let period = match request.period_ns {
-            0 => self.settings().period,
-            ns => Duration::from_nanos(ns),
-        };
-        validate_period(period).map_err(Error::Invalid)?;
-        if let Some(clock) = request.clock
-            && clock.monotonic_ns.abs_diff(monotonic_ns()) > 60_000_000_000
-        {
-            return Err(Error::Invalid(
-                "the caller's CLOCK_MONOTONIC is not this daemon's: they run in different time namespaces".to_owned(),
-            ));
-        }
-        Ok(period)
-    }
-
-    fn held(&self, uid: u32) -> Arc<DiskUse> {
-        Arc::clone(self.shared.held.lock().unwrap_or_else(PoisonError::into_inner).entry(uid).or_default())
-    }
-
-    fn full(&self, recordings: &HashMap<String, Arc<Recording>>, uid: u32) -> Option<Error> {
-        let limits = &self.settings().limits;
-        let of_caller = recordings.values().filter(|recording| recording.owner == uid && !recording.is_running());
-        let kept = of_caller.count();
-        if kept >= limits.most_kept {
-            return Some(Error::OverQuota {
-                told: format!(
-                    "{kept} recordings of yours ended and were not fetched, the most for one user (--most-kept)"
-                ),
-                hint: "fetch them: `smaragdine recover OUTPUT`",
-            });
-        }
-        let running = recordings.values().filter(|recording| recording.is_running());
-        let (all, own) =
-            running.fold((0, 0), |(all, own), recording| (all + 1, own + usize::from(recording.owner == uid)));
-        let told = if all >= limits.most_recordings {
-            format!("{all} recordings run already, which is the most that this daemon takes (--most-recordings)")
-        } else if own >= limits.most_per_user {
-            format!("{own} recordings of yours run already, which is the most for one user (--most-per-user)")
-        } else {
-            return None;
-        };
-        Some(Error::TooMuch(told))
-    }
-
     /// Journals a request; the first of a stream opens it. Returns the answer, and how long its sender has to wait.
     ///
     /// # Errors
@@ -374,28 +290,6 @@ impl Daemon {
         response.advice = advice as i32;
         response.problem = kept.as_ref().err().map(ToString::to_string).unwrap_or_default();
         Ok((response, kept.unwrap_or_default()))
-    }
-}
-
-/// Does the same with each recording, on a thread for each, and waits until `until` at most.
-fn side_by_side(
-    recordings: &[Arc<Recording>],
-    until: Instant,
-    what: impl Fn(&Daemon, &Recording) + Copy + Send + 'static,
-    daemon: &Daemon,
-) {
-    let (under_way, done) = channel::<()>();
-    for recording in recordings {
-        let (daemon, recording, under_way) = (daemon.clone(), Arc::clone(recording), under_way.clone());
-        std::thread::spawn(move || {
-            what(&daemon, &recording);
-            drop(under_way);
-        });
-    }
-    drop(under_way);
-    // Nothing is ever sent: it ends when the last of them does.
-    if done.recv_timeout(until.saturating_duration_since(Instant::now())) == Err(RecvTimeoutError::Timeout) {
-        tracing::warn!("no time is left to finish all recordings: their journals are kept");
     }
 }
 

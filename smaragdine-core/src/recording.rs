@@ -270,6 +270,12 @@ impl Recording {
         self.built(lock(&self.stage), assembler, None)
     }
 
+    /// Whether its trace is made; one that is being ended or made now has none yet.
+    #[must_use]
+    pub fn has_trace(&self) -> bool {
+        self.stage.try_lock().is_ok_and(|stage| matches!(*stage, Stage::Built(_)))
+    }
+
     /// `program_end_ns`: until when the program is known to have run.
     fn built(
         &self,

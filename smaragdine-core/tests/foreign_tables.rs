@@ -1,6 +1,8 @@
 //! Tables that another program wrote again: read as ours whatever its compression, types and order of rows and columns.
 
 mod synthetic;
+#[path = "synthetic/written.rs"]
+mod written;
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -18,26 +20,13 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use parquet::file::properties::{WriterProperties, WriterVersion};
-use smaragdine_core::account::account;
 use smaragdine_core::error::Error;
 use smaragdine_core::reaccount::reaccount;
 use smaragdine_core::tables;
 use smaragdine_core::trace::{Flags, Policy, Trace};
-use tempfile::TempDir;
+use written::{accounted, written};
 
 const TABLES: [&str; 8] = ["readings", "events", "ops", "edges", "steps", "footprint", "footprint_domains", "ledger"];
-
-fn accounted() -> Trace {
-    let mut trace = synthetic::trace();
-    Policy::ALL.into_iter().for_each(|policy| account(&mut trace, policy));
-    trace
-}
-
-fn written(trace: &Trace) -> TempDir {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    tables::write(dir.path(), trace).expect("a trace is written");
-    dir
-}
 
 fn path(dir: &Path, table: &str) -> std::path::PathBuf {
     dir.join(format!("{table}.parquet"))

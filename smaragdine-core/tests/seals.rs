@@ -1,31 +1,20 @@
 //! Damage is told as damage: what is not as it was sealed is no trace to read, and accounting it anew says so.
 
 mod synthetic;
+#[path = "synthetic/written.rs"]
+mod written;
 
 use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use smaragdine_core::account::account;
 use smaragdine_core::error::Error;
 use smaragdine_core::reaccount::reaccount;
 use smaragdine_core::tables;
-use smaragdine_core::trace::{Policy, Trace};
-use tempfile::TempDir;
+use smaragdine_core::trace::Policy;
+use written::{accounted, written};
 
 const TABLES: [&str; 8] = ["readings", "events", "ops", "edges", "steps", "footprint", "footprint_domains", "ledger"];
-
-fn accounted() -> Trace {
-    let mut trace = synthetic::trace();
-    account(&mut trace, Policy::Equal);
-    trace
-}
-
-fn written(trace: &Trace) -> TempDir {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    tables::write(dir.path(), trace).expect("a trace is written");
-    dir
-}
 
 /// Changes what `trace.json` says, in a file that is formatted as the change leaves it.
 fn edit(dir: &Path, change: impl FnOnce(&mut serde_json::Map<String, Value>)) {

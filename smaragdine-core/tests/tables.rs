@@ -1,6 +1,8 @@
 //! The trace directory: what is written is read, what is broken is said, and merging loses no energy.
 
 mod synthetic;
+#[path = "synthetic/written.rs"]
+mod written;
 
 use std::fs;
 use std::path::Path;
@@ -12,6 +14,7 @@ use smaragdine_core::error::Error;
 use smaragdine_core::tables::{self, merge_untouched};
 use smaragdine_core::trace::{Flag, Flags, Policy, Reading, State, Trace};
 use tempfile::TempDir;
+use written::{accounted, written};
 
 const TABLES: [&str; 8] = [
     "readings.parquet",
@@ -23,18 +26,6 @@ const TABLES: [&str; 8] = [
     "footprint_domains.parquet",
     "ledger.parquet",
 ];
-
-fn accounted() -> Trace {
-    let mut trace = synthetic::trace();
-    Policy::ALL.into_iter().for_each(|policy| account(&mut trace, policy));
-    trace
-}
-
-fn written(trace: &Trace) -> TempDir {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    tables::write(dir.path(), trace).expect("a trace is written");
-    dir
-}
 
 /// What is wrong with the trace at `dir`, and with which file.
 fn damage(dir: &Path) -> (String, String) {

@@ -36,9 +36,7 @@ COMMANDS = [
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    program = synthetic_trace.Program()
-    program.dense("net/dense", program.op("net/embed", "GatherV2", 1.0), 2.0)
-    return synthetic_trace.write(tmp_path_factory.mktemp("whole") / "trace", program, steps=4, traced=(1,))
+    return synthetic_trace.short(tmp_path_factory.mktemp("whole") / "trace")
 
 
 @pytest.fixture
