@@ -29,10 +29,38 @@ impl Course {
         Self { changes: edges.into_iter().map(change).collect() }
     }
 
-    pub(super) fn until_s(&self, at_ns: f64) -> f64 {
-        let later = self.changes.partition_point(|change| change.0 <= at_ns);
-        let Some((since_ns, running, time_s)) = later.checked_sub(1).map(|last| self.changes[last]) else { return 0.0 };
+    /// Seconds up to an instant; `near` is where the last one was found, and where this one is from now on.
+    pub(super) fn until_s(&self, at_ns: f64, near: &mut usize) -> f64 {
+        *near = self.later(at_ns, *near);
+        let Some((since_ns, running, time_s)) = near.checked_sub(1).map(|last| self.changes[last]) else { return 0.0 };
         time_s + running * (at_ns - since_ns) * 1e-9
+    }
+
+    /// The number of the first change after `at_ns`, looked for ever farther from `near`: instants come in order, so it
+    /// is mostly close by.
+    fn later(&self, at_ns: f64, near: usize) -> usize {
+        let is_past = |number: usize| self.changes.get(number).is_some_and(|change| change.0 <= at_ns);
+        // All before `from` are past, and none from `to` on is.
+        let (mut from, mut to, mut step) = (0, self.changes.len(), 1);
+        if is_past(near) {
+            from = near + 1;
+            while is_past(near + step) {
+                from = near + step + 1;
+                step *= 2;
+            }
+            to = to.min(near + step);
+        } else {
+            to = to.min(near);
+            while let Some(number) = near.checked_sub(step) {
+                if is_past(number) {
+                    from = number + 1;
+                    break;
+                }
+                to = to.min(number);
+                step *= 2;
+            }
+        }
+        from + self.changes[from..to].partition_point(|change| change.0 <= at_ns)
     }
 }
 
@@ -56,4 +84,37 @@ pub(super) fn courses(problem: &Problem, origin_ns: i64) -> Vec<Course> {
         }
     }
     [union(problem.events)].into_iter().chain(spans).map(|spans| Course::of(spans, origin_ns)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn an_instant_is_found_wherever_it_is_looked_for_first(
+            lengths in prop::collection::vec((0..5i64, 0..5i64), 0..30),
+            at_ns in -3.0..160.0f64,
+            near in 0..80usize,
+        ) {
+            let mut end_ns = 0;
+            let spans: Vec<(i64, i64)> = lengths
+                .into_iter()
+                .map(|(pause_ns, length_ns)| {
+                    let start_ns = end_ns + pause_ns;
+                    end_ns = start_ns + length_ns;
+                    (start_ns, end_ns)
+                })
+                .collect();
+            let course = Course::of(spans.clone(), 0);
+            let ran_s: f64 =
+                spans.iter().map(|(start, end)| (at_ns.min(*end as f64) - *start as f64).max(0.0) * 1e-9).sum();
+            let mut found = near;
+            // Nanoseconds are summed in another order.
+            prop_assert!((course.until_s(at_ns, &mut found) - ran_s).abs() < 1e-20);
+            prop_assert_eq!(found, course.changes.partition_point(|change| change.0 <= at_ns));
+        }
+    }
 }

@@ -145,20 +145,19 @@ impl Model {
 /// Time that is left of rounding, in seconds.
 const NOTHING_S: f64 = 1e-13;
 
-/// Sums by column, cleared at the cost of what was touched.
+/// Sums by column; NaN where nothing was added.
 pub(super) struct Scratch {
     sums: Vec<f64>,
-    touched: Vec<usize>,
     gathered: Vec<(usize, f64)>,
 }
 
 impl Scratch {
     pub(super) fn new(columns: usize) -> Self {
-        Self { sums: vec![f64::NAN; columns], touched: Vec::new(), gathered: Vec::new() }
+        Self { sums: vec![f64::NAN; columns], gathered: Vec::new() }
     }
 
     fn clear(&mut self) {
-        self.touched.drain(..).for_each(|column| self.sums[column] = f64::NAN);
+        self.sums.fill(f64::NAN);
     }
 
     #[inline]
@@ -167,17 +166,14 @@ impl Scratch {
             return;
         }
         let sum = &mut self.sums[column];
-        if sum.is_nan() {
-            *sum = value;
-            self.touched.push(column);
-        } else {
-            *sum += value;
-        }
+        *sum = if sum.is_nan() { value } else { *sum + value };
     }
 
+    /// In order of column.
     fn gather(&mut self) -> &[(usize, f64)] {
         self.gathered.clear();
-        self.gathered.extend(self.touched.iter().map(|column| (*column, self.sums[*column])));
+        let sums = self.sums.iter().copied().enumerate();
+        self.gathered.extend(sums.filter(|(_, sum)| !sum.is_nan()));
         &self.gathered
     }
 }

@@ -22,13 +22,14 @@ impl Normal {
         Self { n, xx: vec![0.0; n * n], xy: vec![0.0; n], yy: 0.0 }
     }
 
-    /// Adds a row, given by its columns that are not 0, each once.
+    /// Adds a row, given by its columns that are not 0, in order and each once.
     pub(super) fn add(&mut self, row: &[(usize, f64)], y: f64, weight: f64) {
+        debug_assert!(row.is_sorted_by_key(|(column, _)| *column), "a row's columns are in order");
         for (place, (i, x)) in row.iter().enumerate() {
             let scaled = x * weight;
+            let line = &mut self.xx[i * self.n..][..=*i];
             for (j, other) in &row[..=place] {
-                let (high, low) = if i > j { (i, j) } else { (j, i) };
-                self.xx[high * self.n + low] += scaled * other;
+                line[*j] += scaled * other;
             }
             self.xy[*i] += scaled * y;
         }
@@ -38,7 +39,8 @@ impl Normal {
     /// Draws p of `i` and `j` towards each other, where the rows leave open what they are.
     pub(super) fn tie(&mut self, i: usize, j: usize, part: f64) {
         let strength = part * self.at(j, j).sqrt();
-        self.add(&[(i, strength), (j, -strength)], 0.0, 1.0);
+        let (low, high) = (i.min(j), i.max(j));
+        self.add(&[(low, strength), (high, -strength)], 0.0, 1.0);
     }
 
     /// Adds what is known of a column before any row is looked at: its mean and variance, where a row has the variance

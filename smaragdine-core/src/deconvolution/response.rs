@@ -123,14 +123,13 @@ impl Seen {
         (self.end_ns - self.start_ns) * 1e-9
     }
 
-    /// Seconds of an operation that the register saw.
-    fn time_s(&self, course: &Course, lag_ns: f64, look_ns: Option<f64>) -> f64 {
+    /// Seconds of an operation that the register saw; `near` is where the reading before began and ended in its course.
+    fn time_s(&self, course: &Course, near: &mut [usize; 2], lag_ns: f64, look_ns: Option<f64>) -> f64 {
         let (from_ns, to_ns) = (self.start_ns - lag_ns, self.end_ns - lag_ns);
-        let until_s = |at_ns| course.until_s(at_ns);
-        match look_ns {
-            None => until_s(to_ns) - until_s(from_ns),
-            Some(look_ns) => (until_s(to_ns) - until_s(to_ns - look_ns)) / look_ns * (to_ns - from_ns),
-        }
+        let began_ns = look_ns.map_or(from_ns, |look_ns| to_ns - look_ns);
+        let [before, after] = near;
+        let seen_s = course.until_s(to_ns, after) - course.until_s(began_ns, before);
+        look_ns.map_or(seen_s, |look_ns| seen_s / look_ns * (to_ns - from_ns))
     }
 }
 
@@ -213,11 +212,13 @@ impl Load<'_> {
     fn unexplained(&self, lag_ns: f64, look_ns: Option<f64>) -> f64 {
         let mut normal = Normal::new(self.courses.len() + 1);
         let mut row = Vec::with_capacity(self.courses.len() + 1);
+        let mut near = vec![[0, 0]; self.courses.len()];
         for reading in self.readings {
             row.clear();
+            let seen = |(course, near): (&Course, &mut _)| reading.time_s(course, near, lag_ns, look_ns);
+            let times = self.courses.iter().zip(&mut near).map(seen);
+            row.extend(times.enumerate().filter(|(_, time_s)| *time_s != 0.0));
             row.push((self.courses.len(), reading.length_s()));
-            let seen = |course| reading.time_s(course, lag_ns, look_ns);
-            row.extend(self.courses.iter().map(seen).enumerate().filter(|(_, time_s)| *time_s != 0.0));
             normal.add(&row, reading.energy_j, 1.0);
         }
         normal.residual(&normal.solve(|_| false))
