@@ -99,7 +99,7 @@ register-accuracy: $(VENV)-peers/.made $(VENV)/.dev ## register energy of this a
 
 .PHONY: docs
 docs: $(VENV)/.dev ## check that the commands and links that README and docs/ show exist
-	$(BIN)/python -m pytest tests/test_docs.py
+	$(BIN)/python -m pytest tests/house/test_docs.py
 
 .PHONY: clean
 clean: ## remove what the other targets made, the demo's result included

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hardware import Tree, powercap_tree
+from testbed.hardware import Tree, powercap_tree
 
 HERE = Path(__file__).parent
 
@@ -46,14 +46,14 @@ def told(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: 
     """A fake daemon in place of smaragdined; FAKE_FAULT makes it misbehave."""
     binary = tmp_path / "bin" / "smaragdined"
     binary.parent.mkdir()
-    binary.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{HERE / "fake_accountant.py"}" "$@"\n')
+    binary.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{HERE / "support" / "fake_accountant.py"}" "$@"\n')
     binary.chmod(0o755)
     for name in ("SMARAGDINE_SOCKET", "SMARAGDINE_RECORDING", "SMARAGDINE_STATE_DIR", "XDG_RUNTIME_DIR"):
         monkeypatch.delenv(name, raising=False)
     # What a daemon keeps for `recover` goes with the test; a short path, for sockets lie there too.
     monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("t")))
     monkeypatch.setattr(tempfile, "tempdir", None)
-    monkeypatch.setattr("smaragdine.daemon.SYSTEM_SOCKET", tmp_path / "no-such-socket")
+    monkeypatch.setattr("smaragdine.daemon.private.SYSTEM_SOCKET", tmp_path / "no-such-socket")
     monkeypatch.setenv("SMARAGDINE_BIN", str(binary))
     monkeypatch.setenv("FAKE_TOLD", str(tmp_path / "told.jsonl"))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(p for p in sys.path if p))

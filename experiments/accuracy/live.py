@@ -24,8 +24,8 @@ from typing import Any
 import grpc
 
 from smaragdine import Trace
-from smaragdine.daemon import find_binary
-from smaragdine.metadata import Sensor
+from smaragdine.daemon.private import find_binary
+from smaragdine.trace.metadata import Sensor
 from smaragdine.v1 import accountant_pb2, trace_pb2
 from smaragdine.v1.accountant_pb2_grpc import AccountantStub
 

@@ -15,7 +15,7 @@ import smaragdine
 from smaragdine.demo.corpus import Corpus
 from smaragdine.demo.graph import build as bert_graph
 from smaragdine.demo.shape import Shape
-from smaragdine.graph import layer_paths
+from smaragdine.frameworks.tensorflow.graph import layer_paths
 from smaragdine.keras import EnergyCallback
 from smaragdine.tensorflow import EnergyHook
 

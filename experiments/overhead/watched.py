@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from smaragdine.keras import EnergyCallback
-from smaragdine.plan import Plan
 from smaragdine.tensorflow import EnergyHook
+from smaragdine.training.plan import Plan
 
 from .meter import Meter
 from .turns import Turns

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from smaragdine.footprint import Footprint, Group
-from smaragdine.runs import Runs, RunsFootprint
+from smaragdine.accounts.footprint import Footprint, Group
+from smaragdine.trace.runs import Runs, RunsFootprint
 
 PASSES = ("forward", "backward")
 

@@ -58,7 +58,7 @@ def environment(setting: Setting) -> Iterator[dict[str, str]]:
     if setting.registers != WAVEFORM:
         yield {}
         return
-    from tests.hardware import powercap_tree
+    from testbed.hardware import powercap_tree
 
     memory = Path("/dev/shm")  # noqa: S108  registers that disks delay would be late
     with (

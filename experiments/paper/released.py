@@ -12,7 +12,7 @@ from collections import defaultdict
 from dataclasses import replace
 
 from smaragdine import Trace
-from smaragdine.footprint import Footprint
+from smaragdine.accounts.footprint import Footprint
 
 
 def released(trace: Trace) -> Footprint:

@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import synthetic_trace
-from browser import CHROMIUM
 from smaragdine import Runs, report
+from testbed import synthetic_trace
+from testbed.browser import CHROMIUM
 
 # Operations of one transformer layer of the synthetic program, its backward pass and its optimizer included.
 OPS_PER_LAYER = 82

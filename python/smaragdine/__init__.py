@@ -16,20 +16,20 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from smaragdine.shown import Shown
+from smaragdine.text.shown import Shown
 
 if TYPE_CHECKING:
     from smaragdine import figures as figures
     from smaragdine import similarity as similarity
-    from smaragdine.edd import EDD as EDD
+    from smaragdine.accounts.edd import EDD as EDD
+    from smaragdine.accounts.footprint import Footprint as Footprint
+    from smaragdine.accounts.ledger import Ledger as Ledger
+    from smaragdine.daemon.messages import Event as Event
     from smaragdine.errors import SmaragdineError as SmaragdineError
-    from smaragdine.footprint import Footprint as Footprint
-    from smaragdine.ledger import Ledger as Ledger
-    from smaragdine.messages import Event as Event
-    from smaragdine.recording import Recording as Recording
-    from smaragdine.recording import record as record
-    from smaragdine.runs import Runs as Runs
-    from smaragdine.trace import Trace as Trace
+    from smaragdine.recording.recording import Recording as Recording
+    from smaragdine.recording.recording import record as record
+    from smaragdine.trace.runs import Runs as Runs
+    from smaragdine.trace.trace import Trace as Trace
 
 __version__ = "0.1.0"
 
@@ -38,15 +38,15 @@ logging.getLogger("smaragdine").addFilter(Shown())
 
 # Where each public name lives.
 _HOMES = {
-    "EDD": "edd",
-    "Event": "messages",
-    "Footprint": "footprint",
-    "Ledger": "ledger",
-    "Recording": "recording",
-    "Runs": "runs",
+    "EDD": "accounts.edd",
+    "Event": "daemon.messages",
+    "Footprint": "accounts.footprint",
+    "Ledger": "accounts.ledger",
+    "Recording": "recording.recording",
+    "Runs": "trace.runs",
     "SmaragdineError": "errors",
-    "Trace": "trace",
-    "record": "recording",
+    "Trace": "trace.trace",
+    "record": "recording.recording",
 }
 _MODULES = ("figures", "keras", "similarity", "tensorflow")
 

@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from smaragdine.operations import Operations
-from smaragdine.plan import Plan
-from smaragdine.program import Program
-from smaragdine.recording import Recording
-from smaragdine.steps import Steps
-from smaragdine.vigil import Call, Vigil
-from smaragdine.window import Auto
+from smaragdine.frameworks.tensorflow.operations import Operations
+from smaragdine.frameworks.tensorflow.program import Program
+from smaragdine.recording.recording import Recording
+from smaragdine.training.plan import Plan
+from smaragdine.training.steps import Steps
+from smaragdine.training.vigil import Call, Vigil
+from smaragdine.training.window import Auto
 
 try:
     import keras

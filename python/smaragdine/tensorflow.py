@@ -14,14 +14,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from smaragdine.executed import of_session
-from smaragdine.messages import Format, Model
-from smaragdine.plan import Plan
-from smaragdine.recording import Recording
-from smaragdine.shipper import Shipper
-from smaragdine.steps import Steps
-from smaragdine.vigil import Vigil
-from smaragdine.window import Auto, Windows
+from smaragdine.daemon.messages import Format, Model
+from smaragdine.frameworks.tensorflow.executed import of_session
+from smaragdine.recording.recording import Recording
+from smaragdine.training.plan import Plan
+from smaragdine.training.shipper import Shipper
+from smaragdine.training.steps import Steps
+from smaragdine.training.vigil import Vigil
+from smaragdine.training.window import Auto, Windows
 
 try:
     import tensorflow as tf

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-import synthetic_trace
 from smaragdine.cli import main
+from testbed import synthetic_trace
 
 PERIODS = ["-4ms", "0ms", "0s", "4", "", "ms", "1h", "11s", "499us", "nan", "infs", "9" * 400 + "s", "4ms; rm", "٤ms"]
 NUMBERS = ["0", "-1", "1.5", "nan", "", "one", "9" * 5000]

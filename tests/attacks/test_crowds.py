@@ -10,8 +10,8 @@ import pytest
 from attack import WHOLE
 from confined import memory_of
 
-from hardware import Tree
 from served import Other, Recorded, needs_root, served
+from testbed.hardware import Tree
 
 ALICE, CROWD = 61_001, (61_011, 61_012, 61_013)
 USERS = 62_001

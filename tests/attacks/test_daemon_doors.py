@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from attack import REPEATED
 
-from hardware import Tree
 from served import Other, RefusedError, needs_root, served, wait_until
-from smaragdine.daemon import find_binary
+from smaragdine.daemon.private import find_binary
+from testbed.hardware import Tree
 
 ALICE, WARD, EVE = 61_001, 61_004, 61_003
 USERS, OBSERVERS = 62_001, 62_002

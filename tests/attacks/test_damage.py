@@ -15,12 +15,12 @@ from typing import Any
 import duckdb
 import pytest
 
-import synthetic_trace
-from sealed import seal_trace
 from smaragdine import SmaragdineError
 from smaragdine.cli import main
-from smaragdine.output import Output
-from smaragdine.seal import CHECKSUMS, SEAL
+from smaragdine.recording.output import Output
+from smaragdine.trace.seal import CHECKSUMS, SEAL
+from testbed import synthetic_trace
+from testbed.sealed import seal_trace
 
 COMMANDS = [
     ["footprint"],

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 import smaragdine
-import synthetic_trace
 from smaragdine.cli import main
-from smaragdine.client import Piece
+from smaragdine.daemon.client import Piece
 from smaragdine.errors import SmaragdineError
-from smaragdine.output import Output
-from smaragdine.writing import Folder, written
+from smaragdine.files.writing import Folder, written
+from smaragdine.recording.output import Output
+from testbed import synthetic_trace
 
 KEYS = "ssh-ed25519 AAAA mine\n"
 

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
-import synthetic_trace
 from smaragdine import Trace
 from smaragdine.cli import main
+from testbed import synthetic_trace
 
 FLIPS = int(os.environ.get("SMARAGDINE_FLIPS", "100"))
 FIRST = int(os.environ.get("SMARAGDINE_FLIPS_FROM", "0"))

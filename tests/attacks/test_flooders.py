@@ -7,9 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from hardware import Tree
 from served import Recorded, fetched, needs_root, served
-from smaragdine.client import Client, StartOptions
+from smaragdine.daemon.client import Client, StartOptions
+from testbed.hardware import Tree
 
 # Each floods in its own way until its input ends: starts, calls, messages that never end, graphs that grow.
 FLOODER = """

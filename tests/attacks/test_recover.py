@@ -14,8 +14,8 @@ import pytest
 
 from served import served
 from smaragdine.cli import main
-from smaragdine.client import Client, StartOptions
-from smaragdine.kept import mark, mark_private
+from smaragdine.daemon.client import Client, StartOptions
+from smaragdine.daemon.kept import mark, mark_private
 
 MINE = "export PATH=/usr/bin\n"
 Plant = Callable[["Victim"], Path]
@@ -229,7 +229,7 @@ def test_what_no_daemon_made_in_its_directory_stays(victim: Victim) -> None:
 def test_what_a_daemon_that_runs_still_keeps_is_recovered_and_stays(
     victim: Victim, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("smaragdine.kept._PATIENCE_S", 0.1)
+    monkeypatch.setattr("smaragdine.daemon.kept._PATIENCE_S", 0.1)
     state = kept(victim)
     with (state.parent / "lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -8,10 +8,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-import synthetic_trace
-from sealed import seal_trace
 from smaragdine import Trace
 from smaragdine.cli import main
+from testbed import synthetic_trace
+from testbed.sealed import seal_trace
 
 SECRET = "the victim's own words"
 

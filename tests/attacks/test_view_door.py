@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-import synthetic_trace
-from browser import chromium
+from testbed import synthetic_trace
+from testbed.browser import chromium
 
 pytest.importorskip("dash")
 

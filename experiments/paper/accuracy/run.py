@@ -15,8 +15,8 @@ from experiments.paper.claim import MODELLED, Claim, Finding
 from experiments.paper.recordings import call, complete
 from experiments.paper.setting import Setting
 from smaragdine import Trace, figures
+from smaragdine.accounts.quantity import joules, percent, seconds
 from smaragdine.figures import theme
-from smaragdine.quantity import joules, percent, seconds
 
 METRIC = "words_accuracy"
 FEWEST = 2

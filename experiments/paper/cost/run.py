@@ -10,8 +10,8 @@ from experiments.paper.bench import Bench, basis, run
 from experiments.paper.claim import MEASURED, Claim, Finding
 from experiments.paper.published import PUBLISHED
 from smaragdine import Runs
+from smaragdine.accounts.quantity import percent
 from smaragdine.errors import SmaragdineError
-from smaragdine.quantity import percent
 
 _TIME, _ENERGY = (PUBLISHED["overhead_percent"][what] for what in ("time", "energy"))
 # Of the application: entries of its own in the ledger, and what accounting adds to them.

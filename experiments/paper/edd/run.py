@@ -9,8 +9,8 @@ from experiments.paper.bench import Bench, basis, run
 from experiments.paper.claim import MODELLED, Claim, Finding
 from experiments.paper.published import PUBLISHED
 from smaragdine import EDD, figures
-from smaragdine.quantity import percent
-from smaragdine.summary import natural
+from smaragdine.accounts.quantity import percent
+from smaragdine.accounts.summary import natural
 
 _PERCENT = PUBLISHED["edd_percent"]
 FORWARD, BACKWARD = "bert", "gradients/bert"

@@ -20,7 +20,7 @@ from experiments.paper.claim import MODELLED, Claim, Finding
 from experiments.paper.published import PUBLISHED
 from experiments.paper.recordings import call, complete
 from smaragdine import Trace
-from smaragdine.correlation import pearson
+from smaragdine.accounts.correlation import pearson
 from smaragdine.figures import theme
 
 _ACROSS, _WITHIN = PUBLISHED["flops"]["across"], PUBLISHED["flops"]["within_vgg"]

@@ -18,12 +18,12 @@ from experiments.paper.known import FLOOR_W, OTHER_W, PRODUCT_W, PRODUCTS, with_
 from experiments.paper.released import released
 from experiments.paper.thinning import account, replaced
 from smaragdine import Footprint, Trace, figures
-from smaragdine.correlation import spearman
+from smaragdine.accounts.correlation import spearman
+from smaragdine.accounts.footprint import FootprintRow
+from smaragdine.accounts.quantity import percent
 from smaragdine.figures import theme
-from smaragdine.footprint import FootprintRow
-from smaragdine.quantity import percent
-from smaragdine.runs import RunsFootprint
 from smaragdine.similarity import stefs
+from smaragdine.trace.runs import RunsFootprint
 
 POLICIES = ("equal", "recency", "released", "deconvolved")
 TRUTH = "truth"

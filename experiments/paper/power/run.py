@@ -13,8 +13,8 @@ import plotly.graph_objects as go
 from experiments.paper.bench import Bench, basis, run
 from experiments.paper.claim import MODELLED, Claim, Finding
 from smaragdine import Runs, Trace
+from smaragdine.accounts.quantity import watts
 from smaragdine.figures import theme
-from smaragdine.quantity import watts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -22,8 +22,8 @@ from experiments.paper.published import PUBLISHED
 from experiments.paper.thinning import thinned
 from smaragdine import Runs
 from smaragdine.figures import theme
-from smaragdine.runs import RunsFootprint
 from smaragdine.similarity import asss, assw, correlation, stefs
+from smaragdine.trace.runs import RunsFootprint
 
 Curve: TypeAlias = dict[int, float | None]
 

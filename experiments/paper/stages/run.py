@@ -11,7 +11,7 @@ from experiments.paper.claim import Claim, Finding
 from experiments.paper.passes import PASSES, by_phase
 from experiments.paper.published import PUBLISHED
 from smaragdine import figures
-from smaragdine.quantity import joules, percent, seconds
+from smaragdine.accounts.quantity import joules, percent, seconds
 
 STAGES = ("pretrain", "finetune", "predict")
 _KJ = PUBLISHED["stages_kj"]

@@ -12,10 +12,10 @@ from experiments.paper.claim import MODELLED, Claim, Finding
 from experiments.paper.passes import kind, passes
 from experiments.paper.published import PUBLISHED
 from smaragdine import figures
+from smaragdine.accounts.footprint import Group
+from smaragdine.accounts.quantity import percent, watts
 from smaragdine.figures.ranking import LEAST_SHARE
-from smaragdine.footprint import Group
-from smaragdine.quantity import percent, watts
-from smaragdine.runs import RunsFootprint
+from smaragdine.trace.runs import RunsFootprint
 
 TOP = 10
 _J, _W = PUBLISHED["top10_j"], PUBLISHED["top10_w"]

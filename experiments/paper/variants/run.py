@@ -11,7 +11,7 @@ from experiments.paper.claim import MODELLED, Claim, Finding
 from experiments.paper.matrix import matrix
 from experiments.paper.passes import passes
 from experiments.paper.published import PUBLISHED
-from smaragdine.quantity import joules, watts
+from smaragdine.accounts.quantity import joules, watts
 from smaragdine.similarity import correlation, mean_error_difference, stefs
 
 Matrix = list[list[float | None]]

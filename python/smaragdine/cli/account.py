@@ -26,8 +26,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    from smaragdine.daemon import find_binary
-    from smaragdine.trace import Trace
+    from smaragdine.daemon.private import find_binary
+    from smaragdine.trace.trace import Trace
 
     trace = Trace.open(args.trace, as_it_is=True)
     command: list[str | Path] = [find_binary(), "account", trace.path, "--policy", args.policy]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from smaragdine.cli.number import positive
 
 if TYPE_CHECKING:
-    from smaragdine.comparison import Comparison
-    from smaragdine.footprint import Footprint
+    from smaragdine.accounts.comparison import Comparison
+    from smaragdine.accounts.footprint import Footprint
 
 _TOP = 20
 
@@ -33,11 +33,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
+    from smaragdine.accounts.comparison import Comparison, Difference
+    from smaragdine.accounts.similarity import correlation
     from smaragdine.cli.table import write_csv, write_json
     from smaragdine.cli.terminal import tell
-    from smaragdine.comparison import Comparison, Difference
-    from smaragdine.runs import Runs
-    from smaragdine.similarity import correlation
+    from smaragdine.trace.runs import Runs
 
     runs = Runs.open(args.a, args.b)
     for trace in runs:
@@ -67,10 +67,10 @@ def run(args: argparse.Namespace) -> int:
 def _print(
     args: argparse.Namespace, a: Footprint, b: Footprint, comparison: Comparison, similarity: float | None, top: int
 ) -> None:
+    from smaragdine.accounts.quantity import joules, percent, seconds
     from smaragdine.cli.table import write_table
     from smaragdine.cli.terminal import tell
-    from smaragdine.quantity import joules, percent, seconds
-    from smaragdine.table import Table
+    from smaragdine.text.table import Table
 
     tell(f"A: {args.a}: {a.total} in operations per {args.per}")
     tell(f"B: {args.b}: {b.total} in operations per {args.per}")

@@ -14,7 +14,7 @@ from smaragdine.cli.terminal import tell
 from smaragdine.errors import SmaragdineError
 
 if TYPE_CHECKING:
-    from smaragdine.trace import Trace
+    from smaragdine.trace.trace import Trace
 
 BATCH = 8
 STEPS = 150
@@ -46,8 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     path = train(arguments.output, arguments.steps)
 
     from smaragdine.report import write
-    from smaragdine.runs import Runs
-    from smaragdine.trace import Trace
+    from smaragdine.trace.runs import Runs
+    from smaragdine.trace.trace import Trace
 
     _tell(Trace.open(path))
     report = write(Runs.open(path))
@@ -117,7 +117,7 @@ def _tell(trace: Trace) -> None:
     from smaragdine.cli import result
     from smaragdine.cli.table import write_table
     from smaragdine.cli.tree import write_tree
-    from smaragdine.table import Table
+    from smaragdine.text.table import Table
 
     if trace.notice:
         tell(trace.notice, "yellow")

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from smaragdine.cli.table import columns, write_json
 from smaragdine.cli.terminal import tell
-from smaragdine.shown import shown
+from smaragdine.text.shown import shown
 
 if TYPE_CHECKING:
-    from smaragdine.client import Description, Domain, Source
+    from smaragdine.daemon.client import Description, Domain, Source
     from smaragdine.doctor.finding import Finding
     from smaragdine.doctor.surroundings import Surroundings
     from smaragdine.doctor.trial import Rate, Trial
@@ -89,8 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def examine() -> Examination:
     """Asks the daemon that a recording would use, and records with it. Raises SmaragdineError where there is none."""
-    from smaragdine.client import Client
-    from smaragdine.daemon import reach
+    from smaragdine.daemon.client import Client
+    from smaragdine.daemon.private import reach
     from smaragdine.doctor.surroundings import Surroundings
     from smaragdine.doctor.trial import trial
 

@@ -12,11 +12,11 @@ from typing import IO, TYPE_CHECKING
 
 from smaragdine.cli.terminal import tell
 from smaragdine.errors import SmaragdineError
-from smaragdine.shown import cell
+from smaragdine.text.shown import cell
 
 if TYPE_CHECKING:
-    from smaragdine.trace import Trace
-    from smaragdine.writing import Folder
+    from smaragdine.files.writing import Folder
+    from smaragdine.trace.trace import Trace
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,8 +36,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    from smaragdine.trace import Trace
-    from smaragdine.writing import Folder, is_stream, replaced, written
+    from smaragdine.files.writing import Folder, is_stream, replaced, written
+    from smaragdine.trace.trace import Trace
 
     trace = Trace.open(args.trace)
     fixed = trace.path / ("perfetto.json" if args.output_format == "perfetto" else "csv")
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _write_perfetto(trace: Trace, file: IO[bytes], policy: str) -> None:
     """One event a line, so that a long trace never has to fit into memory."""
-    from smaragdine.perfetto import trace_events
+    from smaragdine.trace.perfetto import trace_events
 
     about = {"name": trace.name, "basis": "modelled" if trace.modelled else "measured", "notice": trace.notice or ""}
     file.write(f'{{"displayTimeUnit": "ms", "otherData": {json.dumps(about)}, "traceEvents": ['.encode())
@@ -73,7 +73,7 @@ def _write_perfetto(trace: Trace, file: IO[bytes], policy: str) -> None:
 
 def _write_csv(trace: Trace, folder: Folder) -> None:
     """DuckDB, which may read a received trace's tables alone, says what each cell is; writing is ours."""
-    from smaragdine.columns import TABLES, kinds, quoted
+    from smaragdine.trace.columns import TABLES, kinds, quoted
 
     for table in TABLES:
         columns = kinds(table)

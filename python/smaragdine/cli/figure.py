@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from smaragdine import figures
-    from smaragdine.edd import EDD
-    from smaragdine.runs import Runs, RunsFootprint
-    from smaragdine.trace import Trace
+    from smaragdine.accounts.edd import EDD
+    from smaragdine.trace.runs import Runs, RunsFootprint
+    from smaragdine.trace.trace import Trace
 
 _Draw = Callable[["Runs", argparse.Namespace], "go.Figure"]
 FORMATS = ("html", "png", "svg", "pdf")
@@ -60,8 +60,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    from smaragdine.runs import Runs
-    from smaragdine.writing import is_stream, written
+    from smaragdine.files.writing import is_stream, written
+    from smaragdine.trace.runs import Runs
 
     output_format = args.output_format or args.output.suffix.removeprefix(".").lower()
     if output_format not in FORMATS:
@@ -124,7 +124,7 @@ def _ranking(runs: Runs, args: argparse.Namespace) -> go.Figure:
 def _phases(runs: Runs, args: argparse.Namespace) -> go.Figure:
     """A bar for each name among the traces: those that share one are runs of the same thing."""
     from smaragdine import figures
-    from smaragdine.runs import Runs
+    from smaragdine.trace.runs import Runs
 
     named: dict[str, list[Trace]] = {}
     for trace in runs:

@@ -41,13 +41,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
+    from smaragdine.accounts.edd import EDD
+    from smaragdine.accounts.footprint import Group
     from smaragdine.cli.table import write_csv, write_json, write_table
     from smaragdine.cli.terminal import tell
     from smaragdine.cli.tree import write_tree
-    from smaragdine.edd import EDD
-    from smaragdine.footprint import Group
-    from smaragdine.runs import Runs
-    from smaragdine.table import Table
+    from smaragdine.text.table import Table
+    from smaragdine.trace.runs import Runs
 
     runs = Runs.open(*args.traces)
     for trace in runs:

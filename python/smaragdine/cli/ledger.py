@@ -21,8 +21,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     from smaragdine.cli.table import write_csv, write_json, write_table
     from smaragdine.cli.terminal import tell
-    from smaragdine.table import Table
-    from smaragdine.trace import Trace
+    from smaragdine.text.table import Table
+    from smaragdine.trace.trace import Trace
 
     trace = Trace.open(args.trace)
     trace.require_readings()

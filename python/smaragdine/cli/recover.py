@@ -11,12 +11,12 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smaragdine import regular
 from smaragdine.cli.terminal import tell
 from smaragdine.errors import SmaragdineError
+from smaragdine.files import regular
 
 if TYPE_CHECKING:
-    from smaragdine.client import Client
+    from smaragdine.daemon.client import Client
 
 _LOG = logging.getLogger("smaragdine")
 
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _rebuilt(output: Path, metadata: dict[str, Any]) -> int:
     """Rebuilds the trace from the journal that a daemon left; the exit code of that."""
-    from smaragdine.kept import Kept
+    from smaragdine.daemon.kept import Kept
 
     if _is_file(output / "journal"):
         return _rebuild(output, output, metadata)
@@ -62,7 +62,7 @@ def _rebuilt(output: Path, metadata: dict[str, Any]) -> int:
 
 
 def _rebuild(state_dir: Path, output: Path, metadata: dict[str, Any]) -> int:
-    from smaragdine.daemon import find_binary
+    from smaragdine.daemon.private import find_binary
 
     command: list[str | Path] = [find_binary(), "recover", state_dir, "--output", output]
     if isinstance(program_end_ns := metadata.get("program_end_ns"), int):
@@ -93,9 +93,9 @@ def _fetched(output: Path, metadata: dict[str, Any]) -> bool:
 
     Raises `SmaragdineError` where the recording still runs.
     """
-    from smaragdine.client import Client
-    from smaragdine.daemon import refusal
-    from smaragdine.output import Output
+    from smaragdine.daemon.client import Client
+    from smaragdine.daemon.private import refusal
+    from smaragdine.recording.output import Output
 
     socket = Path(str(metadata.get("socket") or ""))
     if not _trusted(socket) or refusal(socket) is not None:
@@ -127,7 +127,7 @@ def _release(client: Client, recording: str) -> None:
 
 def _trusted(socket: Path) -> bool:
     """Whether a daemon may listen there: what a trace names may be anybody's."""
-    from smaragdine.daemon import SYSTEM_SOCKET
+    from smaragdine.daemon.private import SYSTEM_SOCKET
 
     if socket in (SYSTEM_SOCKET, Path(os.environ.get("SMARAGDINE_SOCKET") or "/")):
         return True

@@ -24,8 +24,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     from smaragdine import report
-    from smaragdine.runs import Runs
-    from smaragdine.writing import is_stream
+    from smaragdine.files.writing import is_stream
+    from smaragdine.trace.runs import Runs
 
     runs = Runs.open(*args.traces)
     path = report.write(runs, args.output, policy=args.policy)

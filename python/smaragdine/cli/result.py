@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smaragdine.quantity import percent, seconds, watts
+from smaragdine.accounts.quantity import percent, seconds, watts
 
 if TYPE_CHECKING:
-    from smaragdine.trace import Trace
+    from smaragdine.trace.trace import Trace
 
 
 def brief(path: Path) -> Iterator[str]:
     """How long, how much on which device, and where the trace is."""
     from smaragdine.errors import SmaragdineError
-    from smaragdine.trace import Trace
+    from smaragdine.trace.trace import Trace
 
     try:
         trace = Trace.open(path)

@@ -51,8 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
             f"cannot run {command[0]}: " + ("it is no executable" if found else "there is no such command"),
             exit_code=_NOT_EXECUTABLE if found else _NOT_FOUND,
         )
-    from smaragdine.beginning import JOIN
-    from smaragdine.recording import Recording
+    from smaragdine.recording.beginning import JOIN
+    from smaragdine.recording.recording import Recording
 
     signals = _Signals()
     recording = Recording.start(

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from smaragdine.cli.terminal import paint, tell
-from smaragdine.shown import cell, json_text, shown
-from smaragdine.table import Table
+from smaragdine.text.shown import cell, json_text, shown
+from smaragdine.text.table import Table
 
 _GAP = "  "
 _SHORTEST = 12

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from smaragdine.accounts.energy import MEASURED
+from smaragdine.accounts.quantity import joules, percent, watts
 from smaragdine.cli.table import write_table
-from smaragdine.energy import MEASURED
-from smaragdine.quantity import joules, percent, watts
-from smaragdine.table import Table
+from smaragdine.text.table import Table
 
 if TYPE_CHECKING:
-    from smaragdine.edd import EDD
+    from smaragdine.accounts.edd import EDD
 
 _LEAST = 0.002
 """Of all energy: what is less does not get a line of its own."""

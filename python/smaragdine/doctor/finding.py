@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from smaragdine.client import Description, Source
+from smaragdine.accounts.energy import MODELLED_NOTICE
+from smaragdine.accounts.notice import uncounted
+from smaragdine.daemon.client import Description, Source
 from smaragdine.doctor.surroundings import Surroundings
 from smaragdine.doctor.trial import Trial
-from smaragdine.energy import MODELLED_NOTICE
-from smaragdine.notice import uncounted
 
 # Beyond this fraction, ticks are missed rather than now and then late.
 _MISSED = 0.01

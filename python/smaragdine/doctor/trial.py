@@ -12,10 +12,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from smaragdine.client import Client, StartOptions
+from smaragdine.daemon.client import Client, StartOptions
 from smaragdine.errors import SmaragdineError
-from smaragdine.local import private_directory
-from smaragdine.output import Output
+from smaragdine.files.local import private_directory
+from smaragdine.recording.output import Output
 
 # Two differences of microjoules that differ by one may be one difference, rounded.
 _ROUNDING_UJ = 2
@@ -67,7 +67,7 @@ def trial(client: Client, seconds: float) -> Trial:
 def _read(path: Path, seconds: float) -> Trial:
     import duckdb
 
-    from smaragdine.tables import literal
+    from smaragdine.trace.tables import literal
 
     told = json.loads((path / "trace.json").read_text())
     readings: dict[str, list[tuple[int, float]]] = {}

@@ -6,13 +6,13 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from smaragdine.edd import EDD
+from smaragdine.accounts.edd import EDD
+from smaragdine.accounts.quantity import percent
 from smaragdine.figures import theme
 from smaragdine.figures.level import TITLE_HEIGHT, Box, arrange
 from smaragdine.figures.scale import ENERGY, Scale
 from smaragdine.figures.subject import Subject, diagram
 from smaragdine.figures.sunburst import hover, told
-from smaragdine.quantity import percent
 
 _RADIUS = 13.0
 

@@ -6,13 +6,13 @@ import statistics
 
 import plotly.graph_objects as go
 
+from smaragdine.accounts.ledger import ENTRIES, MEANINGS, Ledger
+from smaragdine.accounts.quantity import joules, percent
+from smaragdine.accounts.spread import deviation
 from smaragdine.figures import theme
 from smaragdine.figures.subject import traces
-from smaragdine.ledger import ENTRIES, MEANINGS, Ledger
-from smaragdine.quantity import joules, percent
-from smaragdine.runs import Runs
-from smaragdine.spread import deviation
-from smaragdine.trace import Trace
+from smaragdine.trace.runs import Runs
+from smaragdine.trace.trace import Trace
 
 
 def ledger(subject: Trace | Runs | Ledger, *, policy: str = "equal") -> go.Figure:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from smaragdine.edd import EDD
+from smaragdine.accounts.edd import EDD
 from smaragdine.figures import theme
 from smaragdine.figures.layering import Layering, layer
 from smaragdine.figures.sunburst import gradient

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
+from smaragdine.accounts.footprint import Group
+from smaragdine.accounts.quantity import joules, number, percent, seconds
+from smaragdine.accounts.spread import Spread
 from smaragdine.figures import theme
 from smaragdine.figures.subject import Subject, numbers
-from smaragdine.footprint import Group
-from smaragdine.quantity import joules, number, percent, seconds
-from smaragdine.spread import Spread
 
 _BAR_HEIGHT = 62
 

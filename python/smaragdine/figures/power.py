@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 
-from smaragdine.energy import MEASURED
+from smaragdine.accounts.energy import MEASURED
+from smaragdine.accounts.quantity import watts
+from smaragdine.accounts.spread import deviation
 from smaragdine.errors import SmaragdineError
 from smaragdine.figures import theme
 from smaragdine.figures.subject import traces
-from smaragdine.quantity import watts
-from smaragdine.runs import Runs
-from smaragdine.spread import deviation
-from smaragdine.trace import Readings, Step, Trace
+from smaragdine.trace.runs import Runs
+from smaragdine.trace.trace import Readings, Step, Trace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

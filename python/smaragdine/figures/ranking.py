@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-from smaragdine.energy import MEASURED
+from smaragdine.accounts.energy import MEASURED
+from smaragdine.accounts.footprint import Group
+from smaragdine.accounts.quantity import joules, number, percent, seconds, watts
+from smaragdine.accounts.spread import Spread
 from smaragdine.errors import SmaragdineError
 from smaragdine.figures import theme
 from smaragdine.figures.subject import Subject, numbers
-from smaragdine.footprint import Group
-from smaragdine.quantity import joules, number, percent, seconds, watts
-from smaragdine.spread import Spread
 
 KINDS = {
     "tef": "Tensors by energy (TEF)",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from smaragdine.edd import EDD
+from smaragdine.accounts.edd import EDD
+from smaragdine.accounts.quantity import joules, si, watts
 from smaragdine.errors import SmaragdineError
-from smaragdine.quantity import joules, si, watts
 
 J_PER_KWH = 3.6e6
 

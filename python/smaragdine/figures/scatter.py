@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-from smaragdine.correlation import spearman
+from smaragdine.accounts.correlation import spearman
+from smaragdine.accounts.footprint import Group
+from smaragdine.accounts.quantity import joules, number, percent, seconds, si
+from smaragdine.accounts.spread import Spread
 from smaragdine.errors import SmaragdineError
 from smaragdine.figures import theme
 from smaragdine.figures.subject import Subject, numbers
-from smaragdine.footprint import Group
-from smaragdine.quantity import joules, number, percent, seconds, si
-from smaragdine.runs import Runs
-from smaragdine.spread import Spread
-from smaragdine.trace import Trace
+from smaragdine.trace.runs import Runs
+from smaragdine.trace.trace import Trace
 
 AGAINST = ("time", "flops")
 # More points than these are not told apart, and their whiskers hide them.

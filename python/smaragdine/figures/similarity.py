@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from smaragdine.accounts.similarity import correlation, stefs
 from smaragdine.errors import SmaragdineError
 from smaragdine.figures import theme
 from smaragdine.figures.subject import Subject, numbers
-from smaragdine.runs import Runs, RunsFootprint
-from smaragdine.similarity import correlation, stefs
+from smaragdine.trace.runs import Runs, RunsFootprint
 
 _CELL = 58
 _SIDE = {"type": "category", "constrain": "domain", "showgrid": False, "zeroline": False}

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
+from smaragdine.accounts.quantity import joules, percent
+from smaragdine.accounts.spread import deviation
 from smaragdine.figures import theme
 from smaragdine.figures.subject import traces
-from smaragdine.quantity import joules, percent
-from smaragdine.runs import Runs
-from smaragdine.spread import deviation
-from smaragdine.trace import Step, Trace
+from smaragdine.trace.runs import Runs
+from smaragdine.trace.trace import Step, Trace
 
 MOST_STEPS = 1000
 MOST_BEYOND = 3

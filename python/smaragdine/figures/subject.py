@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from smaragdine.edd import EDD
+from smaragdine.accounts.edd import EDD
+from smaragdine.accounts.footprint import Footprint
 from smaragdine.errors import SmaragdineError
-from smaragdine.footprint import Footprint
-from smaragdine.runs import Runs, RunsFootprint
-from smaragdine.trace import Trace
+from smaragdine.trace.runs import Runs, RunsFootprint
+from smaragdine.trace.trace import Trace
 
 Numbers: TypeAlias = Footprint | RunsFootprint
 Subject: TypeAlias = Trace | Runs | Numbers

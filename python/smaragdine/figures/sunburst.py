@@ -8,13 +8,13 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from smaragdine.edd import EDD
-from smaragdine.energy import MEASURED, MODELLED
+from smaragdine.accounts.edd import EDD
+from smaragdine.accounts.energy import MEASURED, MODELLED
+from smaragdine.accounts.quantity import joules, number, percent, seconds, watts
+from smaragdine.accounts.spread import Spread
 from smaragdine.figures import theme
 from smaragdine.figures.scale import ENERGY, POWER, Scale
 from smaragdine.figures.subject import Subject, diagram
-from smaragdine.quantity import joules, number, percent, seconds, watts
-from smaragdine.spread import Spread
 
 # Four rings of so many slices are drawn within a second.
 MOST_SLICES = 600

@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from smaragdine.energy import MODELLED_NOTICE
+from smaragdine.accounts.energy import MODELLED_NOTICE
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from smaragdine.errors import SmaragdineError
+from smaragdine.files.writing import replaced, written
 from smaragdine.report.content import Content
 from smaragdine.report.page import render
-from smaragdine.runs import Runs
-from smaragdine.trace import Trace
-from smaragdine.writing import replaced, written
+from smaragdine.trace.runs import Runs
+from smaragdine.trace.trace import Trace
 
 __all__ = ["Content", "render", "write"]
 

@@ -9,15 +9,15 @@ from typing import Any
 import plotly.graph_objects as go
 
 from smaragdine import figures
+from smaragdine.accounts.quantity import joules
 from smaragdine.figures import theme
 from smaragdine.figures.subject import Numbers
-from smaragdine.quantity import joules
 from smaragdine.report.hero import Hero, bases
 from smaragdine.report.methods import methods
 from smaragdine.report.recording import Recording
 from smaragdine.report.view import View
-from smaragdine.runs import Runs
-from smaragdine.table import Table
+from smaragdine.text.table import Table
+from smaragdine.trace.runs import Runs
 
 TOP = 12
 

@@ -7,15 +7,15 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from smaragdine.coverage import WORDS
-from smaragdine.energy import MEASURED
+from smaragdine.accounts.coverage import WORDS
+from smaragdine.accounts.energy import MEASURED
+from smaragdine.accounts.footprint import Group
+from smaragdine.accounts.ledger import ENTRIES, MEANINGS
+from smaragdine.accounts.quantity import joules, percent, seconds, watts
+from smaragdine.accounts.spread import deviation
 from smaragdine.figures.subject import Numbers
-from smaragdine.footprint import Group
-from smaragdine.ledger import ENTRIES, MEANINGS
-from smaragdine.quantity import joules, percent, seconds, watts
-from smaragdine.runs import Runs
-from smaragdine.spread import deviation
-from smaragdine.trace import Trace
+from smaragdine.trace.runs import Runs
+from smaragdine.trace.trace import Trace
 
 Words = tuple[tuple[str, bool], ...]
 """Pieces of a sentence, and whether each is emphasised."""

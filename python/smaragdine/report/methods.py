@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from smaragdine.quantity import seconds
-from smaragdine.trace import Trace
+from smaragdine.accounts.quantity import seconds
+from smaragdine.trace.trace import Trace
 
 CITATION = (
     "Timur Babakol and Yu David Liu. 2024. Tensor-Aware Energy Accounting. In 2024 IEEE/ACM 46th International "

@@ -15,12 +15,12 @@ from typing import TypeAlias
 from plotly.offline import get_plotlyjs
 from plotly.utils import PlotlyJSONEncoder
 
-from smaragdine.quantity import percent
+from smaragdine.accounts.quantity import percent
 from smaragdine.report.content import Content
 from smaragdine.report.hero import Part, Words
 from smaragdine.report.methods import CITATION
 from smaragdine.report.recording import Recording
-from smaragdine.table import Table
+from smaragdine.text.table import Table
 
 _RenderOne: TypeAlias = Callable[[int, Recording], str]
 

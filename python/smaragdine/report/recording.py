@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from smaragdine import figures
+from smaragdine.accounts.quantity import joules, number, seconds
 from smaragdine.figures import theme
-from smaragdine.quantity import joules, number, seconds
-from smaragdine.table import Table
-from smaragdine.trace import Trace
+from smaragdine.text.table import Table
+from smaragdine.trace.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from smaragdine import figures
-from smaragdine.edd import EDD
+from smaragdine.accounts.edd import EDD
+from smaragdine.accounts.quantity import joules, watts
 from smaragdine.figures import theme
 from smaragdine.figures.level import arrange
 from smaragdine.figures.sunburst import by_power, left_out
-from smaragdine.quantity import joules, watts
 
 # Levels that are drawn: those with the most energy, so that a program of any size makes a page of bounded size.
 MOST_LEVELS = 400

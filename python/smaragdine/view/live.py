@@ -9,12 +9,12 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-from smaragdine.client import Client, Live
-from smaragdine.energy import MODELLED
+from smaragdine.accounts.energy import MODELLED
+from smaragdine.accounts.notice import notice
+from smaragdine.daemon.client import Client, Live
 from smaragdine.errors import SmaragdineError
 from smaragdine.figures import theme
-from smaragdine.metadata import Metadata
-from smaragdine.notice import notice
+from smaragdine.trace.metadata import Metadata
 
 # Ten minutes at the ten messages a second that a daemon sends.
 _KEPT = 6000

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from smaragdine.edd import EDD
+from smaragdine.accounts.edd import EDD
 from smaragdine.errors import SmaragdineError
 from smaragdine.figures.subject import Numbers
-from smaragdine.metadata import Metadata
-from smaragdine.runs import Runs
+from smaragdine.trace.metadata import Metadata
+from smaragdine.trace.runs import Runs
 from smaragdine.view.live import Following
 
 # Diagrams of a large program take a second to build and some megabytes to keep.

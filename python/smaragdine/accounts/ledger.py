@@ -1,0 +1,84 @@
+"""The ledger: where every joule of the counted domains went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from smaragdine.accounts.energy import MEASURED, MODELLED, Energy
+from smaragdine.accounts.frame import dataframe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ENTRIES = ("operations", "application", "untraced", "profiling", "daemon", "other", "idle", "gap")
+
+MEANINGS = {
+    "operations": "operations of the program",
+    "application": "the application in traced steps, outside operations",
+    "untraced": "the application while no events were recorded",
+    "profiling": "starting and stopping the profiler",
+    "daemon": "smaragdine's own daemon",
+    "other": "other processes",
+    "idle": "nothing was active",
+    "gap": "missed, failed or ambiguous readings, and those of which no share is known",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    domain: str
+    device: str
+    basis: str
+    entry: str
+    energy_j: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Entries of one policy, by counted domain in the trace's order and entry in the ledger's."""
+
+    policy: str
+    rows: tuple[LedgerRow, ...]
+    notice: str | None = None
+    """What every view of it opens with; None where something measured is counted."""
+
+    def __iter__(self) -> Iterator[LedgerRow]:
+        return iter(self.rows)
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(row.domain for row in self.rows))
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        held = {row.basis for row in self.rows}
+        return tuple(basis for basis in (MEASURED, MODELLED) if basis in held)
+
+    def entry(self, name: str) -> Energy:
+        """Energy of one entry over all counted domains, by basis."""
+        return Energy.total((row.basis, row.energy_j) for row in self.rows if row.entry == name)
+
+    def domain(self, name: str) -> dict[str, float]:
+        """Joules by entry of one domain."""
+        return {row.entry: row.energy_j for row in self.rows if row.domain == name}
+
+    def device(self, name: str) -> Energy:
+        return Energy.total((row.basis, row.energy_j) for row in self.rows if row.device == name)
+
+    @property
+    def total(self) -> Energy:
+        return Energy.total((row.basis, row.energy_j) for row in self.rows)
+
+    def _repr_html_(self) -> str:
+        from smaragdine.text.notebook import of_ledger
+
+        return of_ledger(self)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        return [{"policy": self.policy, **asdict(row)} for row in self.rows]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row per domain and entry; needs pandas."""
+        return dataframe(self.to_dicts(), ["policy", "domain", "device", "basis", "entry", "energy_j"])

@@ -1,0 +1,1 @@
+"""The daemon: started or reached, and talked to. gRPC stops here."""

@@ -1,0 +1,273 @@
+"""The daemon's service, typed: protocol buffers and gRPC stop here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+import grpc
+
+from smaragdine.daemon.address import Address
+from smaragdine.daemon.messages import ClockPair, Stamped
+from smaragdine.daemon.requests import Requests
+from smaragdine.errors import SmaragdineError
+from smaragdine.v1 import accountant_pb2 as pb
+from smaragdine.v1 import trace_pb2
+from smaragdine.v1.accountant_pb2_grpc import AccountantStub
+
+PROTOCOL_VERSION = 1
+
+# What decides which GPU is TensorFlow's `GPU:0`, as this process has it now.
+_CUDA = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")
+_OPTIONS = [
+    # Unix sockets have no authority; the default is the socket's path, percent-encoded, which HTTP/2 servers refuse.
+    ("grpc.default_authority", "localhost"),
+    ("grpc.max_receive_message_length", 64 << 20),
+    # A trace is also fetched while the interpreter exits, when it starts no more threads.
+    ("SingleThreadedUnaryStream", 1),
+    ("grpc.enable_http_proxy", 0),
+]
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One energy register: `package-0` of `CPU:0`."""
+
+    name: str
+    device: str
+    parent: str | None
+    counted: bool
+    basis: str
+    source: str
+    range_uj: int | None
+    not_counted_because: str | None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place where energy is read. Where it is not `available`, `problem` says why and `hint` what to do."""
+
+    name: str
+    available: bool
+    problem: str | None
+    hint: str | None
+    domains: tuple[Domain, ...]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a daemon can measure."""
+
+    version: str
+    sources: tuple[Source, ...]
+    recordings: int
+    state_dir: str
+
+    @property
+    def measured(self) -> tuple[Domain, ...]:
+        """The domains that a sensor measures, counted or not."""
+        return tuple(d for s in self.sources if s.available for d in s.domains if d.basis == "measured")
+
+
+class Started(NamedTuple):
+    """A recording that runs. Trace time is CLOCK_MONOTONIC + `realtime_offset_ns`."""
+
+    recording: str
+    start_ns: int
+    realtime_offset_ns: int
+    domains: tuple[Domain, ...]
+    basis: str
+    warning: str | None
+    state_dir: str
+    trace_json: str
+
+
+class Stopped(NamedTuple):
+    """What a recording came to."""
+
+    end_ns: int
+    readings: int
+    events: int
+    warnings: tuple[str, ...]
+
+
+class Acknowledgement(NamedTuple):
+    """Every message up to `acknowledged` is safe. `advice` is continue, pause, resume or stop."""
+
+    acknowledged: int
+    advice: str
+    problem: str | None
+
+
+class Piece(NamedTuple):
+    """A piece of one of a trace's files."""
+
+    path: str
+    data: bytes
+    last: bool
+
+
+class Live(NamedTuple):
+    """A running recording at one moment of trace time: watts over the last moment, joules since it started."""
+
+    end_ns: int
+    power_w: Mapping[str, float]
+    energy_j: Mapping[str, float]
+
+
+class StartOptions(NamedTuple):
+    """How to record. `period_ns` 0 leaves the sampling period to the daemon."""
+
+    name: str = ""
+    period_ns: int = 0
+    labels: Mapping[str, str] = MappingProxyType({})
+    software: Mapping[str, str] = MappingProxyType({})
+    require_measured: bool = False
+    keep_all: bool = False
+
+
+class Client:
+    """A connection to the daemon that listens on `socket`. Every method raises `SmaragdineError`."""
+
+    def __init__(self, socket: Path) -> None:
+        self.socket = socket
+        self._address = Address(socket)
+        self._channel = grpc.insecure_channel(self._address.target, options=_OPTIONS)
+        self._stub = AccountantStub(self._channel)
+
+    def close(self) -> None:
+        self._channel.close()
+        self._address.close()
+
+    def describe(self, timeout_s: float = 10.0) -> Description:
+        """What can be measured. Refuses a daemon that speaks another version of the protocol."""
+        with self._errors("ask", timeout_s):
+            answer = self._stub.Describe(pb.DescribeRequest(), timeout=timeout_s)
+        if answer.protocol_version != PROTOCOL_VERSION:
+            raise SmaragdineError(
+                f"the daemon on {self.socket} is smaragdined {answer.version or 'of an unknown version'} and speaks"
+                f" protocol {answer.protocol_version}; this package speaks protocol {PROTOCOL_VERSION}",
+                hint="install the same version on both sides and restart the daemon, "
+                "or unset SMARAGDINE_SOCKET to use the daemon that came with this package",
+            )
+        sources = tuple(
+            Source(s.name, s.available, s.problem or None, s.hint or None, tuple(map(_domain, s.domains)))
+            for s in answer.sources
+        )
+        return Description(answer.version, sources, answer.recordings, answer.state_dir)
+
+    def start(self, options: StartOptions, timeout_s: float = 30.0) -> Started:
+        """Starts to measure the calling process and its descendants."""
+        pair = ClockPair.now()
+        request = pb.StartRequest(
+            name=_text(options.name),
+            period_ns=options.period_ns,
+            labels={_text(key): _text(value) for key, value in options.labels.items()},
+            require_measured=options.require_measured,
+            keep_all=options.keep_all,
+            clock=trace_pb2.ClockPair(realtime_ns=pair.realtime_ns, monotonic_ns=pair.monotonic_ns),
+            software=options.software,
+            environment={name: _text(os.environ[name]) for name in _CUDA if name in os.environ},
+        )
+        with self._errors("start a recording", timeout_s):
+            answer = self._stub.Start(request, timeout=timeout_s)
+        return Started(
+            answer.recording,
+            answer.start_ns,
+            answer.realtime_offset_ns,
+            tuple(map(_domain, answer.domains)),
+            answer.basis,
+            answer.warning or None,
+            answer.state_dir,
+            answer.trace_json,
+        )
+
+    def record(self, recording: str, messages: Iterable[Stamped]) -> Iterator[Acknowledgement]:
+        """Sends messages as they come; ends once `messages` did and the last is acknowledged."""
+        requests = Requests(recording)
+        with self._errors("send to", None):
+            for answer in self._stub.Record(filter(None, map(requests.encode_if_possible, messages))):
+                advice = pb.RecordResponse.Advice.Name(answer.advice).removeprefix("ADVICE_").lower()
+                yield Acknowledgement(answer.acknowledged, advice, answer.problem or None)
+
+    def watch(self, recording: str) -> Iterator[Live]:
+        """Power and energy by domain as they are read; ends with the recording."""
+        with self._errors("watch a recording", None):
+            for live in self._stub.Watch(pb.WatchRequest(recording=recording)):
+                yield Live(live.end_ns, dict(live.power_w), dict(live.energy_j))
+
+    def stop(self, recording: str, timeout_s: float = 600.0) -> Stopped:
+        """Ends a recording; returns once its trace is accounted."""
+        with self._errors("stop a recording", timeout_s):
+            answer = self._stub.Stop(pb.StopRequest(recording=recording), timeout=timeout_s)
+        return Stopped(answer.end_ns, answer.readings, answer.events, tuple(answer.warnings))
+
+    def fetch(self, recording: str, timeout_s: float = 600.0) -> Iterator[Piece]:
+        """The files of a stopped recording, `trace.json` last; the daemon keeps them until `release`."""
+        with self._errors("fetch a trace", timeout_s):
+            for piece in self._stub.Fetch(pb.FetchRequest(recording=recording), timeout=timeout_s):
+                yield Piece(piece.path, piece.data, piece.last)
+
+    def release(self, recording: str, timeout_s: float = 30.0) -> None:
+        """Lets the daemon forget a recording whose files are safe."""
+        with self._errors("release a recording", timeout_s):
+            self._stub.Release(pb.ReleaseRequest(recording=recording), timeout=timeout_s)
+
+    @contextmanager
+    def _errors(self, doing: str, timeout_s: float | None) -> Iterator[None]:
+        try:
+            yield
+        except grpc.RpcError as error:
+            raise _explained(error, doing, self.socket, timeout_s) from None
+
+
+def _explained(error: grpc.RpcError, doing: str, socket: Path, timeout_s: float | None) -> SmaragdineError:
+    """What a gRPC status means to a user. The daemon puts a hint on a line of its own."""
+    status, details = error.code(), str(error.details() or "")
+    message, _, hint = details.partition("\nhint: ")
+    if status == grpc.StatusCode.UNAVAILABLE:
+        return SmaragdineError(
+            f"cannot {doing}: no daemon answers on {socket} ({message})",
+            hint="the daemon has ended or the socket is stale; its log says why, and `smaragdine recover OUTPUT` "
+            "rebuilds what it had measured",
+        )
+    if status == grpc.StatusCode.DEADLINE_EXCEEDED:
+        return SmaragdineError(
+            f"cannot {doing}: the daemon on {socket} did not answer within {timeout_s:g} s",
+            hint="`smaragdine recover OUTPUT` rebuilds what it had measured",
+        )
+    if status == grpc.StatusCode.UNIMPLEMENTED:
+        return SmaragdineError(
+            f"cannot {doing}: what listens on {socket} is no accountant of this version",
+            hint="check SMARAGDINE_SOCKET, or unset it",
+        )
+    if status == grpc.StatusCode.FAILED_PRECONDITION:
+        return SmaragdineError(
+            message or "no energy sensor is readable",
+            hint=hint or "`smaragdine doctor` tells how to measure; without --require-measured power is modelled",
+            exit_code=3,
+        )
+    return SmaragdineError(f"the daemon on {socket} could not {doing}: {message or status.name}", hint=hint or None)
+
+
+def _text(text: str) -> str:
+    """What the protocol can carry of names that come from files and the environment, which may be any bytes."""
+    return text.encode(errors="replace").decode()
+
+
+def _domain(domain: pb.Domain) -> Domain:
+    return Domain(
+        domain.name,
+        domain.device,
+        domain.parent or None,
+        domain.counted,
+        domain.basis,
+        domain.source,
+        domain.range_uj or None,
+        domain.not_counted_because or None,
+    )

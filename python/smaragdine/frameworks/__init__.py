@@ -1,0 +1,1 @@
+"""How each framework tells what its operations are."""

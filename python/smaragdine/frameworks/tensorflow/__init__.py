@@ -1,0 +1,1 @@
+"""TensorFlow and Keras: what runs, under which names, and what its profiler saw."""

@@ -1,0 +1,299 @@
+"""One recording: energy is measured from its start to its end, and its trace lands in OUTPUT."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from smaragdine.daemon.client import Domain
+from smaragdine.daemon.messages import Clock, Event, Events, Format, Model, Note, Profile, ProfilingSpan, Step
+from smaragdine.errors import SmaragdineError, UsageError
+from smaragdine.recording import ending
+from smaragdine.recording.beginning import Begun, begin
+from smaragdine.recording.output import absolute
+from smaragdine.recording.period import parse_period
+from smaragdine.recording.sender import Sender
+from smaragdine.trace.metadata import Metadata
+from smaragdine.training.loop import Loop, StepMark
+from smaragdine.training.window import Auto, Windows
+
+_LOG = logging.getLogger("smaragdine")
+# What is under way when a recording ends is at most some windows of profiles.
+_FLUSH_TIMEOUT_S = 60.0
+_PIECE = 1 << 20
+
+
+@contextmanager
+def record(
+    output: str | os.PathLike[str],
+    *,
+    period: str = "4ms",
+    window: int | Auto = "auto",
+    every: int | Auto = "auto",
+    model: object = None,
+    name: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    require_measured: bool = False,
+) -> Iterator[Recording]:
+    """Records the energy of the enclosed code, this process and its descendants, into the directory `output`.
+
+    `period` is the sampling period, `4ms`. Where the code marks its steps (`Recording.step`) and runs TensorFlow,
+    operations are traced in windows of `window` steps, which open `every` so many steps, or ("auto") as often as their
+    cost stays below 1 % of the run. `model` leads operations to layers: a Keras model, the `tf.function` of a step, or
+    a list of several.
+
+    Raises `UsageError` where what is asked for makes no sense: an option, or an `output` that holds something else than
+    a trace (beside one, it goes to `output`-2). Nothing else that is wrong with a recording, at its start or later,
+    keeps the enclosed code from running, unless `require_measured`: where nothing can be measured, `SmaragdineError` is
+    raised then.
+    """
+    windows = Windows(window, every)
+    recording = Recording.start(output, period=period, name=name, labels=labels, require_measured=require_measured)
+    recording.trace(windows, model)
+    try:
+        yield recording
+    except BaseException as error:
+        with recording.guarded():
+            recording.note(f"ended by {type(error).__name__}: {error}")
+        raise
+    finally:
+        recording.finish()
+
+
+class Recording:
+    """A recording that runs. Its methods neither raise nor wait; `finish` and `profile` wait for the daemon."""
+
+    def __init__(self, begun: Begun | None) -> None:
+        """Without `begun` it could not begin: it is as one that failed, and takes what it is told all the same."""
+        self.id = begun.recording if begun else ""
+        self._begun = begun
+        self._sender = Sender(begun.client if begun else None, self.id)
+        self._pid = os.getpid()
+        self._finishing = threading.RLock()
+        self._state = "recording" if begun else "failed"
+        self._before: list[Callable[[], object]] = []
+        self._guard = _Guard(self)
+        self._loop = Loop(self, Windows())
+        # How often `events` was called.
+        self.told = 0
+
+    @classmethod
+    def start(
+        cls,
+        output: str | os.PathLike[str],
+        *,
+        period: str = "4ms",
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        software: Mapping[str, str] | None = None,
+        require_measured: bool = False,
+    ) -> Recording:
+        """Starts a recording, or joins the one around this process.
+
+        Raises `UsageError` where what was asked for makes no sense. Where it cannot start for another reason, this is
+        told, and the recording's state is `failed` from its beginning; with `require_measured`, `SmaragdineError` is
+        raised instead, of exit code 3.
+        """
+        period_ns = parse_period(period)
+        asked = absolute(output)
+        words = {str(key): str(value) for key, value in (labels or {}).items()}
+        try:
+            begun = begin(
+                asked,
+                name=name,
+                period_ns=period_ns,
+                labels=words,
+                software=software or {},
+                require_measured=require_measured,
+            )
+        except UsageError:
+            raise
+        except Exception as error:
+            # Whatever is wrong with us, the training is to run.
+            if require_measured:
+                raise _refusal(error) from error
+            _LOG.warning("nothing is recorded into %s, and the program goes on: %s", asked, _refusal(error))
+            return cls(None)
+        recording = cls(begun)
+        ending.watch(recording)
+        return recording
+
+    @property
+    def path(self) -> Path | None:
+        """The trace directory; None where an outer recording writes it, and where nothing is recorded."""
+        return self._begun.output.path if self._begun and self._begun.output else None
+
+    @property
+    def socket(self) -> Path | None:
+        """Where the daemon listens; None where nothing is recorded."""
+        return self._begun.client.socket if self._begun else None
+
+    @property
+    def domains(self) -> tuple[Domain, ...]:
+        """What is measured; empty where an outer recording measures, or nothing does."""
+        return self._begun.started.domains if self._begun and self._begun.started else ()
+
+    @property
+    def basis(self) -> str | None:
+        """`measured`, or `modelled` where no sensor is readable; None where an outer recording knows, or nobody."""
+        return self._begun.started.basis if self._begun and self._begun.started else None
+
+    @property
+    def state(self) -> str:
+        """`recording`, `complete`, or `failed` where it could not begin or the trace did not arrive."""
+        return self._state
+
+    @property
+    def paused(self) -> bool:
+        """The daemon asks to send nothing that can wait: no further profiles for now."""
+        return self._sender.paused or not self._sender.open
+
+    def step(
+        self, step: int | None = None, *, epoch: int = 0, samples: int = 0, traced: bool | None = None
+    ) -> AbstractContextManager[StepMark]:
+        """Marks one step of the enclosed code, numbered from 0 unless given; code that raises is no step.
+
+        `samples` is the number of examples processed, 0 where unknown. A step is `traced` where its events are sent;
+        by default, where a window is open or `events` was called within it.
+        """
+        return self._loop.step(step, epoch=epoch, samples=samples, traced=traced)
+
+    def trace(self, windows: Windows, model: object = None) -> None:
+        """Traces operations in these windows of the steps that `step` marks; `model` as `record` takes it."""
+        self._loop = Loop(self, windows, model)
+
+    def mark(self, step: Step) -> None:
+        """Sends a step that ended."""
+        self._sender.mark(step)
+
+    def events(self, events: Sequence[Event], clock: Clock = "realtime") -> None:
+        """Sends events of one clock: `time.time_ns()` is `realtime`, `time.monotonic_ns()` `monotonic`."""
+        self.told += 1
+        self._sender.offer(Events(tuple(events), clock))
+
+    def model(self, model: Model) -> None:
+        """Names the model's layers, so that operations are accounted to them."""
+        self._sender.offer(model)
+
+    def profiling(self, start_ns: int, end_ns: int) -> None:
+        """Marks a stretch, in `time.monotonic_ns()`, in which a profiler was started or stopped."""
+        self._sender.offer(ProfilingSpan(start_ns, end_ns))
+
+    def note(self, text: str) -> None:
+        """Keeps a remark with the trace."""
+        self._sender.offer(Note(text))
+
+    def profile(self, format: Format, data: bytes) -> bool:
+        """Sends a profiler's output, piece by piece, waiting for room: call it from a background thread.
+
+        False where the recording has ended. Profiles of several threads must not be sent at once.
+        """
+        view = memoryview(data)
+        starts = range(0, len(data), _PIECE)
+        return all(
+            self._sender.put(Profile(format, bytes(view[start : start + _PIECE]), last=start == starts[-1]))
+            for start in starts
+        )
+
+    def before_finish(self, action: Callable[[], object]) -> None:
+        """Calls `action` when the recording finishes, whatever finishes it, while it can still send."""
+        self._before.append(action)
+
+    def guarded(self) -> AbstractContextManager[None]:
+        """Around what we do within a training's step: what goes wrong there ends the recording, never the training."""
+        return self._guard
+
+    def finish(self) -> Path | None:
+        """Ends the recording and writes its trace; what fails is told, never raised. Returns the trace directory.
+
+        Waits until the trace is accounted. Further calls wait for the first and do nothing.
+        """
+        if os.getpid() != self._pid:
+            return self.path
+        with self._finishing:
+            if self._begun and self._state == "recording":
+                self._state = "failed"
+                try:
+                    self._finish(self._begun)
+                except Exception as error:  # noqa: BLE001  the training has done its work, whatever became of ours
+                    self._failed(self._begun, error)
+                except BaseException as error:
+                    self._failed(self._begun, error)
+                    raise
+                finally:
+                    ending.forget(self)
+                    self._begun.client.close()
+        return self.path
+
+    def _finish(self, begun: Begun) -> None:
+        for action in self._before:
+            try:
+                action()
+            except Exception as error:  # noqa: BLE001  what was measured is written whatever else fails
+                _LOG.warning("the end of the recording is incomplete: %s: %s", type(error).__name__, error)
+        if not self._sender.close(_FLUSH_TIMEOUT_S) and self._sender.broken is None:
+            _LOG.warning("the daemon did not take all events within %g s; the trace lacks the last", _FLUSH_TIMEOUT_S)
+        if begun.output is None:
+            self._state = "complete"
+            return
+        stopped = begun.client.stop(self.id)
+        for warning in stopped.warnings:
+            _LOG.warning("%s", warning)
+        private = begun.daemon.private if begun.daemon else None
+        begun.output.receive(begun.client.fetch(self.id), private.log if private else None)
+        self._state = "complete"
+        try:
+            begun.client.release(self.id)
+        except SmaragdineError as error:
+            # The trace is here; the daemon forgets its copy by itself one day.
+            _LOG.debug("%s", error)
+        if begun.daemon:
+            begun.daemon.close()
+        _tell_cut(begun.output.path)
+
+    def _failed(self, begun: Begun, error: BaseException) -> None:
+        """What was measured stays with the daemon, which finishes it when its lifeline closes."""
+        reason = str(error) if isinstance(error, SmaragdineError) else f"{type(error).__name__}: {error}"
+        _LOG.warning("the trace did not arrive in %s: %s", self.path, reason)
+        if begun.output is not None and begun.started is not None:
+            begun.output.program_ended(time.monotonic_ns() + begun.started.realtime_offset_ns)
+            _LOG.warning("hint: `smaragdine recover %s` rebuilds it from what was measured", self.path)
+        if begun.daemon:
+            begun.daemon.close(keep_state=True, timeout_s=0.0 if isinstance(error, KeyboardInterrupt) else 10.0)
+
+
+class _Guard(AbstractContextManager[None]):
+    """Made once: it is entered twice in every step."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        _LOG.warning("recording ends here: %r", error)
+        self._recording.finish()
+        return True
+
+
+def _tell_cut(path: Path) -> None:
+    try:
+        if cut := Metadata.read(path).cut:
+            _LOG.warning("%s: %s", path, cut)
+    except SmaragdineError as error:
+        # Whoever opens it is told.
+        _LOG.debug("%s", error)
+
+
+def _refusal(error: Exception) -> SmaragdineError:
+    if isinstance(error, SmaragdineError):
+        return SmaragdineError(error.message, error.hint, exit_code=3)
+    return SmaragdineError(f"{type(error).__name__}: {error}", exit_code=3)

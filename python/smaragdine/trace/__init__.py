@@ -1,0 +1,1 @@
+"""The directories that recordings leave behind, opened for reading."""

@@ -1,0 +1,231 @@
+"""What `trace.json` says about a recording: host, domains, sources, options, coverage."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from smaragdine.accounts.energy import MEASURED, MODELLED
+from smaragdine.accounts.quantity import seconds
+from smaragdine.errors import SmaragdineError, changed, damaged
+from smaragdine.files import regular
+from smaragdine.trace.checksum import Checksum
+from smaragdine.trace.seal import CHECKSUMS, broken
+from smaragdine.trace.shape import shaped
+
+SCHEMA_VERSION = 1
+
+_STATES = ("recording", "complete", "cut")
+_NOT_A_TRACE = "name the directory that a recording wrote; it holds trace.json"
+# Differences of instants stay within 64 bits.
+_LATEST_NS = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """One energy register."""
+
+    name: str
+    device: str
+    parent: str | None = None
+    counted: bool = True
+    not_counted_because: str | None = None
+    basis: str = MEASURED
+    source: str = ""
+    static_w: float | None = None
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """How one register behaved; None where the recording does not tell."""
+
+    domain: str
+    update_ns: int | None = None
+    read_ns: int | None = None
+    lag_ns: int | None = None
+    lag_error_ns: int | None = None
+    window_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """How well one source was sampled."""
+
+    name: str
+    period_ns: int = 0
+    measured_period_ns: int | None = None
+    ticks: int = 0
+    missed_ticks: int = 0
+    failed_reads: int = 0
+    lateness_p50_ns: int | None = None
+    lateness_p99_ns: int | None = None
+    cpu_s: float | None = None
+    sensors: tuple[Sensor, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """`trace.json`; `raw` holds all of it, fields that this version does not know included."""
+
+    state: str
+    name: str
+    start_ns: int
+    domains: tuple[Domain, ...]
+    raw: Mapping[str, Any] = field(repr=False)
+    checksums: Mapping[str, Checksum] | None = field(repr=False)
+    """By table; None where an earlier version wrote the trace, which held none."""
+    end_ns: int | None = None
+    program_end_ns: int | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    host: Mapping[str, str] = field(default_factory=dict)
+    hardware: Mapping[str, Any] = field(default_factory=dict)
+    software: Mapping[str, str] = field(default_factory=dict)
+    devices: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
+    share_source: str | None = None
+    share_tick_ns: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    coverage: Mapping[str, Any] = field(default_factory=dict)
+    hidden_operations: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, directory: Path, *, as_it_is: bool = False) -> Metadata:
+        """Reads `directory`/trace.json; errors name the file and end a command with exit code 2.
+
+        `as_it_is`: also where its fields are not those that were sealed.
+        """
+        text = _text(directory)
+        try:
+            raw = json.loads(text, parse_float=_finite, parse_constant=_finite)
+            if not isinstance(raw, dict):
+                raise ValueError("it is no object")
+        except (ValueError, OverflowError, RecursionError) as error:
+            raise damaged(directory, f"trace.json is no JSON ({error})") from None
+        version = raw.get("schema_version")
+        if version is not None and version != SCHEMA_VERSION:
+            raise SmaragdineError(
+                f"the trace {directory} has layout version {version}; this smaragdine reads version {SCHEMA_VERSION}",
+                "read it with the smaragdine that wrote it, or update smaragdine",
+                exit_code=2,
+            )
+        try:
+            if not as_it_is and (problem := broken(raw)):
+                raise changed(directory, "trace.json", problem)
+            return cls._from_json(raw, directory)
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            raise damaged(directory, f"trace.json lacks or misshapes something: {error}") from None
+
+    @classmethod
+    def _from_json(cls, raw: Mapping[str, Any], directory: Path) -> Metadata:
+        if "schema_version" not in raw:
+            raise ValueError("no schema_version")
+        told = raw.get(CHECKSUMS)
+        checksums = None if told is None else {table: Checksum.of(one) for table, one in told.items()}
+        name = raw.get("name") or directory.resolve().name
+        metadata = shaped(cls, {**raw, "name": name}, raw=raw, checksums=checksums)
+        metadata._check()
+        return metadata
+
+    def _check(self) -> None:
+        """Raises ValueError where no recording can have said so."""
+        if self.state not in _STATES:
+            raise ValueError(f"state {self.state!r}")
+        names = [domain.name for domain in self.domains]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"domain {twice!r} twice")
+        for domain in self.domains:
+            if domain.basis not in (MEASURED, MODELLED):
+                raise ValueError(f"basis {domain.basis!r}")
+        end_ns = self.start_ns if self.end_ns is None else self.end_ns
+        if not -_LATEST_NS < self.start_ns <= end_ns < _LATEST_NS:
+            raise ValueError(f"start_ns {self.start_ns}, end_ns {end_ns}")
+        if self.program_end_ns is not None and not -_LATEST_NS < self.program_end_ns < _LATEST_NS:
+            raise ValueError(f"program_end_ns {self.program_end_ns}")
+        for solved in self._deconvolution().values():
+            if not isinstance(solved.get("refused", ""), str):
+                raise ValueError("a refusal without a reason")
+
+    def _deconvolution(self) -> Mapping[str, Mapping[str, Any]]:
+        told = self.coverage.get("deconvolution") or {}
+        if not isinstance(told, dict) or not all(isinstance(solved, dict) for solved in told.values()):
+            raise ValueError("coverage.deconvolution")
+        return told
+
+    @property
+    def duration_s(self) -> float | None:
+        """Wall-clock seconds of the recording; None while it has no end."""
+        return None if self.end_ns is None else (self.end_ns - self.start_ns) / 1e9
+
+    @property
+    def program_s(self) -> float | None:
+        """Seconds that the program ran for; None where a recording was cut, and how long it went on is not known."""
+        if self.state != "cut" or self.duration_s is None:
+            return self.duration_s
+        if self.program_end_ns is None:
+            return None
+        return max(self.duration_s, (self.program_end_ns - self.start_ns) / 1e9)
+
+    @property
+    def cut(self) -> str | None:
+        """That the recording was cut, and how much of the run is missing; None where its program ended it."""
+        if self.state != "cut":
+            return None
+        if self.duration_s is None:
+            return "cut: the recording did not end, and how long it lasted is not known"
+        if self.program_s is None:
+            recorded = seconds(self.duration_s)
+            return f"cut: {recorded} were recorded; how long the program went on, unmeasured, is not known"
+        missing_s = self.program_s - self.duration_s
+        if missing_s <= 0:
+            return "cut: the program ended without ending its recording; up to there nothing is missing"
+        return f"cut: the last {seconds(missing_s)} of {seconds(self.program_s)} are missing: nobody measured them"
+
+    @property
+    def counted(self) -> tuple[Domain, ...]:
+        return tuple(domain for domain in self.domains if domain.counted)
+
+    @property
+    def modelled(self) -> bool:
+        """Power was modelled and nothing was measured: every view has to say so."""
+        bases = {domain.basis for domain in self.counted}
+        return bases == {MODELLED}
+
+    @property
+    def refused(self) -> tuple[tuple[str, str], ...]:
+        """Counted domains that could not be deconvolved, each with the reason; none before that was tried."""
+        told = self._deconvolution().items()
+        return tuple((name, solved["refused"]) for name, solved in told if "refused" in solved)
+
+    def domain(self, name: str) -> Domain | None:
+        return next((domain for domain in self.domains if domain.name == name), None)
+
+
+def _text(directory: Path) -> bytes:
+    path = directory / "trace.json"
+    try:
+        return regular.read(path)
+    except FileNotFoundError:
+        what = "holds no trace.json" if directory.is_dir() else "does not exist"
+        raise SmaragdineError(f"{directory} is not a trace: it {what}", _NOT_A_TRACE, exit_code=2) from None
+    except NotADirectoryError:
+        raise SmaragdineError(f"{directory} is not a trace: it is a file", _NOT_A_TRACE, exit_code=2) from None
+    except IsADirectoryError:
+        raise damaged(directory, "trace.json: it is no file of bytes") from None
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.EFBIG):
+            raise damaged(directory, f"trace.json: {error.strerror}") from None
+        raise SmaragdineError(f"cannot read {path}: {error.strerror}", exit_code=2) from None
+
+
+def _finite(text: str) -> float:
+    """JSON has no NaN and no infinity, and no double holds 1e999."""
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is no number that a trace holds")
+    return number

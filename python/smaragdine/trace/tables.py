@@ -1,0 +1,162 @@
+"""The tables of a trace, as DuckDB opens them: ours, or what pandas, DuckDB, Polars or Spark wrote in their place.
+
+A table is checked as it is first read: against the checksums in `trace.json`, and for what no recording can have said.
+DuckDB sees these tables and nothing else of the machine, whatever a query asks for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smaragdine.errors import SmaragdineError, changed, damaged
+from smaragdine.trace.checksum import Checksum, differs, of_bytes
+from smaragdine.trace.columns import REFERS, TABLES, cells, doubts, kinds
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["TABLES", "Tables"]
+
+_ROWS = 1 << 14
+_WORD = re.compile(r"\w+")
+
+
+class Tables:
+    """The tables in one directory. Errors are SmaragdineError, with exit code 2."""
+
+    def __init__(
+        self, directory: Path, checksums: Mapping[str, Checksum] | None, *, external_access: bool = False
+    ) -> None:
+        """`checksums` by table; None checks nothing against them."""
+        import duckdb
+
+        self._directory = directory
+        self._checksums = checksums
+        self._unchecked = set(TABLES)
+        self._connection = duckdb.connect()
+        self._parts = {table: self._found(table) for table in TABLES}
+        if not external_access:
+            self._close_doors()
+        for table in TABLES:
+            with self._reading(table):
+                self._attach(table)
+
+    def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Rows of a query of ours; a damaged file may show only now."""
+        self._check(query)
+        with self._reading():
+            return self._connection.execute(query, list(parameters)).fetchall()
+
+    def batches(self, query: str) -> Iterator[list[tuple[Any, ...]]]:
+        """Rows of a query of ours, some thousand at a time."""
+        self._check(query)
+        with self._reading():
+            cursor = self._connection.cursor()
+            cursor.execute(query)
+            while rows := cursor.fetchmany(_ROWS):
+                yield rows
+
+    def sql(self, query: str) -> duckdb.DuckDBPyRelation:
+        """A query of anybody's; DuckDB's own errors tell what is wrong with it."""
+        self._check(query)
+        return self._connection.sql(query)
+
+    def _found(self, table: str) -> list[Path]:
+        """The files of a table. Beside Spark's parts stand checksums (`.part-….crc`) and marks (`_SUCCESS`)."""
+        file = self._directory / f"{table}.parquet"
+        if str(file).encode(errors="replace").decode() != str(file):
+            raise SmaragdineError(f"DuckDB opens no {str(file)!r}: the name is not UTF-8", "rename the trace", 2)
+        try:
+            parts = [file]
+            if file.is_dir():
+                parts = sorted(p for p in file.iterdir() if p.suffix == ".parquet" and p.name[0] not in "._")
+            if not parts or not file.exists():
+                raise SmaragdineError(
+                    f"the trace {self._directory} is incomplete: {file.name} is missing",
+                    "`smaragdine recover OUTPUT` rebuilds a trace that a crash cut",
+                    exit_code=2,
+                )
+            if not all(part.is_file() for part in parts):
+                # A pipe or a device in its place would keep its reader for ever.
+                raise damaged(self._directory, f"{file.name} is no file of bytes")
+        except OSError as error:
+            raise SmaragdineError(f"cannot read {file}: {error.strerror}", exit_code=2) from None
+        return parts
+
+    def _close_doors(self) -> None:
+        """Leaves DuckDB the tables' files, and no way back."""
+        parts = chain.from_iterable(self._parts.values())
+        names = [name for part in parts for name in dict.fromkeys((str(part), literal(part)))]
+        allowed = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
+        self._connection.execute(f"set allowed_paths = [{allowed}]")
+        self._connection.execute("set enable_external_access = false")
+        self._connection.execute("set lock_configuration = true")
+
+    def _attach(self, table: str) -> None:
+        # A name such as `kind=a` in the path is part of the path, and no column.
+        names = [literal(part) for part in self._parts[table]]
+        relation = self._connection.read_parquet(names, hive_partitioning=False, binary_as_string=True)
+        found = {name: str(kind) for name, kind in zip(relation.columns, relation.types, strict=True)}
+        if missing := [column for column in TABLES[table] if column not in found]:
+            raise damaged(self._directory, f"{table}.parquet has no column {', '.join(missing)}")
+        relation.project(cells(table, found)).create_view(table)
+
+    def _check(self, query: str) -> None:
+        """Checks the tables that the query names, each once."""
+        words = {word.lower() for word in _WORD.findall(query)}
+        # These are given names that the query need not hold as such.
+        named = set(TABLES) if words & {"query", "query_table"} else words & set(TABLES)
+        named |= {"ops"} if named & REFERS.keys() else set()
+        for table in sorted(self._unchecked & named, key="ops".__ne__):
+            with self._reading(table):
+                self._check_sums(table)
+                self._check_rows(table)
+            self._unchecked.discard(table)
+
+    def _check_sums(self, table: str) -> None:
+        if self._checksums is None:
+            return
+        if (sealed := self._checksums.get(table)) is None:
+            raise changed(self._directory, f"{table}.parquet", "it has no checksum, and others have")
+        # What another program wrote again is the same where its columns say the same.
+        if of_bytes(self._parts[table]) == sealed.bytes:
+            return
+        # From here on its rows are held: what a damaged file says of them beside (least, most, how many nulls) would
+        # mislead DuckDB's plans, whatever the rows are.
+        self._connection.execute(f"create table held_{table} as from {table}")
+        self._connection.execute(f"create or replace view {table} as from held_{table}")
+        if problem := differs(self._connection, table, kinds(table), sealed):
+            raise changed(self._directory, f"{table}.parquet", problem)
+
+    def _check_rows(self, table: str) -> None:
+        wrong = doubts(table)
+        columns = [f"coalesce(bool_or({condition}), false)" for condition in wrong.values()]
+        if table == "ops":
+            wrong |= {"its operations are not numbered one by one": ""}
+            columns.append("count(*) != count(distinct op) or coalesce(max(op) + 1 != count(*), false)")
+        answer = self._connection.execute(f"select {', '.join(columns)} from {table}").fetchall()[0]
+        for problem, found in zip(wrong, answer, strict=True):
+            if found:
+                raise damaged(self._directory, f"{table}.parquet: {problem}")
+
+    @contextmanager
+    def _reading(self, table: str | None = None) -> Iterator[None]:
+        import duckdb
+
+        try:
+            yield
+        except (duckdb.Error, OSError, RuntimeError, ValueError, OverflowError, MemoryError) as error:
+            # DuckDB's own, and what its binding makes of names that are no text and of numbers beyond all memory.
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            where = f"{table}.parquet: " if table else ""
+            raise damaged(self._directory, f"{where}{reason}") from None
+
+
+def literal(path: Path) -> str:
+    """The path as DuckDB takes it, with nothing in it read as a pattern."""
+    return "".join(f"[{character}]" if character in "*?[" else character for character in str(path))

@@ -1,0 +1,1 @@
+"""What every hook shares: the steps of a training, and the windows in which they are traced."""

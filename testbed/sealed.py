@@ -1,0 +1,34 @@
+"""Seals a trace that a test made up, as the daemon seals those that it writes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from smaragdine.trace.checksum import of_bytes, of_column
+from smaragdine.trace.columns import TABLES, cells, kinds
+from smaragdine.trace.seal import CHECKSUMS, SEAL, seal
+
+
+def checksum(file: Path) -> dict[str, Any]:
+    """Of one table."""
+    table = file.stem
+    with duckdb.connect() as connection:
+        relation = connection.sql(f"select * from read_parquet('{str(file).replace(chr(39), 2 * chr(39))}')")
+        found = {name: str(kind) for name, kind in zip(relation.columns, relation.types, strict=True)}
+        relation.project(cells(table, found)).create_view(table)
+        rows = connection.sql(f"select count(*) from {table}").fetchall()[0][0]
+        columns = {name: of_column(connection, table, name, kind) for name, kind in kinds(table).items()}
+    return {"rows": rows, "bytes": of_bytes([file]), "columns": columns}
+
+
+def seal_trace(directory: Path) -> Path:
+    """Writes the checksums of all tables, and the seal, into trace.json."""
+    path = directory / "trace.json"
+    fields = json.loads(path.read_text())
+    fields[CHECKSUMS] = {table: checksum(directory / f"{table}.parquet") for table in TABLES}
+    path.write_text(json.dumps(fields | {SEAL: seal(fields)}))
+    return directory

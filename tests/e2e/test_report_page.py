@@ -1,0 +1,214 @@
+"""The report as a reader without a network uses it: opens it, goes down to a tensor and back, switches, hovers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from smaragdine import Runs, report
+from testbed import synthetic_trace
+from testbed.browser import Opened, chromium
+from testbed.sealed import seal_trace
+
+HOSTILE = "<script>window.harmed = true</script>"
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return synthetic_trace.write(tmp_path_factory.mktemp("traces") / "bert")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Any, bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Opened:
+    return Opened(browser, report.write(Runs.open(bert), tmp_path_factory.mktemp("report") / "report.html"))
+
+
+def test_the_page_opens_without_a_network_and_draws_all(opened: Opened) -> None:
+    assert opened.page.locator("#sunburst .slice").count() > 10
+    assert opened.page.locator("#level svg rect").count() > 3
+    for figure in ("stef", "stpf", "power-0", "steps-0"):
+        assert opened.page.locator(f"[data-figure='{figure}'] .main-svg").count() > 0
+    assert opened.outside == []
+    assert opened.errors == []
+
+
+def test_a_click_on_a_slice_opens_its_level(opened: Opened) -> None:
+    opened.page.locator("#sunburst .slice", has_text="layer_2").first.click()
+    opened.page.wait_for_function("document.querySelector('#crumbs').innerText.includes('layer_2')")
+    assert opened.crumbs()[1:] == ["bert", "encoder", "layer_2"]
+    boxes = opened.page.locator("#level g[role=button] text:first-of-type").all_text_contents()
+    assert boxes == ["attention", "intermediate", "output"]
+    opened.page.locator("#level g[role=button]", has_text="attention").click()
+    assert opened.crumbs()[-1] == "attention"
+    opened.page.locator("#crumbs button", has_text="encoder").click()
+    assert opened.crumbs()[-1] == "encoder"
+    assert opened.errors == []
+
+
+def test_a_pass_has_its_own_picture(opened: Opened) -> None:
+    opened.page.get_by_role("tab", name="backward pass").click()
+    opened.page.wait_for_function("document.querySelector('#crumbs').innerText.includes('gradients')")
+    assert opened.errors == []
+
+
+def test_a_layer_named_as_a_script_is_harmless(browser: Any, tmp_path: Path) -> None:
+    program = synthetic_trace.Program()
+    for layer in ("<b>a", "<img src=x onerror='window.harmed=true'>", HOSTILE.replace("/", "\u2215")):
+        program.op(f"net/{layer}", HOSTILE.replace("/", "\u2215"), 1.0)
+    trace = synthetic_trace.write(tmp_path / "t", program, name=HOSTILE, overrides={"host": {HOSTILE: HOSTILE}})
+    opened = Opened(browser, report.write(Runs.open(trace), tmp_path / "report.html"))
+    for box in opened.page.locator("#level g[role=button]").all():
+        box.hover()
+    opened.page.locator("#level g[role=button]").first.click()
+    assert opened.page.evaluate("window.harmed === undefined")
+    assert opened.page.locator("h1").inner_text().startswith("<script>")
+    assert opened.outside == []
+    assert opened.errors == []
+
+
+def settled(opened: Opened, crumb: str) -> None:
+    opened.page.wait_for_function(
+        "name => [...document.querySelectorAll('#crumbs button')].at(-1)?.textContent === name", arg=crumb
+    )
+
+
+def test_a_reader_gets_down_to_a_tensor_and_back(opened: Opened) -> None:
+    page = opened.page
+    page.locator("[data-view='0']").click()
+    for name in ("bert", "encoder", "layer_3", "output", "dense"):
+        page.locator("#level g[role=button]", has=page.locator(f"text:text-is('{name}')")).click()
+        settled(opened, name)
+    assert page.locator("#level text", has_text="∇ MatMul_1").count() == 1
+    assert page.locator("#sunburst .slice", has_text="MatMul").count() > 0
+    # The slice of a tensor marks its box; the level stays.
+    page.locator("#sunburst .slice text", has_text="∇ MatMul_1").first.click(force=True)
+    assert opened.crumbs()[-1] == "dense"
+    assert page.locator("#level g.here text").first.text_content().startswith("∇ MatMul_1")
+    for name in ("output", "layer_3"):
+        page.locator("#crumbs button", has_text=name).last.click()
+        settled(opened, name)
+    page.locator("#crumbs button").first.click()
+    assert len(opened.crumbs()) == 1
+    assert opened.errors == []
+
+
+def test_every_pass_and_the_folded_program_open_with_their_joules(opened: Opened, bert: Path) -> None:
+    tabs = opened.page.locator("[data-view]")
+    captions = []
+    for i in range(tabs.count()):
+        tabs.nth(i).click()
+        opened.page.wait_for_function(
+            "i => document.querySelectorAll('[aria-selected=true]')[0].dataset.view == i", arg=i
+        )
+        captions.append(opened.page.locator("#caption").inner_text())
+        assert opened.page.locator("#sunburst .slice").count() > 3
+        assert opened.page.locator("#level rect").count() > 0
+    assert captions[0] == captions[1]
+    assert len(set(captions)) == len(captions) - 1
+    tabs.nth(1).click()
+    opened.page.locator("#level g[role=button]", has_text="bert").click()
+    opened.page.locator("#level g[role=button]", has_text="encoder").click()
+    assert opened.page.locator("#level", has_text="transformer").count() == 1
+
+
+def test_a_pointer_over_a_slice_tells_joules_spread_and_pass(opened: Opened) -> None:
+    opened.page.locator("[data-view='0']").click()
+    opened.page.mouse.move(0, 0)
+    opened.page.locator("#sunburst .slice text", has_text="encoder").first.hover(force=True)
+    opened.page.wait_for_selector("#sunburst .hovertext")
+    told = opened.page.locator("#sunburst .hovertext").text_content()
+    assert "bert/encoder" in told and " J" in told and "90 % interval" in told and "backward" in told
+
+
+def test_by_power_boxes_tell_watts_and_by_energy_again_shares(opened: Opened) -> None:
+    opened.page.locator("[data-view='2']").click()
+    opened.page.locator("[data-scale=power]").click()
+    opened.page.wait_for_function("document.querySelector('#level text[font-weight]').textContent.endsWith('W')")
+    opened.page.locator("[data-scale=energy]").click()
+    opened.page.wait_for_function("document.querySelector('#level text[font-weight]').textContent.endsWith('%')")
+    assert opened.errors == []
+
+
+def test_it_reads_on_dark_paper(browser: Any, opened: Opened) -> None:
+    page = browser.new_page(color_scheme="dark")
+    page.goto(opened.page.url)
+    page.wait_for_selector("html[data-ready]", timeout=60_000)
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 21, 19)"
+    assert page.evaluate("document.getElementById('sunburst').layout.font.color") == "#c3cbd3"
+    page.close()
+
+
+def test_print_shows_what_is_folded_away(opened: Opened) -> None:
+    opened.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert opened.page.locator("details:not([open])").count() == 0
+    opened.page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert opened.page.locator("details[open]").count() == 0
+
+
+def one_operation() -> synthetic_trace.Program:
+    program = synthetic_trace.Program()
+    program.op("net", "MatMul", 1.0)
+    return program
+
+
+def long_names() -> synthetic_trace.Program:
+    program = synthetic_trace.Program()
+    for name in ("x" * 500, "行列積" * 100, "Ünïcödé \u202e rtl", "a b & \"c\" 'd'"):
+        program.op(f"net/{name}", name, 1.0)
+    return program
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"program": synthetic_trace.Program(), "traced": ()}, "No operations were recorded"),
+        ({"program": one_operation()}, "Most energy of operations goes to net"),
+        ({"program": long_names()}, "Most energy of operations"),
+        ({"basis": "modelled"}, "no energy sensor was readable"),
+        ({"basis": "modelled", "gpu": True}, "modelled are not in this picture"),
+        ({"overrides": {"state": "cut", "end_ns": None}}, "the recording did not end"),
+    ],
+    ids=["no operations", "one operation", "long names", "modelled", "both bases", "cut"],
+)
+def test_whatever_the_trace_the_page_says_something_true(
+    browser: Any, tmp_path: Path, options: dict[str, Any], told: str
+) -> None:
+    trace = synthetic_trace.write(tmp_path / "t", **options)
+    opened = Opened(browser, report.write(Runs.open(trace), tmp_path / "report.html"))
+    assert told in opened.page.locator("body").inner_text()
+    assert opened.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert opened.outside == []
+    assert opened.errors == []
+
+
+def test_a_trace_without_steps_has_a_page(browser: Any, bert: Path, tmp_path: Path) -> None:
+    for file in bert.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    with duckdb.connect() as connection:
+        connection.read_parquet(str(tmp_path / "steps.parquet")).to_table("t")
+        connection.sql("from t where false").write_parquet(str(tmp_path / "steps.parquet"))
+    seal_trace(tmp_path)
+    opened = Opened(browser, report.write(Runs.open(tmp_path), tmp_path / "report.html"))
+    assert "no steps were marked" in opened.page.locator("body").inner_text()
+    assert opened.errors == []
+
+
+def test_several_runs_have_one_page(browser: Any, bert: Path, tmp_path: Path) -> None:
+    other = synthetic_trace.write(tmp_path / "other", speed=1.2)
+    opened = Opened(browser, report.write(Runs.open(bert, other), tmp_path / "report.html"))
+    text = opened.page.locator("body").inner_text()
+    assert "± is the sd over 2 runs" in text and "2. bert" in text
+    assert opened.page.locator("[data-figure=similarity] .main-svg").count() > 0
+    assert opened.errors == []

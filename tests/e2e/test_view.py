@@ -1,0 +1,123 @@
+"""The interactive page: what it draws, who may read it, and a recording that becomes a trace while it is open."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from smaragdine import SmaragdineError
+from testbed import synthetic_trace
+from testbed.browser import chromium
+from testbed.hardware import powercap_tree
+
+pytest.importorskip("dash")
+
+from smaragdine.view import Server, Session, build, serve
+from smaragdine.view.drawing import KINDS, draw
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    root = tmp_path_factory.mktemp("traces")
+    return [synthetic_trace.write(root / str(speed), speed=speed) for speed in (1.0, 1.2)]
+
+
+@pytest.fixture(scope="module")
+def address(paths: list[Path]) -> Iterator[str]:
+    server = Server(build(Session.open(paths)), 0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.address
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("chosen", [-1, 0])
+def test_every_kind_is_drawn_of_one_run_and_of_all(paths: list[Path], kind: str, chosen: int) -> None:
+    figure = draw(kind, Session.open(paths), chosen, "bert/encoder/layer_0")
+    assert figure.data
+
+
+def test_the_power_of_one_run_shades_the_open_layer(paths: list[Path]) -> None:
+    figure = draw("power", Session.open(paths), 0, "gradients/bert/encoder/layer_0")
+    assert "bert/encoder/layer_0" in [line.name for line in figure.data]
+
+
+def test_a_layer_that_another_diagram_lacks_opens_its_entrance(paths: list[Path]) -> None:
+    session = Session.open(paths)
+    assert session.box(0, "", False, "bert/encoder/layer_0").path == "bert/encoder/layer_0"
+    assert session.box(0, "", True, "bert/encoder/layer_0").path == ""
+
+
+def test_a_port_that_is_taken_is_named(paths: list[Path], address: str) -> None:
+    port = urlsplit(address).port
+    assert port
+    with pytest.raises(SmaragdineError, match=str(port)):
+        serve(paths, port, told=print)
+
+
+def test_what_is_no_trace_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SmaragdineError, match="nowhere"):
+        Session.open([tmp_path / "nowhere"])
+
+
+def test_a_recording_is_followed_and_then_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import smaragdine
+
+    with powercap_tree(tmp_path / "tree", "--package", "constant:100") as tree:
+        monkeypatch.setenv("SMARAGDINE_POWERCAP_ROOT", str(tree.root))
+        with smaragdine.record(tmp_path / "out"):
+            session = Session.open([tmp_path / "out"])
+            assert session.recording and session.following is not None
+            page = json.dumps(build(session).layout().to_plotly_json(), default=str)
+            assert "being recorded" in page
+            deadline = time.monotonic() + 20
+            while len(session.following.moments) < 3 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            figure = session.following.figure()
+            assert {line.name for line in figure.data} == set(session.following.moments[-1].power_w)
+            assert len(figure.data[0].x) >= 3
+    assert not session.recording
+    assert session.runs.traces[0].metadata.state == "complete"
+
+
+@pytest.mark.browser
+def test_a_reader_opens_layers_from_both_pictures_and_switches_pass(address: str) -> None:
+    with chromium() as browser:
+        page = browser.new_context(viewport={"width": 1280, "height": 1200}).new_page()
+        outside, errors = [], []
+        here = address.partition("?")[0]
+        page.on("request", lambda request: outside.append(request.url) if here not in request.url else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(address)
+
+        def crumb(name: str) -> None:
+            page.wait_for_function(
+                "name => [...document.querySelectorAll('#crumbs button')].at(-1)?.textContent === name", arg=name
+            )
+
+        page.wait_for_selector("#sunburst .slice")
+        page.locator("#sunburst .slice text", has_text="layer_2").first.click(force=True)
+        crumb("layer_2")
+        page.wait_for_function("document.querySelector('#level').textContent.includes('intermediate')")
+        page.locator("#crumbs button", has_text="encoder").click()
+        crumb("encoder")
+        page.locator("#phase").get_by_text("backward").click()
+        page.wait_for_function("document.querySelector('#sunburst').textContent.includes('∇ MatMul_1')")
+        page.locator("#kind").get_by_text("ledger").click()
+        page.wait_for_function("document.querySelector('#figure').textContent.includes('Where every joule went')")
+        page.wait_for_load_state("networkidle")
+        assert page.url == here, "the token is not left to be read"
+        page.reload()
+        page.wait_for_selector("#sunburst .slice")
+        another = page.context.new_page()
+        another.goto(here)
+        another.wait_for_selector("#sunburst .slice")
+        assert [url for url in outside if not url.startswith(("data:", "blob:"))] == []
+        assert errors == []
