@@ -53,7 +53,7 @@ def told(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: 
     # What a daemon keeps for `recover` goes with the test; a short path, for sockets lie there too.
     monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("t")))
     monkeypatch.setattr(tempfile, "tempdir", None)
-    monkeypatch.setattr("smaragdine.daemon.private.SYSTEM_SOCKET", tmp_path / "no-such-socket")
+    monkeypatch.setattr("smaragdine.daemon.running.SYSTEM_SOCKET", tmp_path / "no-such-socket")
     monkeypatch.setenv("SMARAGDINE_BIN", str(binary))
     monkeypatch.setenv("FAKE_TOLD", str(tmp_path / "told.jsonl"))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(p for p in sys.path if p))

@@ -24,7 +24,7 @@ from typing import Any
 import grpc
 
 from smaragdine import Trace
-from smaragdine.daemon.private import find_binary
+from smaragdine.daemon.binary import find_binary
 from smaragdine.trace.metadata import Sensor
 from smaragdine.v1 import accountant_pb2, trace_pb2
 from smaragdine.v1.accountant_pb2_grpc import AccountantStub

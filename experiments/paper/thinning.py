@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from smaragdine import Trace
-from smaragdine.daemon.private import find_binary
+from smaragdine.daemon.binary import find_binary
 from smaragdine.errors import SmaragdineError
 
 # A reader that looks every so often sees the last update before it looks: a reading ends where the first of those

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from smaragdine.accounts.ledger import Ledger as Ledger
     from smaragdine.daemon.messages import Event as Event
     from smaragdine.errors import SmaragdineError as SmaragdineError
-    from smaragdine.recording.recording import Recording as Recording
-    from smaragdine.recording.recording import record as record
+    from smaragdine.frameworks.record import Recording as Recording
+    from smaragdine.frameworks.record import record as record
     from smaragdine.trace.runs import Runs as Runs
     from smaragdine.trace.trace import Trace as Trace
 
@@ -42,11 +42,11 @@ _HOMES = {
     "Event": "daemon.messages",
     "Footprint": "accounts.footprint",
     "Ledger": "accounts.ledger",
-    "Recording": "recording.recording",
+    "Recording": "frameworks.record",
     "Runs": "trace.runs",
     "SmaragdineError": "errors",
     "Trace": "trace.trace",
-    "record": "recording.recording",
+    "record": "frameworks.record",
 }
 _MODULES = ("figures", "keras", "similarity", "tensorflow")
 

@@ -13,7 +13,7 @@ import pytest
 from attack import REPEATED
 
 from served import Other, RefusedError, needs_root, served, wait_until
-from smaragdine.daemon.private import find_binary
+from smaragdine.daemon.binary import find_binary
 from testbed.hardware import Tree
 
 ALICE, WARD, EVE = 61_001, 61_004, 61_003

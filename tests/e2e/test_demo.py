@@ -13,7 +13,8 @@ import pytest
 
 from smaragdine.demo.corpus import MASK, UNKNOWN, Corpus
 from smaragdine.demo.shape import Shape
-from smaragdine.frameworks.tensorflow.graph import keras_graph, layer_paths, variable_paths
+from smaragdine.frameworks.tensorflow.graph import layer_paths, variable_paths
+from testbed.keras_graph import keras_graph
 
 TINY = Shape(layers=1, hidden=8, heads=2, sequence=8, vocabulary=32, predictions=2)
 SIZES = {"batch": 3, "sequence": TINY.sequence, "predictions": TINY.predictions}

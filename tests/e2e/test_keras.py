@@ -254,7 +254,7 @@ def test_what_runs_on_the_training_thread_waits_for_nothing(
 ) -> None:
     """A daemon that takes 0.2 s a message must not slow steps down: what they say waits in the queue."""
     monkeypatch.setenv("FAKE_FAULT", "slow")
-    monkeypatch.setattr("smaragdine.recording.recording._FLUSH_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("smaragdine.recording.recorder._FLUSH_TIMEOUT_S", 1.0)
     caplog.set_level(logging.WARNING)
     during: list[int] = []
 
@@ -285,7 +285,7 @@ def test_whatever_breaks_within_a_step_of_ours_the_training_goes_on(
     def broken(*_: object) -> None:
         raise RuntimeError("ours, not the user's")
 
-    monkeypatch.setattr("smaragdine.keras.Steps.begin", broken)
+    monkeypatch.setattr("smaragdine.training.training.Steps.begin", broken)
     callback = EnergyCallback(tmp_path / "out")
     history = model().fit(*data(8), batch_size=2, verbose=0, callbacks=[callback]).history
     assert len(history["loss"]) == 1

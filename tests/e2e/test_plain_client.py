@@ -14,7 +14,7 @@ import duckdb
 import grpc
 import pytest
 
-from smaragdine.daemon.private import find_binary
+from smaragdine.daemon.binary import find_binary
 from smaragdine.v1 import accountant_pb2, trace_pb2
 from smaragdine.v1.accountant_pb2_grpc import AccountantStub
 from testbed.hardware import built

@@ -94,7 +94,7 @@ def test_whatever_breaks_within_a_step_of_ours_the_session_goes_on(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("ours, not the user's")
 
-    monkeypatch.setattr("smaragdine.tensorflow.Steps.begin", broken)
+    monkeypatch.setattr("smaragdine.training.training.Steps.begin", broken)
     assert len(train(EnergyHook(tmp_path / "out"), steps=5)) == 5
     assert state(tmp_path / "out") == "complete"
     assert caplog.text.count("recording ends here") == 1

@@ -20,7 +20,7 @@ from served import needs_root
 from smaragdine.cli import main
 from smaragdine.daemon.messages import Format
 from smaragdine.errors import SmaragdineError, UsageError
-from smaragdine.recording.recording import Recording
+from smaragdine.frameworks.record import Recording
 
 needs_tensorflow = pytest.mark.skipif(find_spec("tensorflow") is None, reason="TensorFlow is not installed")
 Place = Callable[[pytest.MonkeyPatch, Path], Path | None]
@@ -56,7 +56,7 @@ def stale(monkeypatch: pytest.MonkeyPatch, there: Path) -> None:
 def not_installed(monkeypatch: pytest.MonkeyPatch, there: Path) -> None:
     monkeypatch.delenv("SMARAGDINE_BIN")
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    monkeypatch.setattr("smaragdine.daemon.private._candidates", lambda: iter([there / "smaragdined"]))
+    monkeypatch.setattr("smaragdine.daemon.binary._candidates", lambda: iter([there / "smaragdined"]))
 
 
 def raises(where: str, error: Exception) -> Place:
@@ -307,7 +307,7 @@ def test_the_systems_daemon_that_refuses_is_left_for_a_private_one(
         monkeypatch.setenv("FAKE_FAULT", fault)
         system = PrivateDaemon.start()
         monkeypatch.delenv("FAKE_FAULT")
-        monkeypatch.setattr("smaragdine.daemon.private.SYSTEM_SOCKET", system.socket)
+        monkeypatch.setattr("smaragdine.daemon.running.SYSTEM_SOCKET", system.socket)
         with smaragdine.record(tmp_path / fault) as recording:
             assert recording.socket != system.socket
         assert state(tmp_path / fault) == "complete"

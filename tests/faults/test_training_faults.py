@@ -133,7 +133,7 @@ def test_a_network_home_gets_the_trace_and_nothing_else(
     mounts.write_text(f"{real}99 1 0:99 / {home} rw - nfs4 server:/home rw\n")
     monkeypatch.setattr("smaragdine.files.local._MOUNTS", mounts)
     monkeypatch.setattr("tempfile.tempdir", str(home / "tmp"))
-    monkeypatch.setattr("smaragdine.daemon.private.SYSTEM_SOCKET", tmp_path / "none")
+    monkeypatch.setattr("smaragdine.daemon.running.SYSTEM_SOCKET", tmp_path / "none")
     for name, value in {
         "XDG_RUNTIME_DIR": str(home / "run"),
         "HOME": str(home),

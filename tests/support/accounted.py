@@ -17,7 +17,7 @@ import pytest
 
 import smaragdine
 from smaragdine import Trace
-from smaragdine.daemon.private import find_binary
+from smaragdine.daemon.binary import find_binary
 from testbed.hardware import Tree, Truth, built, powercap_tree
 
 PR_CAPBSET_DROP = 24

@@ -15,8 +15,9 @@ from typing import Any
 import duckdb
 import pytest
 
+from smaragdine.daemon.binary import find_binary
 from smaragdine.daemon.client import Client
-from smaragdine.daemon.private import find_binary, refusal
+from smaragdine.daemon.running import refusal
 from smaragdine.recording.output import Output
 from testbed.hardware import Tree
 

@@ -26,7 +26,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    from smaragdine.daemon.private import find_binary
+    from smaragdine.daemon.binary import find_binary
     from smaragdine.trace.trace import Trace
 
     trace = Trace.open(args.trace, as_it_is=True)

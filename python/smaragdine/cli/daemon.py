@@ -20,7 +20,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from smaragdine.daemon.private import find_binary
+    from smaragdine.daemon.binary import find_binary
 
     binary = find_binary()
     words = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words

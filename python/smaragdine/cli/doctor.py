@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
 def examine() -> Examination:
     """Asks the daemon that a recording would use, and records with it. Raises SmaragdineError where there is none."""
     from smaragdine.daemon.client import Client
-    from smaragdine.daemon.private import reach
+    from smaragdine.daemon.reached import reach
     from smaragdine.doctor.surroundings import Surroundings
     from smaragdine.doctor.trial import trial
 

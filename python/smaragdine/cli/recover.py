@@ -62,7 +62,7 @@ def _rebuilt(output: Path, metadata: dict[str, Any]) -> int:
 
 
 def _rebuild(state_dir: Path, output: Path, metadata: dict[str, Any]) -> int:
-    from smaragdine.daemon.private import find_binary
+    from smaragdine.daemon.binary import find_binary
 
     command: list[str | Path] = [find_binary(), "recover", state_dir, "--output", output]
     if isinstance(program_end_ns := metadata.get("program_end_ns"), int):
@@ -94,7 +94,7 @@ def _fetched(output: Path, metadata: dict[str, Any]) -> bool:
     Raises `SmaragdineError` where the recording still runs.
     """
     from smaragdine.daemon.client import Client
-    from smaragdine.daemon.private import refusal
+    from smaragdine.daemon.running import refusal
     from smaragdine.recording.output import Output
 
     socket = Path(str(metadata.get("socket") or ""))
@@ -127,7 +127,7 @@ def _release(client: Client, recording: str) -> None:
 
 def _trusted(socket: Path) -> bool:
     """Whether a daemon may listen there: what a trace names may be anybody's."""
-    from smaragdine.daemon.private import SYSTEM_SOCKET
+    from smaragdine.daemon.running import SYSTEM_SOCKET
 
     if socket in (SYSTEM_SOCKET, Path(os.environ.get("SMARAGDINE_SOCKET") or "/")):
         return True

@@ -52,10 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
             exit_code=_NOT_EXECUTABLE if found else _NOT_FOUND,
         )
     from smaragdine.recording.beginning import JOIN
-    from smaragdine.recording.recording import Recording
+    from smaragdine.recording.recorder import Recorder
 
     signals = _Signals()
-    recording = Recording.start(
+    recording = Recorder.start(
         arguments.output,
         period=arguments.period,
         name=os.path.basename(command[0]),  # noqa: PTH119

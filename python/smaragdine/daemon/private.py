@@ -1,124 +1,24 @@
-"""The daemon: a private one started for this process, or the one that runs already."""
+"""A private daemon: started for this process, serving it alone, ending with it."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import socket as sockets
-import stat
 import subprocess
-import sys
-import sysconfig
 import time
 import weakref
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
+from smaragdine.daemon.binary import find_binary
 from smaragdine.daemon.kept import mark_private
+from smaragdine.daemon.running import LONGEST_SOCKET_PATH, check_socket_path, refusal
 from smaragdine.errors import SmaragdineError
 from smaragdine.files.local import PREFIX, network_file_system, private_directory, runtime_directory
 
-SYSTEM_SOCKET = Path("/run/smaragdine/smaragdine.sock")
-# The kernel's `sun_path` without its final zero.
-LONGEST_SOCKET_PATH = 107
 # A cold start reads every sensor once; a slow NVML takes seconds to initialise.
 START_TIMEOUT_S = 30.0
 _POLL_S = 0.01
 _LAST_LINES = 15
-
-
-def find_binary() -> Path:
-    """Where `smaragdined` is.
-
-    Raises `SmaragdineError` with every place that was looked at.
-    """
-    if override := os.environ.get("SMARAGDINE_BIN"):
-        if _is_executable(Path(override)):
-            return Path(override)
-        raise SmaragdineError(
-            f"SMARAGDINE_BIN is {override}, which is no executable file", hint="correct it, or unset it"
-        )
-    looked = list(dict.fromkeys(_candidates()))
-    for candidate in looked:
-        if _is_executable(candidate):
-            return candidate
-    if found := shutil.which("smaragdined"):
-        return Path(found)
-    raise SmaragdineError(
-        "the daemon smaragdined is not installed; looked for it at\n"
-        + "\n".join(f"  {place}" for place in looked)
-        + "\n  and on PATH",
-        hint="`pip install --force-reinstall smaragdine` brings it, or name it in SMARAGDINE_BIN",
-    )
-
-
-def _candidates() -> Iterator[Path]:
-    name = "smaragdined"
-    yield Path(sysconfig.get_path("scripts"), name)
-    yield Path(sysconfig.get_path("scripts", vars={"base": sys.base_prefix}), name)
-    package = Path(__file__).resolve().parent
-    # <prefix>/lib/pythonX.Y/site-packages/smaragdine, then the `bin` of `pip install --target`.
-    if len(package.parents) > 3:
-        yield package.parents[3] / "bin" / name
-    yield package.parent / "bin" / name
-    yield Path(sysconfig.get_path("scripts", scheme=sysconfig.get_preferred_scheme("user")), name)
-
-
-def _is_executable(path: Path) -> bool:
-    return path.is_file() and os.access(path, os.X_OK)
-
-
-def check_socket_path(path: Path) -> None:
-    """Raises `SmaragdineError` where the kernel cannot name this socket."""
-    length = len(os.fsencode(path))
-    if length > LONGEST_SOCKET_PATH:
-        raise SmaragdineError(
-            f"the socket's path {path} has {length} bytes; a Unix socket's may have {LONGEST_SOCKET_PATH}",
-            hint="choose a shorter path: SMARAGDINE_SOCKET for a daemon that runs, XDG_RUNTIME_DIR or TMPDIR otherwise",
-        )
-
-
-def running_socket() -> tuple[Path | None, str | None]:
-    """The socket of a daemon that runs already, and a remark where one was left aside.
-
-    `SMARAGDINE_SOCKET` names it; without it, the system's is taken where it answers. Raises `SmaragdineError` where
-    the one that was asked for does not answer.
-    """
-    if named := os.environ.get("SMARAGDINE_SOCKET"):
-        path = Path(named).absolute()
-        check_socket_path(path)
-        if problem := refusal(path):
-            raise SmaragdineError(
-                f"no daemon answers on {path}, which SMARAGDINE_SOCKET names: {problem}",
-                hint=f"start it with `smaragdine daemon serve --socket {path}`, "
-                "or unset SMARAGDINE_SOCKET to have a private one",
-            )
-        return path, None
-    if not SYSTEM_SOCKET.exists():
-        return None, None
-    if problem := refusal(SYSTEM_SOCKET):
-        return None, f"the system's daemon on {SYSTEM_SOCKET} was left aside ({problem}); a private one was started"
-    return SYSTEM_SOCKET, None
-
-
-def refusal(path: Path) -> str | None:
-    """Why nobody answers on `path`; None where somebody does."""
-    try:
-        if not stat.S_ISSOCK(path.stat().st_mode):
-            return "it is no socket"
-        with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as probe:
-            probe.settimeout(2.0)
-            probe.connect(os.fspath(path))
-    except FileNotFoundError:
-        return "there is no such file"
-    except ConnectionRefusedError:
-        return "the socket is stale, its daemon has ended"
-    except PermissionError:
-        return "you may not open it"
-    except OSError as error:
-        return error.strerror or str(error)
-    return None
 
 
 class PrivateDaemon:
@@ -202,37 +102,6 @@ class PrivateDaemon:
         except subprocess.TimeoutExpired:
             self._process.terminate()
         _remove(self.socket, None if keep_state else self.state_dir)
-
-
-class Reached(NamedTuple):
-    """A daemon that answers: `private` where it was started for this process."""
-
-    socket: Path
-    private: PrivateDaemon | None
-    # What the user should know about the choice.
-    remark: str | None
-
-    def close(self, *, keep_state: bool = False, timeout_s: float = 30.0) -> None:
-        """Ends the daemon if it is private."""
-        if self.private:
-            self.private.close(keep_state=keep_state, timeout_s=timeout_s)
-
-    def instead(self, problem: str) -> Reached | None:
-        """A private daemon in place of the system's, which refused; None where this is one, or was asked for."""
-        if self.private or os.environ.get("SMARAGDINE_SOCKET"):
-            return None
-        private = PrivateDaemon.start()
-        remark = f"the system's daemon on {self.socket} was left aside ({problem}); a private one was started"
-        return Reached(private.socket, private, remark)
-
-
-def reach() -> Reached:
-    """The daemon that runs already, else a private one. Raises `SmaragdineError`."""
-    socket, remark = running_socket()
-    if socket:
-        return Reached(socket, None, remark)
-    private = PrivateDaemon.start()
-    return Reached(private.socket, private, remark)
 
 
 def _spawn(command: list[str], log: Path) -> tuple[subprocess.Popen[bytes], int]:

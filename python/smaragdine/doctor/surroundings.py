@@ -26,7 +26,7 @@ class Surroundings:
 
     @classmethod
     def here(cls) -> Surroundings:
-        from smaragdine.daemon.private import find_binary
+        from smaragdine.daemon.binary import find_binary
 
         try:
             binary = str(find_binary())

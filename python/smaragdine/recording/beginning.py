@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from smaragdine.daemon.client import Client, Started, StartOptions
-from smaragdine.daemon.private import Reached, reach
+from smaragdine.daemon.reached import Reached, reach
 from smaragdine.errors import SmaragdineError
 from smaragdine.recording.output import Output
 

@@ -10,7 +10,7 @@ from smaragdine.errors import SmaragdineError, UsageError
 from smaragdine.recording.beginning import JOIN
 from smaragdine.recording.output import absolute, choose
 from smaragdine.recording.period import parse_period
-from smaragdine.recording.recording import Recording
+from smaragdine.recording.recorder import Recorder
 from smaragdine.training.window import Auto, Windows
 
 _LOG = logging.getLogger("smaragdine")
@@ -49,8 +49,8 @@ class Plan:
         """Windows for one training."""
         return Windows(self._window, self._every)
 
-    def start(self, name: str | None, software: Mapping[str, str]) -> Recording:
-        """Starts a recording as `Recording.start` does, under `name` unless another was asked for."""
-        return Recording.start(
+    def start(self, name: str | None, software: Mapping[str, str]) -> Recorder:
+        """Starts a recording as `Recorder.start` does, under `name` unless another was asked for."""
+        return Recorder.start(
             self._output, period=self._period, name=self._name or name, labels=self._labels, software=software
         )

@@ -1,4 +1,4 @@
-"""The steps of a training, as its callbacks tell them: a step's logged metrics may come later, and from any thread."""
+"""The steps of a training, as its hooks tell them: a step's logged metrics may come later, and from any thread."""
 
 from __future__ import annotations
 
@@ -18,71 +18,73 @@ COMPILATIONS = "compilations"
 _MOST_WAITING = 256
 
 
-@dataclass
-class _Running:
-    number: int
-    batch: int
-    epoch: int
-    traced: bool
-    samples: int
-    start_ns: int
-    end_ns: int | None = None
-    logged_ns: int | None = None
-    compilations: int = 0
-    metrics: dict[str, float] | None = field(default=None)
+@dataclass(eq=False)
+class StepMark:
+    """A step that runs; what is known about it may be set until it ends."""
+
+    step: int
+    epoch: int = 0
+    samples: int = 0
+    traced: bool = False
+    metrics: dict[str, Any] = field(default_factory=dict)
+    # Where a framework counts the batches of an epoch: the first of the step's.
+    batch: int = field(default=0, repr=False)
+    start_ns: int = field(default=0, repr=False)
+    end_ns: int | None = field(default=None, repr=False)
+    # When its metrics came; None until then.
+    logged_ns: int | None = field(default=None, repr=False)
+    compilations: int = field(default=0, repr=False)
 
 
 class Steps:
-    """Numbers steps from 0, and marks each once it has ended and its metrics are known."""
+    """Numbers steps from 0, and sends each once it has ended and its metrics are known."""
 
-    def __init__(self, mark: Callable[[Step], None]) -> None:
-        self._mark = mark
+    def __init__(self, send: Callable[[Step], None]) -> None:
+        self._send_one = send
         # Re-entrant: SIGTERM may finish a recording between any two instructions of the training thread.
         self._lock = threading.RLock()
         self._next = 0
-        self._running: _Running | None = None
-        self._waiting: deque[_Running] = deque()
-
-    @property
-    def count(self) -> int:
-        """How many steps have begun."""
-        return self._next
-
-    def begin(self, batch: int, *, epoch: int = 0, traced: bool = False, samples: int = 0) -> None:
-        """A step begins with this batch of its epoch; one that runs ends."""
-        self.end()
-        self._running = _Running(self._next, batch, epoch, traced, samples, time.monotonic_ns())
-        self._next += 1
+        self._running: StepMark | None = None
+        self._waiting: deque[StepMark] = deque()
 
     @property
     def running(self) -> bool:
         """Whether a step runs."""
         return self._running is not None
 
-    def end(self, compilations: int = 0, *, logs: Mapping[str, Any] | None = None, late: bool = False) -> float | None:
-        """The step that runs, if any, ended just now, having compiled so many functions; returns its seconds.
+    def new(self, number: int | None = None, *, epoch: int = 0, samples: int = 0, batch: int = 0) -> StepMark:
+        """A step, numbered as the next unless given, that has not begun."""
+        mark = StepMark(self._next if number is None else number, epoch, samples, batch=batch)
+        self._next = mark.step + 1
+        return mark
 
-        `logs` is what was logged for it, where that is known already. Where this comes `late`, it ended when its
-        metrics came.
-        """
-        now = time.monotonic_ns()
-        running, self._running = self._running, None
-        if running is None:
-            return None
-        if late and running.logged_ns is not None:
-            now = running.logged_ns
-        running.end_ns = now
-        running.compilations = compilations
+    def begin(self, mark: StepMark) -> None:
+        """A step begins."""
+        self._running = mark
+        mark.start_ns = time.monotonic_ns()
+
+    def stop(self, *, late: bool = False) -> StepMark | None:
+        """The step that runs, if any, ended just now; where this comes `late`, when its metrics came."""
+        mark, self._running = self._running, None
+        if mark is not None:
+            mark.end_ns = mark.logged_ns if late and mark.logged_ns is not None else time.monotonic_ns()
+        return mark
+
+    def complete(self, mark: StepMark, logs: Mapping[str, Any] | None = None) -> None:
+        """Sends a step that has ended, with what was logged for it; where that is not known yet, once it is."""
         if logs is not None:
-            running.metrics = numbers(logs)
-        if running.metrics is not None and not self._waiting:
-            self._send([running])
+            mark.metrics, mark.logged_ns = numbers(logs), mark.end_ns
+        if mark.logged_ns is not None and not self._waiting:
+            self._send([mark])
         else:
             with self._lock:
-                self._waiting.append(running)
+                self._waiting.append(mark)
                 ready = self._ready()
             self._send(ready)
-        return (now - running.start_ns) / 1e9
+
+    def drop(self) -> None:
+        """The step that runs, if any, broke off: it is none."""
+        self._running = None
 
     def logs(self, batch: int, logs: Mapping[str, Any] | None) -> None:
         """What was logged for the step that ended with this batch."""
@@ -91,7 +93,7 @@ class Steps:
             running = self._running
             candidates = [*self._waiting, *([running] if running else [])]
             # With several batches a step, it began with an earlier one.
-            match = [step for step in candidates if step.metrics is None and step.batch <= batch]
+            match = [mark for mark in candidates if mark.logged_ns is None and mark.batch <= batch]
             if match:
                 match[-1].metrics = metrics
                 match[-1].logged_ns = time.monotonic_ns()
@@ -99,29 +101,30 @@ class Steps:
         self._send(ready)
 
     def flush(self, *, whole: bool = True) -> None:
-        """Marks steps whose metrics never came; without `whole`, the one that runs broke off and is none."""
-        if not whole and self._running and self._running.metrics is None:
-            self._running = None
-        self.end(late=True)
+        """Sends steps whose metrics never came; without `whole`, the one that runs broke off and is none."""
+        if not whole and self._running and self._running.logged_ns is None:
+            self.drop()
+        if (mark := self.stop(late=True)) is not None:
+            self.complete(mark)
         with self._lock:
             ready = list(self._waiting)
             self._waiting.clear()
         self._send(ready)
 
-    def _ready(self) -> list[_Running]:
+    def _ready(self) -> list[StepMark]:
         surplus = len(self._waiting) - _MOST_WAITING
-        ready = [s for i, s in enumerate(self._waiting) if s.metrics is not None or i < surplus]
-        for step in ready:
-            self._waiting.remove(step)
+        ready = [mark for i, mark in enumerate(self._waiting) if mark.logged_ns is not None or i < surplus]
+        for mark in ready:
+            self._waiting.remove(mark)
         return ready
 
-    def _send(self, ready: list[_Running]) -> None:
-        for s in ready:
-            end_ns = s.end_ns if s.end_ns is not None else s.start_ns
-            metrics = s.metrics or {}
-            if s.compilations:
-                metrics = {**metrics, COMPILATIONS: float(s.compilations)}
-            self._mark(Step(s.number, s.start_ns, end_ns, s.epoch, s.traced, s.samples, metrics))
+    def _send(self, ready: list[StepMark]) -> None:
+        for mark in ready:
+            end_ns = mark.end_ns if mark.end_ns is not None else mark.start_ns
+            metrics = mark.metrics
+            if mark.compilations:
+                metrics = {**metrics, COMPILATIONS: float(mark.compilations)}
+            self._send_one(Step(mark.step, mark.start_ns, end_ns, mark.epoch, mark.traced, mark.samples, metrics))
 
 
 def numbers(logs: Mapping[str, Any]) -> dict[str, float]:

@@ -18,7 +18,7 @@ import pytest
 from smaragdine import SmaragdineError, Trace
 from smaragdine.accounts.energy import MODELLED_NOTICE
 from smaragdine.cli.figure import KINDS
-from smaragdine.daemon.private import find_binary
+from smaragdine.daemon.binary import find_binary
 from testbed import synthetic_trace
 from testbed.browser import CHROMIUM, missing
 from testbed.sealed import seal_trace

@@ -9,8 +9,13 @@ from pathlib import Path
 import pytest
 from conftest import Told
 
-from smaragdine.daemon import private as daemon
-from smaragdine.daemon.private import PrivateDaemon, find_binary, reach, running_socket
+import smaragdine
+from smaragdine.daemon import binary, running
+from smaragdine.daemon import private as privates
+from smaragdine.daemon.binary import find_binary
+from smaragdine.daemon.private import PrivateDaemon
+from smaragdine.daemon.reached import Reached, reach
+from smaragdine.daemon.running import running_socket
 from smaragdine.errors import SmaragdineError
 
 
@@ -29,7 +34,7 @@ def test_a_missing_daemon_is_told_with_every_place_that_was_looked_at(
     monkeypatch.delenv("SMARAGDINE_BIN", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     places = [tmp_path / "scripts" / "smaragdined", tmp_path / "bin" / "smaragdined"]
-    monkeypatch.setattr(daemon, "_candidates", lambda: iter(places))
+    monkeypatch.setattr(binary, "_candidates", lambda: iter(places))
     with pytest.raises(SmaragdineError) as raised:
         find_binary()
     assert all(str(place) in raised.value.message for place in places)
@@ -44,10 +49,15 @@ def test_the_first_place_that_holds_it_wins_and_path_is_the_last(
         (tmp_path / name).mkdir()
         (tmp_path / name / "smaragdined").touch(0o755)
     monkeypatch.setenv("PATH", str(tmp_path / "path"))
-    monkeypatch.setattr(daemon, "_candidates", lambda: iter([tmp_path / "a" / "x", tmp_path / "b" / "smaragdined"]))
+    monkeypatch.setattr(binary, "_candidates", lambda: iter([tmp_path / "a" / "x", tmp_path / "b" / "smaragdined"]))
     assert find_binary() == tmp_path / "b" / "smaragdined"
     (tmp_path / "b" / "smaragdined").unlink()
     assert find_binary() == tmp_path / "path" / "smaragdined"
+
+
+def test_it_is_looked_for_in_the_bin_beside_the_package_where_installing_into_a_target_leaves_it() -> None:
+    package = Path(smaragdine.__file__).parent
+    assert package.parent / "bin" / "smaragdined" in list(binary._candidates())
 
 
 def test_a_binary_that_was_named_and_is_none_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +95,7 @@ def test_a_daemon_that_ends_at_once_is_told_with_its_last_words(told: Told, monk
 def test_a_daemon_that_never_serves_is_ended_and_told(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     binary = Path(os.environ["SMARAGDINE_BIN"])
     binary.write_text("#!/bin/sh\necho thinking >&2\nexec sleep 600\n")
-    monkeypatch.setattr(daemon, "START_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(privates, "START_TIMEOUT_S", 0.5)
     with pytest.raises(SmaragdineError, match="did not serve") as raised:
         PrivateDaemon.start()
     assert "thinking" in raised.value.message
@@ -139,10 +149,10 @@ def test_the_systems_daemon_is_used_where_it_answers_and_left_aside_where_it_doe
     told: Told, stale: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     system = PrivateDaemon.start()
-    monkeypatch.setattr(daemon, "SYSTEM_SOCKET", system.socket)
-    assert reach() == daemon.Reached(system.socket, None, None)
+    monkeypatch.setattr(running, "SYSTEM_SOCKET", system.socket)
+    assert reach() == Reached(system.socket, None, None)
     system.close()
-    monkeypatch.setattr(daemon, "SYSTEM_SOCKET", stale)
+    monkeypatch.setattr(running, "SYSTEM_SOCKET", stale)
     reached = reach()
     assert reached.private is not None
     assert "stale" in str(reached.remark)

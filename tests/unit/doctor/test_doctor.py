@@ -203,7 +203,7 @@ def test_the_unit_names_a_reason_for_its_capability_and_options_that_exist() -> 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine with the sensors of a fake tree, or none."""
-    monkeypatch.setattr("smaragdine.daemon.private.SYSTEM_SOCKET", tmp_path / "none")
+    monkeypatch.setattr("smaragdine.daemon.running.SYSTEM_SOCKET", tmp_path / "none")
     for name in ("SMARAGDINE_SOCKET", "SMARAGDINE_STATE_DIR"):
         monkeypatch.delenv(name, raising=False)
     for name in ("POWERCAP_ROOT", "HWMON_ROOT", "NVML_LIBRARY"):

@@ -18,7 +18,7 @@ from conftest import Told
 import smaragdine
 from smaragdine.daemon.messages import Format
 from smaragdine.errors import SmaragdineError
-from smaragdine.recording.recording import Recording
+from smaragdine.frameworks.record import Recording
 
 
 def state(output: Path) -> str:
@@ -227,7 +227,7 @@ def test_a_killed_process_leaves_its_trace_with_the_daemon_which_ends(told: Told
 
 
 def test_a_program_that_exits_without_leaving_its_recording_still_saves_it(told: Told, tmp_path: Path) -> None:
-    code = "import sys; from smaragdine.recording.recording import Recording; Recording.start(sys.argv[1]).note('x')"
+    code = "import sys; from smaragdine.frameworks.record import Recording; Recording.start(sys.argv[1]).note('x')"
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "out")], check=True)
     assert state(tmp_path / "out") == "complete"
 

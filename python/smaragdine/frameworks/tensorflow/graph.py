@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from smaragdine.frameworks.tensorflow.functions import UNREADABLE, functions, graph_def
+from smaragdine.frameworks.tensorflow.functions import UNREADABLE
 from smaragdine.frameworks.tensorflow.outline import Outline
 from smaragdine.frameworks.tensorflow.variables import Named, named_variables, path_of
 
@@ -43,15 +43,3 @@ def trained_paths(models: Sequence[Any], named: Named) -> list[str]:
         return []
     known = (named.get(id(variable)) for variable in variables)
     return list(dict.fromkeys(found[1] if found else path_of(one) for one, found in zip(variables, known, strict=True)))
-
-
-def keras_graph(model: Any) -> bytes | None:
-    """The `tensorflow.GraphDef` of the compiled training step as it was traced, serialised; `None` where there is none.
-
-    There is none before the first step, and none with `run_eagerly=True`. It takes some 10 ms for a thousand
-    operations. The step lies in the graph's function library.
-    """
-    for function in functions(getattr(model, "train_function", None)):
-        if (graph := graph_def(function)) is not None:
-            return graph
-    return None

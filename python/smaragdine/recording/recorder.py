@@ -6,81 +6,43 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smaragdine.daemon.client import Domain
-from smaragdine.daemon.messages import Clock, Event, Events, Format, Model, Note, Profile, ProfilingSpan, Step
 from smaragdine.errors import SmaragdineError, UsageError
 from smaragdine.recording import ending
 from smaragdine.recording.beginning import Begun, begin
+from smaragdine.recording.channel import Channel
 from smaragdine.recording.output import absolute
 from smaragdine.recording.period import parse_period
 from smaragdine.recording.sender import Sender
 from smaragdine.trace.metadata import Metadata
-from smaragdine.training.loop import Loop, StepMark
-from smaragdine.training.window import Auto, Windows
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _LOG = logging.getLogger("smaragdine")
 # What is under way when a recording ends is at most some windows of profiles.
 _FLUSH_TIMEOUT_S = 60.0
-_PIECE = 1 << 20
 
 
-@contextmanager
-def record(
-    output: str | os.PathLike[str],
-    *,
-    period: str = "4ms",
-    window: int | Auto = "auto",
-    every: int | Auto = "auto",
-    model: object = None,
-    name: str | None = None,
-    labels: Mapping[str, str] | None = None,
-    require_measured: bool = False,
-) -> Iterator[Recording]:
-    """Records the energy of the enclosed code, this process and its descendants, into the directory `output`.
-
-    `period` is the sampling period, `4ms`. Where the code marks its steps (`Recording.step`) and runs TensorFlow,
-    operations are traced in windows of `window` steps, which open `every` so many steps, or ("auto") as often as their
-    cost stays below 1 % of the run. `model` leads operations to layers: a Keras model, the `tf.function` of a step, or
-    a list of several.
-
-    Raises `UsageError` where what is asked for makes no sense: an option, or an `output` that holds something else than
-    a trace (beside one, it goes to `output`-2). Nothing else that is wrong with a recording, at its start or later,
-    keeps the enclosed code from running, unless `require_measured`: where nothing can be measured, `SmaragdineError` is
-    raised then.
-    """
-    windows = Windows(window, every)
-    recording = Recording.start(output, period=period, name=name, labels=labels, require_measured=require_measured)
-    recording.trace(windows, model)
-    try:
-        yield recording
-    except BaseException as error:
-        with recording.guarded():
-            recording.note(f"ended by {type(error).__name__}: {error}")
-        raise
-    finally:
-        recording.finish()
-
-
-class Recording:
-    """A recording that runs. Its methods neither raise nor wait; `finish` and `profile` wait for the daemon."""
+class Recorder:
+    """Records from its start until it is finished. Its methods neither raise nor wait, but `finish`, which waits."""
 
     def __init__(self, begun: Begun | None) -> None:
         """Without `begun` it could not begin: it is as one that failed, and takes what it is told all the same."""
         self.id = begun.recording if begun else ""
         self._begun = begun
         self._sender = Sender(begun.client if begun else None, self.id)
+        self.channel = Channel(self._sender)
         self._pid = os.getpid()
         self._finishing = threading.RLock()
         self._state = "recording" if begun else "failed"
         self._before: list[Callable[[], object]] = []
         self._guard = _Guard(self)
-        self._loop = Loop(self, Windows())
-        # How often `events` was called.
-        self.told = 0
 
     @classmethod
     def start(
@@ -92,7 +54,7 @@ class Recording:
         labels: Mapping[str, str] | None = None,
         software: Mapping[str, str] | None = None,
         require_measured: bool = False,
-    ) -> Recording:
+    ) -> Self:
         """Starts a recording, or joins the one around this process.
 
         Raises `UsageError` where what was asked for makes no sense. Where it cannot start for another reason, this is
@@ -119,9 +81,9 @@ class Recording:
                 raise _refusal(error) from error
             _LOG.warning("nothing is recorded into %s, and the program goes on: %s", asked, _refusal(error))
             return cls(None)
-        recording = cls(begun)
-        ending.watch(recording)
-        return recording
+        recorder = cls(begun)
+        ending.watch(recorder)
+        return recorder
 
     @property
     def path(self) -> Path | None:
@@ -147,58 +109,6 @@ class Recording:
     def state(self) -> str:
         """`recording`, `complete`, or `failed` where it could not begin or the trace did not arrive."""
         return self._state
-
-    @property
-    def paused(self) -> bool:
-        """The daemon asks to send nothing that can wait: no further profiles for now."""
-        return self._sender.paused or not self._sender.open
-
-    def step(
-        self, step: int | None = None, *, epoch: int = 0, samples: int = 0, traced: bool | None = None
-    ) -> AbstractContextManager[StepMark]:
-        """Marks one step of the enclosed code, numbered from 0 unless given; code that raises is no step.
-
-        `samples` is the number of examples processed, 0 where unknown. A step is `traced` where its events are sent;
-        by default, where a window is open or `events` was called within it.
-        """
-        return self._loop.step(step, epoch=epoch, samples=samples, traced=traced)
-
-    def trace(self, windows: Windows, model: object = None) -> None:
-        """Traces operations in these windows of the steps that `step` marks; `model` as `record` takes it."""
-        self._loop = Loop(self, windows, model)
-
-    def mark(self, step: Step) -> None:
-        """Sends a step that ended."""
-        self._sender.mark(step)
-
-    def events(self, events: Sequence[Event], clock: Clock = "realtime") -> None:
-        """Sends events of one clock: `time.time_ns()` is `realtime`, `time.monotonic_ns()` `monotonic`."""
-        self.told += 1
-        self._sender.offer(Events(tuple(events), clock))
-
-    def model(self, model: Model) -> None:
-        """Names the model's layers, so that operations are accounted to them."""
-        self._sender.offer(model)
-
-    def profiling(self, start_ns: int, end_ns: int) -> None:
-        """Marks a stretch, in `time.monotonic_ns()`, in which a profiler was started or stopped."""
-        self._sender.offer(ProfilingSpan(start_ns, end_ns))
-
-    def note(self, text: str) -> None:
-        """Keeps a remark with the trace."""
-        self._sender.offer(Note(text))
-
-    def profile(self, format: Format, data: bytes) -> bool:
-        """Sends a profiler's output, piece by piece, waiting for room: call it from a background thread.
-
-        False where the recording has ended. Profiles of several threads must not be sent at once.
-        """
-        view = memoryview(data)
-        starts = range(0, len(data), _PIECE)
-        return all(
-            self._sender.put(Profile(format, bytes(view[start : start + _PIECE]), last=start == starts[-1]))
-            for start in starts
-        )
 
     def before_finish(self, action: Callable[[], object]) -> None:
         """Calls `action` when the recording finishes, whatever finishes it, while it can still send."""
@@ -270,8 +180,8 @@ class Recording:
 class _Guard(AbstractContextManager[None]):
     """Made once: it is entered twice in every step."""
 
-    def __init__(self, recording: Recording) -> None:
-        self._recording = recording
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
 
     def __enter__(self) -> None:
         pass
@@ -280,7 +190,7 @@ class _Guard(AbstractContextManager[None]):
         if not isinstance(error, Exception):
             return False
         _LOG.warning("recording ends here: %r", error)
-        self._recording.finish()
+        self._recorder.finish()
         return True
 
 

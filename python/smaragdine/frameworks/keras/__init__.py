@@ -1,0 +1,1 @@
+"""Keras, on whichever backend it runs."""

@@ -1,0 +1,105 @@
+"""`smaragdine.record`: any Python code, whichever framework runs in it, with its steps where it marks them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+
+from smaragdine.daemon.messages import Clock, Event, Format
+from smaragdine.recording.beginning import Begun
+from smaragdine.recording.recorder import Recorder
+from smaragdine.training.steps import StepMark
+from smaragdine.training.training import Training
+from smaragdine.training.window import Auto, Windows
+
+
+@contextmanager
+def record(
+    output: str | os.PathLike[str],
+    *,
+    period: str = "4ms",
+    window: int | Auto = "auto",
+    every: int | Auto = "auto",
+    model: object = None,
+    name: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    require_measured: bool = False,
+) -> Iterator[Recording]:
+    """Records the energy of the enclosed code, this process and its descendants, into the directory `output`.
+
+    `period` is the sampling period, `4ms`. Where the code marks its steps (`Recording.step`) and runs TensorFlow,
+    operations are traced in windows of `window` steps, which open `every` so many steps, or ("auto") as often as their
+    cost stays below 1 % of the run. `model` leads operations to layers: a Keras model, the `tf.function` of a step, or
+    a list of several.
+
+    Raises `UsageError` where what is asked for makes no sense: an option, or an `output` that holds something else than
+    a trace (beside one, it goes to `output`-2). Nothing else that is wrong with a recording, at its start or later,
+    keeps the enclosed code from running, unless `require_measured`: where nothing can be measured, `SmaragdineError` is
+    raised then.
+    """
+    windows = Windows(window, every)
+    recording = Recording.start(output, period=period, name=name, labels=labels, require_measured=require_measured)
+    recording.trace(windows, model)
+    try:
+        yield recording
+    except BaseException as error:
+        with recording.guarded():
+            recording.note(f"ended by {type(error).__name__}: {error}")
+        raise
+    finally:
+        recording.finish()
+
+
+class Recording(Recorder):
+    """A recording of the program's own code, which marks its steps and may send events of its own."""
+
+    def __init__(self, begun: Begun | None) -> None:
+        super().__init__(begun)
+        self._training: Training | None = None
+        self._model: object = None
+
+    def trace(self, windows: Windows, model: object = None) -> Training:
+        """Traces operations in these windows of the steps that `step` marks; `model` as `record` takes it."""
+        self._training = training = Training(self, windows)
+        # Whoever encloses the code ends the recording.
+        training.ended = True
+        self._model = model
+        return training
+
+    def step(
+        self, step: int | None = None, *, epoch: int = 0, samples: int = 0, traced: bool | None = None
+    ) -> AbstractContextManager[StepMark]:
+        """Marks one step of the enclosed code, numbered from 0 unless given; code that raises is no step.
+
+        `samples` is the number of examples processed, 0 where unknown. A step is `traced` where its events are sent;
+        by default, where a window is open or `events` was called within it.
+        """
+        training = self._training or self.trace(Windows())
+        return training.step(step, epoch=epoch, samples=samples, traced=traced, before=self._find_tracer)
+
+    @property
+    def paused(self) -> bool:
+        """The daemon asks to send nothing that can wait: no further profiles for now."""
+        return self.channel.paused
+
+    def events(self, events: Sequence[Event], clock: Clock = "realtime") -> None:
+        """Sends events of one clock: `time.time_ns()` is `realtime`, `time.monotonic_ns()` `monotonic`."""
+        self.channel.events(events, clock)
+
+    def note(self, text: str) -> None:
+        """Keeps a remark with the trace."""
+        self.channel.note(text)
+
+    def profile(self, format: Format, data: bytes) -> bool:
+        """Sends a profiler's output; waits for room, so call it from a background thread. False where it has ended."""
+        return self.channel.profile(format, data)
+
+    def _find_tracer(self) -> None:
+        """The first framework that runs: it may be imported after the recording began."""
+        training = self._training
+        if training and not training.traceable and self.state == "recording" and "tensorflow" in sys.modules:
+            from smaragdine.frameworks.tensorflow.loop import loop_tracer
+
+            training.trace(loop_tracer(self.channel, self._model))
