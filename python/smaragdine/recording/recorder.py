@@ -16,6 +16,7 @@ from smaragdine.errors import SmaragdineError, UsageError
 from smaragdine.recording import ending
 from smaragdine.recording.beginning import Begun, begin
 from smaragdine.recording.channel import Channel
+from smaragdine.recording.meter import Meter
 from smaragdine.recording.output import absolute
 from smaragdine.recording.period import parse_period
 from smaragdine.recording.sender import Sender
@@ -38,6 +39,7 @@ class Recorder:
         self._begun = begun
         self._sender = Sender(begun.client if begun else None, self.id)
         self.channel = Channel(self._sender)
+        self._meter = Meter(begun.client if begun else None, self.id)
         self._pid = os.getpid()
         self._finishing = threading.RLock()
         self._state = "recording" if begun else "failed"
@@ -109,6 +111,14 @@ class Recorder:
     def state(self) -> str:
         """`recording`, `complete`, or `failed` where it could not begin or the trace did not arrive."""
         return self._state
+
+    def energy(self) -> dict[str, float]:
+        """Joules by domain up to now, of everything that ran on the machine; empty where nothing is known yet.
+
+        At most some tenths of a second old. The first call waits for the daemon, further ones do not; once the
+        recording has finished, what was known last.
+        """
+        return self._meter.read()
 
     def before_finish(self, action: Callable[[], object]) -> None:
         """Calls `action` when the recording finishes, whatever finishes it, while it can still send."""
