@@ -13,6 +13,7 @@ from typing import NamedTuple
 import grpc
 
 from smaragdine.address import Address
+from smaragdine.daemon import refusal
 from smaragdine.errors import SmaragdineError
 from smaragdine.messages import ClockPair, Stamped
 from smaragdine.requests import Requests
@@ -31,6 +32,10 @@ _OPTIONS = [
     # A trace is also fetched while the interpreter exits, when it starts no more threads.
     ("SingleThreadedUnaryStream", 1),
     ("grpc.enable_http_proxy", 0),
+    # Where a crowd knocks at a shared daemon, an attempt can find its socket full, and the next one a place.
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 500),
 ]
 
 
@@ -145,9 +150,13 @@ class Client:
         self._address.close()
 
     def describe(self, timeout_s: float = 10.0) -> Description:
-        """What can be measured. Refuses a daemon that speaks another version of the protocol."""
+        """What can be measured. Refuses a daemon that speaks another version of the protocol.
+
+        Waits for a place where the daemon is there and has none at the moment.
+        """
+        is_there = refusal(self.socket) is None
         with self._errors("ask", timeout_s):
-            answer = self._stub.Describe(pb.DescribeRequest(), timeout=timeout_s)
+            answer = self._stub.Describe(pb.DescribeRequest(), timeout=timeout_s, wait_for_ready=is_there)
         if answer.protocol_version != PROTOCOL_VERSION:
             raise SmaragdineError(
                 f"the daemon on {self.socket} is smaragdined {answer.version or 'of an unknown version'} and speaks"
