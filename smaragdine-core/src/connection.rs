@@ -2,15 +2,18 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::os::unix::net::{UnixListener, UnixStream as Accepted};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustix::net::{Shutdown, shutdown, sockopt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tokio_stream::{Stream, StreamExt};
 use tonic::transport::server::Connected;
 
 use crate::access::Caller;
@@ -18,6 +21,8 @@ use crate::access::Caller;
 /// Connections at once, of all users and of one; root is only held to the first.
 const MOST: usize = 512;
 const MOST_OF_ONE: usize = 128;
+/// The last quarter of all places is for users who have fewer than so many: whoever comes finds one.
+const FEW: usize = 4;
 
 /// After an accept that failed, which is for want of descriptors: trying at once would only spin.
 const BREATH: Duration = Duration::from_millis(100);
@@ -57,7 +62,8 @@ impl Places {
     pub(crate) fn take(&self, uid: u32) -> Option<Place> {
         let mut taken = self.taken();
         let own = taken.get(&uid).copied().unwrap_or(0);
-        if taken.values().sum::<usize>() >= self.most || (uid != 0 && own >= self.most_of_one) {
+        let most = if uid != 0 && own >= FEW { self.most - self.most / 4 } else { self.most };
+        if taken.values().sum::<usize>() >= most || (uid != 0 && own >= self.most_of_one) {
             return None;
         }
         taken.insert(uid, own + 1);
@@ -95,40 +101,63 @@ pub struct Connection {
 }
 
 impl Connection {
-    fn admit(stream: UnixStream, places: &Places) -> io::Result<Self> {
+    /// Within a runtime.
+    fn admit(stream: Accepted, place: Place) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        let stream = UnixStream::from_std(stream)?;
         let (sender, connected) = watch::channel(());
         let caller = Caller::of(&stream, connected)?;
-        let Some(place) = places.take(caller.uid) else {
-            return Err(io::Error::other(format!("user {} has too many connections", caller.uid)));
-        };
         Ok(Self { stream, caller, _connected: sender, _place: place })
     }
 }
 
-/// Accepts until the stream is dropped.
-pub(crate) fn incoming(listener: UnixListener, places: Places) -> ReceiverStream<io::Result<Connection>> {
-    let (sender, connections) = mpsc::channel(16);
+/// Accepts until the stream is dropped, on a thread that does nothing else: who has places enough is turned away at
+/// once, however busy the daemon is, so that a crowd that knocks does not keep the socket full for all others.
+///
+/// # Errors
+/// Where there can be no such thread.
+pub(crate) fn incoming(
+    listener: UnixListener,
+    places: Places,
+) -> io::Result<impl Stream<Item = io::Result<Connection>>> {
+    listener.set_nonblocking(false)?;
+    // Those that wait in it have a place, so there are no more than there are places.
+    let (sender, admitted) = mpsc::unbounded_channel();
+    let door = listener.try_clone()?;
+    let left = sender.clone();
     tokio::spawn(async move {
-        loop {
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                () = sender.closed() => return,
-            };
-            match accepted.map(|(stream, _)| Connection::admit(stream, &places)) {
-                Ok(Ok(connection)) => {
-                    if sender.send(Ok(connection)).await.is_err() {
-                        return;
-                    }
+        left.closed().await;
+        // Whoever waits in accept(2) hears of it.
+        let _ = shutdown(&door, Shutdown::Both);
+    });
+    std::thread::Builder::new().name("door".to_owned()).spawn(move || {
+        while !sender.is_closed() {
+            match listener
+                .accept()
+                .and_then(|(stream, _)| Ok((sockopt::socket_peercred(&stream)?.uid.as_raw(), stream)))
+            {
+                Ok((uid, stream)) => {
+                    let Some(place) = places.take(uid) else {
+                        tracing::debug!("a connection was refused: user {uid} has too many");
+                        continue;
+                    };
+                    let _ = sender.send((stream, place));
                 }
-                Ok(Err(refused)) => tracing::debug!("a connection was refused: {refused}"),
+                Err(_) if sender.is_closed() => return,
                 Err(error) => {
                     tracing::warn!("no connection can be accepted: {error}");
-                    tokio::time::sleep(BREATH).await;
+                    std::thread::sleep(BREATH);
                 }
             }
         }
-    });
-    ReceiverStream::new(connections)
+    })?;
+    Ok(UnboundedReceiverStream::new(admitted).filter_map(|(stream, place)| match Connection::admit(stream, place) {
+        Ok(connection) => Some(Ok(connection)),
+        Err(refused) => {
+            tracing::debug!("a connection was refused: {refused}");
+            None
+        }
+    }))
 }
 
 impl Connected for Connection {
@@ -193,8 +222,21 @@ mod tests {
     #[test]
     fn all_users_together_cannot_exhaust_the_daemon() {
         let places = Places::default();
-        let held: Vec<_> = (0..).map_while(|n: u32| places.take(1000 + n / 8)).collect();
+        let held: Vec<_> = (0..).map_while(|n: u32| places.take(1000 + n / FEW as u32)).collect();
         assert_eq!(held.len(), MOST);
         assert!(places.take(0).is_none());
+    }
+
+    #[test]
+    fn users_who_take_all_that_they_can_leave_some_to_whoever_comes_later() {
+        let places = Places::default();
+        let greedy: Vec<_> = (1..=10).map(|uid| (0..).map_while(|_| places.take(uid)).collect::<Vec<_>>()).collect();
+        assert!(greedy.iter().all(|held| held.len() >= FEW));
+        assert_eq!(places.count(), MOST - MOST / 4 + 7 * FEW, "three took a quarter each");
+        assert!((0..FEW).all(|_| places.take(11).is_some()));
+        let held: Vec<_> = (0..FEW).map(|_| places.take(12).unwrap()).collect();
+        assert!(places.take(12).is_none());
+        drop((greedy, held));
+        assert_eq!(places.count(), 0);
     }
 }

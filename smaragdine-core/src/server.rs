@@ -55,8 +55,8 @@ pub async fn serve(
     shutdown: impl Future<Output = Farewell>,
     grace: Duration,
 ) -> anyhow::Result<()> {
-    let listener = tokio::net::UnixListener::from_std(listener).context("cannot use the socket")?;
     let places = Places::default();
+    let connections = incoming(listener, places.clone()).context("cannot use the socket")?;
     let service = AccountantServer::new(daemon.clone()).max_decoding_message_size(LARGEST_REQUEST);
     let service = Intake { service, room: daemon.room().clone() };
     let (finished, finishing) = tokio::sync::oneshot::channel::<()>();
@@ -67,7 +67,7 @@ pub async fn serve(
         .initial_stream_window_size(SENT_AHEAD)
         .initial_connection_window_size(MOST_STREAMS * SENT_AHEAD)
         .add_service(service)
-        .serve_with_incoming_shutdown(incoming(listener, places.clone()), async {
+        .serve_with_incoming_shutdown(connections, async {
             take_leave(&daemon, &places, shutdown, grace).await;
             let _ = finished.send(());
         });

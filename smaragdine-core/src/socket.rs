@@ -19,8 +19,8 @@ use crate::directory::Directory;
 /// `sockaddr_un.sun_path` less its terminating zero (unix(7)).
 pub const LONGEST_PATH: usize = 107;
 
-/// Connections that may wait to be accepted.
-const BACKLOG: i32 = 1024;
+/// Connections that may wait to be accepted; the kernel takes no more than it is told to (net.core.somaxconn).
+const BACKLOG: i32 = 4096;
 
 /// A socket that this daemon listens on.
 #[derive(Debug)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import logging
 import os
 import random
@@ -18,8 +19,14 @@ from pathlib import Path
 
 import pytest
 
-from smaragdine import Trace
+from smaragdine import SmaragdineError, Trace
 from smaragdine.cli import main
+from smaragdine.cli.figure import KINDS
+from smaragdine.cli.terminal import tell_error
+from smaragdine.figures import distribution, sunburst
+from smaragdine.view import Session, build
+from smaragdine.view.drawing import KINDS as PICTURES
+from smaragdine.view.drawing import as_shown, draw
 from testbed import synthetic_trace
 
 FLIPS = int(os.environ.get("SMARAGDINE_FLIPS", "100"))
@@ -53,6 +60,29 @@ def command(*options: str) -> Callable[[Path, Path], Outcome]:
     return run
 
 
+# Of two traces at least.
+ALIKE = "similarity"
+
+
+def viewed(trace: Path, to: Path) -> Outcome:
+    """What the page of a trace shows as it opens, and each of its pictures: what `view` serves until it is ended."""
+    err = io.StringIO()
+    try:
+        session = Session.open([trace])
+        edd = session.edd(0, "", False)
+        pictures = [
+            sunburst(edd),
+            distribution(edd),
+            *(draw(kind, session, 0, "") for kind in PICTURES if kind != ALIKE),
+        ]
+        told = json.dumps([as_shown(picture) for picture in pictures]) + str(build(session).layout())
+    except SmaragdineError as error:
+        with contextlib.redirect_stderr(err):
+            tell_error(error)
+        return error.exit_code, "", err.getvalue()
+    return 0, _UUID.sub("", told), ""
+
+
 # The quick ones have their turn more often.
 COMMANDS = {
     "footprint": command("footprint", "{trace}"),
@@ -66,6 +96,13 @@ COMMANDS = {
 RARELY = {
     "sunburst": command("figure", "{trace}", "--kind", "sunburst", "--format", "html", "-o", "{to}"),
     "report": command("report", "{trace}", "-o", "{to}"),
+    "footprint per sample": command("footprint", "{trace}", "--by", "stef", "--per", "sample", "--format", "csv"),
+    "footprint as a tree": command("footprint", "{trace}", "--policy", "recency", "--format", "tree"),
+    "recover": command("recover", "{trace}"),
+    "view": viewed,
+} | {
+    f"figure of {kind}": command("figure", "{trace}", "{trace}", "--kind", kind, "--format", "html", "-o", "{to}")
+    for kind in KINDS
 }
 
 
@@ -96,7 +133,7 @@ def test_no_flipped_bit_gives_another_number_a_traceback_or_a_wait(
         chance = random.Random(number)
         # By file rather than by size: the smallest are as often damaged as the largest.
         file = chance.choice(list(files))
-        name = chance.choice(list(before if chance.random() < 0.1 else COMMANDS))
+        name = chance.choice(list(RARELY if chance.random() < 0.1 else COMMANDS))
         damaged = bytearray(files[file])
         bit = chance.randrange(8 * len(damaged))
         damaged[bit // 8] ^= 1 << (bit % 8)

@@ -14,6 +14,8 @@ from typing import Any
 
 import grpc
 
+from smaragdine.daemon.client import Client, StartOptions
+from smaragdine.errors import SmaragdineError
 from smaragdine.v1 import accountant_pb2 as pb
 from smaragdine.v1 import trace_pb2
 from smaragdine.v1.accountant_pb2_grpc import AccountantStub
@@ -23,6 +25,7 @@ class Calls:
     """What can be asked of it."""
 
     def __init__(self, socket: str) -> None:
+        self.socket = Path(socket)
         options = [("grpc.default_authority", "localhost")]
         self.stub = AccountantStub(grpc.insecure_channel(f"unix:{socket}", options=options))
 
@@ -33,6 +36,13 @@ class Calls:
         pair = trace_pb2.ClockPair(realtime_ns=time.time_ns(), monotonic_ns=time.monotonic_ns())
         started = self.stub.Start(pb.StartRequest(clock=pair, **what))
         return {"recording": started.recording, "state_dir": started.state_dir, "basis": started.basis}
+
+    def start_as_programs_do(self) -> dict[str, str]:
+        """Through the package's own client, as are all calls from then on."""
+        self.client = Client(self.socket)
+        self.stub = self.client._stub
+        self.client.describe()
+        return {"recording": self.client.start(StartOptions(keep_all=True)).recording}
 
     def note(self, recording: str, texts: list[str]) -> list[tuple[int, int, str]]:
         requests = [
@@ -87,6 +97,8 @@ def main() -> None:
             answer = {"answer": getattr(calls, told.pop("call"))(**told)}
         except grpc.RpcError as error:
             answer = {"code": error.code().name, "told": error.details()}
+        except SmaragdineError as error:
+            answer = {"code": "UNKNOWN", "told": error.message}
         print(json.dumps(answer), flush=True)
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smaragdine.cli.terminal import tell
-from smaragdine.errors import SmaragdineError
+from smaragdine.errors import SmaragdineError, changed
 from smaragdine.files import regular
+from smaragdine.trace.seal import broken
 
 if TYPE_CHECKING:
     from smaragdine.daemon.client import Client
@@ -78,14 +79,22 @@ def _is_file(path: Path) -> bool:
 
 
 def _metadata(output: Path) -> dict[str, Any]:
+    """What `trace.json` says: unsealed, as a recording began it, or as it was sealed at its end."""
+    file, hint = output / "trace.json", "name the OUTPUT of the recording that was cut off"
     try:
-        text = regular.read(output / "trace.json")
-        return dict(json.loads(text)) if text.strip(b"\0") else {"state": "recording"}
+        text = regular.read(file)
+        fields = dict(json.loads(text)) if text.strip(b"\0") else {"state": "recording"}
+        problem = broken(fields)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise SmaragdineError(f"{output} holds no recording: {error.strerror}", hint) from error
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise SmaragdineError(
-            f"{output} holds no recording: {getattr(error, 'strerror', None) or 'its trace.json cannot be read'}",
-            hint="name the OUTPUT of the recording that was cut off",
-        ) from error
+        reason = getattr(error, "strerror", None) or "its trace.json cannot be read"
+        raise SmaragdineError(f"{output} holds no recording: {reason}", hint, exit_code=2) from error
+    if problem:
+        raise changed(output, file.name, problem)
+    if not isinstance(fields.get("state"), str):
+        raise SmaragdineError(f"{output} holds no recording: its trace.json tells no state", hint, exit_code=2)
+    return fields
 
 
 def _fetched(output: Path, metadata: dict[str, Any]) -> bool:

@@ -15,6 +15,7 @@ import grpc
 from smaragdine.daemon.address import Address
 from smaragdine.daemon.messages import ClockPair, Stamped
 from smaragdine.daemon.requests import Requests
+from smaragdine.daemon.running import refusal
 from smaragdine.errors import SmaragdineError
 from smaragdine.v1 import accountant_pb2 as pb
 from smaragdine.v1 import trace_pb2
@@ -31,6 +32,10 @@ _OPTIONS = [
     # A trace is also fetched while the interpreter exits, when it starts no more threads.
     ("SingleThreadedUnaryStream", 1),
     ("grpc.enable_http_proxy", 0),
+    # Where a crowd knocks at a shared daemon, an attempt can find its socket full, and the next one a place.
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 500),
 ]
 
 
@@ -145,9 +150,13 @@ class Client:
         self._address.close()
 
     def describe(self, timeout_s: float = 10.0) -> Description:
-        """What can be measured. Refuses a daemon that speaks another version of the protocol."""
+        """What can be measured. Refuses a daemon that speaks another version of the protocol.
+
+        Waits for a place where the daemon is there and has none at the moment.
+        """
+        is_there = refusal(self.socket) is None
         with self._errors("ask", timeout_s):
-            answer = self._stub.Describe(pb.DescribeRequest(), timeout=timeout_s)
+            answer = self._stub.Describe(pb.DescribeRequest(), timeout=timeout_s, wait_for_ready=is_there)
         if answer.protocol_version != PROTOCOL_VERSION:
             raise SmaragdineError(
                 f"the daemon on {self.socket} is smaragdined {answer.version or 'of an unknown version'} and speaks"

@@ -55,6 +55,9 @@ def refusal(path: Path) -> str | None:
         with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as probe:
             probe.settimeout(2.0)
             probe.connect(os.fspath(path))
+    except BlockingIOError:
+        # So many wait to be let in that the socket is full: somebody is there.
+        return None
     except FileNotFoundError:
         return "there is no such file"
     except ConnectionRefusedError:
