@@ -8,7 +8,7 @@ mod ledger;
 mod sensors;
 mod stretches;
 
-use serde_json::json;
+use std::collections::BTreeMap;
 
 use self::deconvolved::deconvolved;
 use self::device::{Aligned, Device, held, measured};
@@ -17,12 +17,7 @@ use self::stretches::stretches;
 use crate::attribution::split;
 use crate::deconvolution::{Refusal, Response, Solution};
 use crate::footprint::DeviceFootprint;
-use crate::trace::{Op, Policy, Reading, Trace};
-
-/// In [`crate::trace::Metadata::coverage`]: devices that executed events and of which nothing is measured.
-const UNMEASURED: &str = "unmeasured_devices";
-/// … and by domain, what was solved and how well, or why it was refused.
-const DECONVOLUTION: &str = "deconvolution";
+use crate::trace::{Deconvolution, Op, Policy, Reading, Solved, Trace, Unmeasured};
 
 /// Accounts `trace` by `policy`: replaces that policy's rows of `footprint`, `footprint_domains` and `ledger`, and
 /// fills `energy_j` of the steps (the application's energy in each counted domain, whatever the policy).
@@ -47,7 +42,7 @@ pub fn account(trace: &mut Trace, policy: Policy) {
     let profiling = ordered(trace.metadata.profiling.clone());
     let (mut rows, mut domain_rows, mut ledger_rows) = (Vec::new(), Vec::new(), Vec::new());
     let stretches = stretches(&trace.steps, &trace.events, &profiling);
-    let (mut unmeasured, mut solved) = (serde_json::Map::new(), serde_json::Map::new());
+    let (mut unmeasured, mut solved) = (BTreeMap::new(), BTreeMap::new());
     let listed = trace.metadata.sources.iter().any(|source| !source.sensors.is_empty());
     let mut responses = Vec::new();
     for name in device_names(trace) {
@@ -66,14 +61,14 @@ pub fn account(trace: &mut Trace, policy: Policy) {
         }
         responses.extend(device.domains.iter().map(|(domain, _)| domain.name.clone()).zip(registers));
         for ((domain, _), solution) in device.domains.iter().zip(&solutions) {
-            solved.insert(domain.name.clone(), told(solution));
+            solved.insert(domain.name.clone(), in_coverage(solution));
         }
         let domains = device.domains.iter().map(|(domain, _)| *domain).zip(aligned.known).collect();
         let footprint = DeviceFootprint { device: &name, domains, alignments: aligned.alignments, solutions };
         rows.extend(footprint.rows(policy));
         domain_rows.extend(footprint.domain_rows(policy));
         if let Some((events, time_s)) = footprint.unmeasured() {
-            unmeasured.insert(name.clone(), json!({ "events": events, "time_s": time_s }));
+            unmeasured.insert(name.clone(), Unmeasured { events, time_s });
         }
     }
     rows.sort_by(|a, b| (a.op, &a.device, a.basis).cmp(&(b.op, &b.device, b.basis)));
@@ -85,12 +80,9 @@ pub fn account(trace: &mut Trace, policy: Policy) {
     trace.footprint.sort_by_key(|row| row.policy);
     trace.footprint_domains.sort_by_key(|row| row.policy);
     trace.ledger.sort_by_key(|row| row.policy);
-    trace.metadata.coverage.remove(UNMEASURED);
-    if !unmeasured.is_empty() {
-        trace.metadata.coverage.insert(UNMEASURED.into(), unmeasured.into());
-    }
+    trace.metadata.coverage.unmeasured_devices = unmeasured;
     if policy == Policy::Deconvolved {
-        trace.metadata.coverage.insert(DECONVOLUTION.into(), solved.into());
+        trace.metadata.coverage.deconvolution = Some(solved);
     }
     for sensor in trace.metadata.sources.iter_mut().flat_map(|source| &mut source.sensors) {
         let response = responses.iter().find(|(domain, _)| *domain == sensor.domain);
@@ -143,21 +135,21 @@ impl Accounted {
 }
 
 /// A solution as `trace.json` tells it.
-fn told(solution: &Result<Solution, Refusal>) -> serde_json::Value {
+fn in_coverage(solution: &Result<Solution, Refusal>) -> Deconvolution {
     match solution {
-        Err(refusal) => json!({ "refused": refusal.to_string() }),
-        Ok(solution) => json!({
-            "level": solution.level.name(),
-            "classes": solution.classes,
-            "readings": solution.readings,
-            "condition": solution.condition,
-            "residual_j": solution.residual_j,
-            "held_out_error": solution.held_out,
-            "quiet_w": solution.quiet_w,
-            "floor_w": solution.powers.floor_w(),
-            "disagreement": solution.disagreement,
-            "lag_ns": solution.lag_ns,
-            "lag_error_ns": solution.lag_error_ns.round() as i64,
+        Err(refusal) => Deconvolution::Refused { refused: refusal.to_string() },
+        Ok(solution) => Deconvolution::Solved(Solved {
+            level: solution.level,
+            classes: solution.classes as u64,
+            readings: solution.readings as u64,
+            condition: Some(solution.condition),
+            residual_j: Some(solution.residual_j),
+            held_out_error: Some(solution.held_out),
+            quiet_w: Some(solution.quiet_w),
+            floor_w: Some(solution.powers.floor_w()),
+            disagreement: Some(solution.disagreement),
+            lag_ns: Some(solution.lag_ns),
+            lag_error_ns: Some(solution.lag_error_ns.round() as i64),
         }),
     }
 }

@@ -12,7 +12,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use serde_json::json;
 
 use self::bounds::Bounds;
 use self::corrections::{correct, doubt_last_moves};
@@ -30,7 +29,7 @@ use crate::mirrors::find_mirrors;
 use crate::names::Namer;
 use crate::step_stats;
 use crate::tables::merge_untouched;
-use crate::trace::{Metadata, Model, ShareSample, State, Step, Trace, gaps};
+use crate::trace::{ClockChange, Metadata, Model, ShareSample, State, Step, Trace, gaps};
 use crate::wire::v1;
 use crate::wire::v1::profile::Format;
 use crate::wire::v1::record_request::Payload;
@@ -164,7 +163,7 @@ impl Assembly {
         metadata.end_ns = end.end_ns;
         metadata.program_end_ns = end.program_end_ns;
         metadata.sources = end.sources;
-        let suspensions: Vec<_> = metadata.suspensions().iter().map(|suspension| json!(suspension)).collect();
+        let suspensions: Vec<_> = metadata.suspensions().iter().copied().map(ClockChange::Suspended).collect();
         metadata.clock_changes.extend(suspensions);
         metadata.share_source = end.share_source;
         metadata.share_tick_ns = end.share_tick_ns;
@@ -210,7 +209,7 @@ impl Assembly {
         if offset_ns.abs_diff(self.last_offset_ns) > CLOCK_STEP_NS {
             let step_ns = offset_ns.wrapping_sub(self.last_offset_ns);
             let at_ns = self.clock().from_monotonic(pair.monotonic_ns);
-            self.trace.metadata.clock_changes.push(json!({"at_ns": at_ns, "step_ns": step_ns}));
+            self.trace.metadata.clock_changes.push(ClockChange::Stepped { at_ns, step_ns });
             self.last_offset_ns = offset_ns;
         }
     }
@@ -297,7 +296,7 @@ impl Assembly {
         find_mirrors(&mut metadata.domains, readings).iter().for_each(|found| self.warnings.add(found));
         metadata.gaps = gaps(&metadata.domains, readings, metadata.suspensions());
         doubts(&metadata.domains, readings).iter().for_each(|doubt| self.warnings.add(doubt));
-        if metadata.options.get("keep_all") != Some(&json!(true)) {
+        if !metadata.options.keep_all {
             *readings = merge_untouched(readings, &windows(steps, events));
         }
         self.describe();
@@ -332,7 +331,7 @@ impl Assembly {
         let hidden = executed.iter().filter(|op| !shown.contains(op)).map(|&op| ops[op as usize].qtn.clone());
         metadata.hidden_operations = hidden.collect::<BTreeSet<_>>().into_iter().collect();
         let executed: FxHashSet<_> = executed.iter().collect();
-        metadata.coverage.insert("executed_operations".to_owned(), json!(executed.len()));
+        metadata.coverage.executed_operations = Some(executed.len() as u64);
     }
 
     fn describe(&mut self) {

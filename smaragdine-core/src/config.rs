@@ -25,6 +25,8 @@ pub enum Command {
     Account(Account),
     /// Rebuild a trace from the journal of a recording that did not end.
     Recover(Recover),
+    /// Print the contract of a trace directory as JSON Schema: trace.json, its words, and the tables' columns.
+    Schema,
     /// Assemble one recording within limits: what the daemon runs for each.
     #[command(hide = true)]
     Assemble(Assemble),

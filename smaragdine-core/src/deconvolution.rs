@@ -28,7 +28,6 @@ mod search;
 mod trust;
 mod verdict;
 
-pub use self::classes::Level;
 use self::design::Design;
 use self::fit::Fit;
 use self::intervals::Spread;
@@ -42,7 +41,7 @@ use self::verdict::Drawn;
 use crate::attribution::split;
 use crate::source::powercap;
 use crate::span::joined;
-use crate::trace::{Basis, Domain, Event, Flag, Kind, Op, Reading};
+use crate::trace::{Basis, Domain, Event, Flag, Kind, Level, Op, Reading};
 
 /// Fewer steps or readings than these say nothing about how far off a power may be.
 const LEAST_STEPS: usize = 10;

@@ -1,13 +1,11 @@
 //! What machine this is: the `host` and `hardware` parts of `trace.json`.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use serde_json::{Value, json};
-
 use crate::cpuinfo::Cpuinfo;
 use crate::topology::Topology;
+use crate::trace::{Hardware, Host};
 
 /// This process's number in `proc_root`. Not its pid where that shows another pid namespace, such as a host's `/proc` in
 /// a container.
@@ -19,38 +17,32 @@ pub fn own_pid(proc_root: &Path) -> i32 {
 
 /// Host name, kernel and boot.
 #[must_use]
-pub fn host(proc_root: &Path) -> BTreeMap<String, String> {
+pub fn host(proc_root: &Path) -> Host {
     let uname = rustix::system::uname();
-    let mut host = BTreeMap::from([
-        ("name".to_owned(), uname.nodename().to_string_lossy().into_owned()),
-        ("kernel".to_owned(), uname.release().to_string_lossy().into_owned()),
-        ("machine".to_owned(), uname.machine().to_string_lossy().into_owned()),
-    ]);
-    if let Ok(boot) = fs::read_to_string(proc_root.join("sys/kernel/random/boot_id")) {
-        host.insert("boot_id".to_owned(), boot.trim().to_owned());
+    let text = |told: &std::ffi::CStr| Some(told.to_string_lossy().into_owned());
+    let boot = fs::read_to_string(proc_root.join("sys/kernel/random/boot_id"));
+    Host {
+        boot_id: boot.ok().map(|boot| boot.trim().to_owned()),
+        kernel: text(uname.release()),
+        machine: text(uname.machine()),
+        name: text(uname.nodename()),
     }
-    host
 }
 
-/// CPU model, sockets, logical CPUs and memory, as far as the kernel tells.
+/// CPU model, sockets, logical CPUs and memory, as far as the kernel tells; GPUs are their source's to tell.
 #[must_use]
-pub fn hardware(proc_root: &Path, topology: &Topology) -> BTreeMap<String, Value> {
-    let mut hardware = BTreeMap::new();
-    if let Ok(cpuinfo) = Cpuinfo::read(proc_root) {
-        hardware.extend(cpuinfo.model.as_ref().map(|model| ("cpu".to_owned(), json!(model))));
-        hardware.insert("logical_cpus".to_owned(), json!(cpuinfo.cpus.len()));
-        if cpuinfo.has("hypervisor") {
-            hardware.insert("virtual_machine".to_owned(), json!(true));
-        }
+pub fn hardware(proc_root: &Path, topology: &Topology) -> Hardware {
+    let cpuinfo = Cpuinfo::read(proc_root).ok();
+    let meminfo = fs::read_to_string(proc_root.join("meminfo")).unwrap_or_default();
+    let total = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = total.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+    let sockets = topology.sockets().len() as u64;
+    Hardware {
+        cpu: cpuinfo.as_ref().and_then(|cpuinfo| cpuinfo.model.clone()),
+        gpus: Vec::new(),
+        logical_cpus: cpuinfo.as_ref().map(|cpuinfo| cpuinfo.cpus.len() as u64),
+        memory_bytes: kib.map(|kib| kib * 1024),
+        sockets: (sockets > 0).then_some(sockets),
+        virtual_machine: cpuinfo.filter(|cpuinfo| cpuinfo.has("hypervisor")).map(|_| true),
     }
-    if !topology.sockets().is_empty() {
-        hardware.insert("sockets".to_owned(), json!(topology.sockets().len()));
-    }
-    if let Ok(text) = fs::read_to_string(proc_root.join("meminfo")) {
-        let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-        if let Some(kib) = total.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok()) {
-            hardware.insert("memory_bytes".to_owned(), json!(kib * 1024));
-        }
-    }
-    hardware
 }

@@ -16,6 +16,7 @@ use smaragdine_core::shown::{Shown, shown, shown_lines};
 use smaragdine_core::socket::{self, Socket};
 use smaragdine_core::source::Roots;
 use smaragdine_core::state::StateDir;
+use smaragdine_core::tables::schema;
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt()
@@ -52,6 +53,10 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Assemble(options) => {
             serde_json::to_writer(std::io::stdout(), &child::assemble(&options))?;
             Ok(())
+        }
+        Command::Schema => {
+            use std::io::Write;
+            Ok(std::io::stdout().write_all(schema().as_bytes())?)
         }
         Command::Recover(options) => Ok(recover(&options.from, &options.output, options.program_end)?),
     }

@@ -178,9 +178,7 @@ impl Recording {
         let Some(Record::Start(metadata)) = Records::open(&journal)?.next() else {
             return Err(foreign("it holds no journal of a recording"));
         };
-        let owner = metadata.options.get("uid").and_then(serde_json::Value::as_u64);
-        let owner =
-            owner.and_then(|uid| u32::try_from(uid).ok()).ok_or_else(|| foreign("it does not say whose it is"))?;
+        let owner = metadata.options.uid.ok_or_else(|| foreign("it does not say whose it is"))?;
         if dir.file_name() != Some(metadata.recording.as_ref()) {
             return Err(foreign("it is the journal of another recording"));
         }

@@ -50,6 +50,7 @@ impl From<Error> for Status {
             Error::Leaving => Self::unavailable(message),
             Error::Io { .. }
             | Error::NotATrace { .. }
+            | Error::UnknownLayout { .. }
             | Error::NotYourJournal(_)
             | Error::DamagedTrace { .. }
             | Error::ChangedTrace { .. } => Self::internal(message),

@@ -15,7 +15,7 @@ pub mod replay;
 use std::path::PathBuf;
 
 use crate::topology::{self, Topology};
-use crate::trace::{Domain, Flags};
+use crate::trace::{Domain, Flags, GpuHardware};
 use nvml::CudaEnvironment;
 
 /// One register, read once. Stamps are `CLOCK_MONOTONIC`.
@@ -58,6 +58,11 @@ pub trait Source: Send {
 
     /// What could not be opened beside what was, each in words.
     fn problems(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The GPUs that it knows of, read or not.
+    fn gpu_hardware(&self) -> Vec<GpuHardware> {
         Vec::new()
     }
 

@@ -7,13 +7,15 @@
 mod checksum;
 mod columns;
 mod foreign;
-mod kinds;
+mod layout;
 mod merge;
+mod metadata;
 mod read;
+mod schema;
 mod seal;
 mod write;
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
@@ -24,33 +26,37 @@ use parquet::schema::types::ColumnPath;
 
 pub use self::checksum::{Checksum, Checksums};
 use self::checksum::{Content, Summed};
-use self::columns::{Columns, open};
+use self::columns::Columns;
 pub use self::merge::merge_untouched;
-use self::seal::seal;
+pub use self::metadata::{METADATA, Unknown};
+pub use self::schema::schema;
 use self::write::{ACCOUNTING, RECORDED, Table};
 use crate::error::{Error, Result};
 use crate::folder::Folder;
-use crate::trace::{Metadata, SCHEMA_VERSION, Trace};
-
-/// What a trace directory is known by.
-pub const METADATA: &str = "trace.json";
+use crate::trace::Trace;
 
 /// Rows that are turned into columns at once.
 const BATCH: usize = 1 << 16;
 const ROW_GROUP: usize = 1 << 20;
-/// Of tens of thousands of operations and devices it has a few.
-const LARGEST_METADATA: u64 = 256 << 20;
 
 /// Writes every table of `trace` into `dir` (made if absent), then `trace.json` with their checksums.
 ///
 /// # Errors
 /// [`Error::Io`] where a file cannot be written; [`Error::Invalid`] where a row names what the metadata does not hold.
 pub fn write(dir: &Path, trace: &Trace) -> Result<()> {
+    write_again(dir, trace, &Unknown::default())
+}
+
+/// Writes every table of a trace that was read, with the fields that were `unknown` then.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_again(dir: &Path, trace: &Trace, unknown: &Unknown) -> Result<()> {
     let mut checksums = Checksums::new();
     for table in RECORDED.iter().chain(&ACCOUNTING) {
-        checksums.insert(table.name.to_owned(), write_table(dir, table, trace)?);
+        checksums.insert(table.layout.name.to_owned(), write_table(dir, table, trace)?);
     }
-    write_metadata(dir, &trace.metadata, &checksums)
+    metadata::write(dir, &trace.metadata, unknown, &checksums)
 }
 
 /// Writes only what accounting derives: `steps`, `footprint`, `footprint_domains`, `ledger`, then `trace.json`.
@@ -58,24 +64,12 @@ pub fn write(dir: &Path, trace: &Trace) -> Result<()> {
 ///
 /// # Errors
 /// As [`write()`].
-pub fn write_accounting(dir: &Path, trace: &Trace, read: &Checksums) -> Result<()> {
+pub fn write_accounting(dir: &Path, trace: &Trace, unknown: &Unknown, read: &Checksums) -> Result<()> {
     let mut checksums = read.clone();
     for table in &ACCOUNTING {
-        checksums.insert(table.name.to_owned(), write_table(dir, table, trace)?);
+        checksums.insert(table.layout.name.to_owned(), write_table(dir, table, trace)?);
     }
-    write_metadata(dir, &trace.metadata, &checksums)
-}
-
-fn write_metadata(dir: &Path, metadata: &Metadata, checksums: &Checksums) -> Result<()> {
-    let unwritten = |problem| Error::Invalid(format!("{METADATA} cannot be written: {problem}"));
-    let mut json = serde_json::to_value(metadata).map_err(unwritten)?;
-    if let Some(fields) = json.as_object_mut() {
-        seal(fields, checksums).map_err(unwritten)?;
-    }
-    let json = serde_json::to_string_pretty(&json).map_err(unwritten)?;
-    replace(dir, METADATA, |file, path| {
-        file.write_all(json.as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(Error::io("write", path))
-    })
+    metadata::write(dir, &trace.metadata, unknown, &checksums)
 }
 
 /// A trace that was read, whether it is as it was sealed or not.
@@ -88,12 +82,16 @@ pub struct Unsealed {
     pub checksums: Checksums,
     /// It held checksums at all: those of earlier versions hold none.
     pub sealed: bool,
+    /// Columns, by table, that the version which wrote it did not write yet.
+    pub lacks: Vec<(&'static str, &'static str)>,
+    /// What `trace.json` holds that this version does not know.
+    pub unknown: Unknown,
 }
 
 /// Reads the trace in `dir`.
 ///
 /// # Errors
-/// [`Error::NotATrace`] where `dir` is something else or of a version unknown here;
+/// [`Error::NotATrace`] where `dir` is something else, [`Error::UnknownLayout`] where its version is unknown here;
 /// [`Error::DamagedTrace`], with the file's path, where one is missing, truncated, not as it was sealed, or says what
 /// cannot be.
 pub fn read(dir: &Path) -> Result<Trace> {
@@ -109,65 +107,33 @@ pub fn read(dir: &Path) -> Result<Trace> {
 /// # Errors
 /// As [`read()`], but for what is merely not as it was sealed.
 pub fn read_as_it_is(dir: &Path) -> Result<Unsealed> {
-    let (metadata, seal) = read_metadata(dir)?;
+    let metadata::Found { metadata, unknown, seal } = metadata::read(dir)?;
     let mut changed: Vec<_> = seal.broken.map(|problem| (dir.join(METADATA), problem)).into_iter().collect();
     let mut trace = Trace { metadata, ..Trace::default() };
     let found = read::tables(dir, &mut trace, seal.checksums.as_ref())?;
-    let mut checksums = Checksums::new();
+    let (mut checksums, mut lacks) = (Checksums::new(), Vec::new());
     for (table, found) in found {
         let unsealed = seal.checksums.as_ref().is_some_and(|sealed| !sealed.contains_key(table));
         let problem = found.changed.or_else(|| unsealed.then(|| "it has no checksum, and others have".to_owned()));
         changed.extend(problem.map(|problem| (dir.join(format!("{table}.parquet")), problem)));
         checksums.insert(table.to_owned(), found.checksum);
+        lacks.extend(found.lacks.into_iter().map(|column| (table, column)));
     }
-    Ok(Unsealed { trace, changed, checksums, sealed: seal.checksums.is_some() })
-}
-
-/// Reads `trace.json` alone.
-fn read_metadata(dir: &Path) -> Result<(Metadata, seal::Unsealed)> {
-    let path = dir.join(METADATA);
-    let foreign = |problem: String| Error::NotATrace { path: dir.to_owned(), problem };
-    let damaged = |problem: String| Error::DamagedTrace { path: path.clone(), problem };
-    let mut file = match open(&path) {
-        Ok(file) => file,
-        Err(problem) => match problem.kind() {
-            ErrorKind::NotFound if !dir.exists() => return Err(foreign("it does not exist".into())),
-            ErrorKind::NotFound => return Err(foreign(format!("it holds no {METADATA}"))),
-            ErrorKind::NotADirectory => return Err(foreign("it is a file, not a directory".into())),
-            ErrorKind::InvalidInput => return Err(damaged(problem.to_string())),
-            _ => return Err(Error::io("read", path)(problem)),
-        },
-    };
-    let mut json = Vec::new();
-    Read::by_ref(&mut file).take(LARGEST_METADATA).read_to_end(&mut json).map_err(Error::io("read", &path))?;
-    if json.len() as u64 == LARGEST_METADATA {
-        return Err(damaged(format!("it is larger than {} MiB", LARGEST_METADATA >> 20)));
-    }
-    let mut json: serde_json::Value = serde_json::from_slice(&json).map_err(|problem| damaged(problem.to_string()))?;
-    let version = json.get("schema_version").and_then(serde_json::Value::as_u64);
-    let (Some(version), Some(fields)) = (version, json.as_object_mut()) else {
-        return Err(foreign(format!("its {METADATA} tells no schema_version")));
-    };
-    if version != u64::from(SCHEMA_VERSION) {
-        return Err(foreign(format!("its layout has version {version}; known here is {SCHEMA_VERSION}")));
-    }
-    let seal = seal::Unsealed::of(fields).map_err(damaged)?;
-    let metadata = serde_json::from_value(json).map_err(|problem| damaged(problem.to_string()))?;
-    Ok((metadata, seal))
+    Ok(Unsealed { trace, changed, checksums, sealed: seal.checksums.is_some(), lacks, unknown })
 }
 
 fn write_table(dir: &Path, table: &Table, trace: &Trace) -> Result<Checksum> {
     let rows = (table.rows)(trace);
     let batch = |first: usize| {
         (table.batch)(trace, first..rows.min(first.saturating_add(BATCH)))
-            .map_err(|problem| Error::Invalid(format!("{} cannot be written: {problem}", table.name)))
+            .map_err(|problem| Error::Invalid(format!("{} cannot be written: {problem}", table.layout.name)))
     };
-    let mut content = Content::of(table.name);
+    let mut content = Content::of(table.layout);
     let mut sum = |batch: &RecordBatch| content.add(&Columns::of(batch.clone())).map_err(Error::Invalid);
     // An empty table is still a file with all its columns.
     let first = batch(0)?;
     let mut bytes = String::new();
-    replace(dir, &format!("{}.parquet", table.name), |file, path| {
+    replace(dir, &format!("{}.parquet", table.layout.name), |file, path| {
         let failed = |problem| Error::io("write", path)(std::io::Error::other(problem));
         let schema = first.schema();
         let mut properties = WriterProperties::builder()

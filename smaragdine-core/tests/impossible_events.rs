@@ -107,8 +107,8 @@ fn a_broken_kernel_in_a_profile_that_is_added_takes_nothing_from_those_that_run_
         assert_eq!(told(&mut trace), (good(4), 1), "{broken:?}");
         // The profile holds the second step to the fifth whole.
         let coverage = &trace.metadata.coverage;
-        assert_eq!((&coverage["steps"], &coverage["traced_steps"]), (&8.into(), &4.into()), "{broken:?}");
-        assert_eq!(coverage["traced_s"], 4.0, "{broken:?}");
+        assert_eq!((coverage.steps, coverage.traced_steps), (Some(8), Some(4)), "{broken:?}");
+        assert_eq!(coverage.traced_s, Some(4.0), "{broken:?}");
         assert_eq!(trace.steps.iter().filter(|step| step.traced).count(), 4);
     }
     assert_eq!(told(&mut added(&BROKEN)), (good(4), 4));

@@ -185,6 +185,23 @@ fn gpus_have_the_application_s_numbers_and_unseen_ones_are_not_counted() {
 }
 
 #[test]
+fn every_gpu_is_told_with_its_identity_in_the_order_of_its_devices() {
+    let driver = Driver::new(
+        "gpus = 3\ngpu.0.uuid = GPU-aa\ngpu.1.uuid = GPU-bb\ngpu.2.uuid = GPU-cc\n\
+         gpu.name = NVIDIA H100\ngpu.1.name = NVIDIA L4\ngpu.1.memory_gib = 24\ngpu.2.memory_gib = 0\n\
+         # it tells neither energy nor power, and is in the machine all the same\n\
+         gpu.2.energy = no\ngpu.2.instant = no\ngpu.2.architecture = 9",
+    );
+    let environment = CudaEnvironment { visible_devices: Some("1".into()), device_order: None };
+    let nvml = Nvml::open_for(Some(&driver.library()), &environment).unwrap();
+    let told = nvml.gpu_hardware();
+    let told: Vec<_> = told.iter().map(|gpu| (gpu.index, &*gpu.uuid, &*gpu.name, gpu.memory_bytes)).collect();
+    let gib = |count: u64| Some(count << 30);
+    assert_eq!(told[0], (0, "GPU-bb", "NVIDIA L4", gib(24)));
+    assert_eq!(told[1..], [(1, "GPU-aa", "NVIDIA H100", gib(80)), (2, "GPU-cc", "NVIDIA H100", None)]);
+}
+
+#[test]
 fn a_program_that_was_given_an_instance_has_no_whole_gpu_and_each_gpu_says_why() {
     let driver = Driver::new("gpus = 2\ngpu.0.mig = yes\ngpu.0.energy_mj = 10\ngpu.1.energy_mj = 20");
     for list in ["MIG-7c1d55aa-1f0e-5c3b-8d21-0b9a6f3e4d52", "MIG-a, MIG-b", "MIG-GPU-aa11/1/0"] {

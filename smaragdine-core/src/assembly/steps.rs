@@ -1,10 +1,6 @@
 //! Which step an event belongs to, and which stretches of a trace are broken down.
 
-use std::collections::BTreeMap;
-
-use serde_json::{Value, json};
-
-use crate::trace::{Event, Step};
+use crate::trace::{Coverage, Event, Step};
 
 /// Gives each event the step that its middle lies in, believes a step to be traced only if it has events, and leaves out
 /// the events of others.
@@ -56,15 +52,13 @@ pub(crate) fn mark_traced(steps: &mut [Step], events: &[Event]) {
 }
 
 /// Tells in `coverage` how many of the steps are traced, and for how long.
-pub(crate) fn cover(coverage: &mut BTreeMap<String, Value>, steps: &[Step]) {
+pub(crate) fn cover(coverage: &mut Coverage, steps: &[Step]) {
     let traced = steps.iter().filter(|step| step.traced);
-    let seconds = |ns: i64| json!(ns as f64 * 1e-9);
-    coverage.extend([
-        ("steps".to_owned(), json!(steps.len())),
-        ("traced_steps".to_owned(), json!(traced.clone().count())),
-        ("steps_s".to_owned(), seconds(steps.iter().map(|step| step.end_ns - step.start_ns).sum())),
-        ("traced_s".to_owned(), seconds(traced.map(|step| step.end_ns - step.start_ns).sum())),
-    ]);
+    let seconds = |ns: i64| ns as f64 * 1e-9;
+    coverage.steps = Some(steps.len() as u64);
+    coverage.traced_steps = Some(traced.clone().count() as u64);
+    coverage.steps_s = Some(seconds(steps.iter().map(|step| step.end_ns - step.start_ns).sum()));
+    coverage.traced_s = Some(seconds(traced.map(|step| step.end_ns - step.start_ns).sum()));
 }
 
 /// The stretches whose readings are kept as they are: traced steps, and events outside any step. In order, disjoint.

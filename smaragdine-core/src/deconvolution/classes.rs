@@ -2,42 +2,16 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::trace::Op;
+use crate::trace::{Level, Op};
 
-/// How finely operations are told apart; each level divides the classes of the one before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Level {
-    /// `MatMul`
-    Type,
-    /// … of one pass and one size (floating-point operations of an execution).
-    Size,
-    /// … in one kind of layer: `layer_0` … `layer_11` are one.
-    Layer,
-    /// Every operation by its qualified tensor name.
-    Operation,
-}
-
-impl Level {
-    pub(super) const ALL: [Self; 4] = [Self::Type, Self::Size, Self::Layer, Self::Operation];
-
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Type => "type",
-            Self::Size => "size",
-            Self::Layer => "layer",
-            Self::Operation => "operation",
-        }
-    }
-
-    fn key(self, number: usize, op: &Op) -> String {
-        let size = || format!("{}\n{}\n{:?}", op.kind, op.phase.name(), op.flops);
-        match self {
-            Self::Type => op.kind.clone(),
-            Self::Size => size(),
-            Self::Layer => format!("{}\n{}", size(), folded(&op.layer)),
-            Self::Operation => number.to_string(),
-        }
+/// What operations of one class have in common.
+fn class_key(level: Level, number: usize, op: &Op) -> String {
+    let size = || format!("{}\n{}\n{:?}", op.kind, op.phase.name(), op.flops);
+    match level {
+        Level::Type => op.kind.clone(),
+        Level::Size => size(),
+        Level::Layer => format!("{}\n{}", size(), folded(&op.layer)),
+        Level::Operation => number.to_string(),
     }
 }
 
@@ -73,7 +47,7 @@ impl Classes {
         let mut left: Vec<usize> = (0..ops.len()).filter(|op| times_s[*op] > 0.0).collect();
         for level in Level::ALL.into_iter().rev().filter(|candidate| *candidate <= level) {
             let mut groups: FxHashMap<String, Vec<usize>> = FxHashMap::default();
-            left.drain(..).for_each(|op| groups.entry(level.key(op, &ops[op])).or_default().push(op));
+            left.drain(..).for_each(|op| groups.entry(class_key(level, op, &ops[op])).or_default().push(op));
             let mut groups: Vec<_> = groups.into_iter().collect();
             groups.sort_unstable_by_key(|(_, members)| members[0]);
             for (key, members) in groups {

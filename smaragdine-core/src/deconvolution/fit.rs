@@ -1,12 +1,12 @@
 //! Powers of one partition of operations: fitted, with the lag of the register, and tested on steps held out.
 
-use super::classes::Level;
 use super::design::{Design, mean};
 use super::edges::Place;
 use super::model::{Model, Scratch};
 use super::normal::Normal;
 use super::prior::Prior;
 use super::row::Row;
+use crate::trace::Level;
 
 /// Steps are dealt into this many parts, of which each is predicted from the others.
 const FOLDS: usize = 5;

@@ -1,12 +1,12 @@
 //! How finely operations can be told apart: from coarse classes to fine ones, as far as the data carry.
 
-use super::classes::{Classes, Kin, Level, Unclear};
+use super::classes::{Classes, Kin, Unclear};
 use super::design::{Design, mean};
 use super::edges::Place;
 use super::fit::{Fit, normal, rough};
 use super::model::{Beside, Model};
 use super::refusal::Refusal;
-use crate::trace::Op;
+use crate::trace::{Level, Op};
 
 /// Readings for each power that is to be told.
 const READINGS_PER_CLASS: usize = 8;

@@ -1,11 +1,8 @@
 //! What runs while a recording does: a thread per source, those of shares, and the collector.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
-
-use serde_json::json;
 
 use super::Options;
 use crate::clock::TraceClock;
@@ -16,7 +13,7 @@ use crate::shares::gpu::GpuShareSampler;
 use crate::shares::{self, Machine, ShareSampler};
 use crate::source::Source;
 use crate::source::edge_lock::EdgeLock;
-use crate::trace::{Basis, Metadata, Reading, SCHEMA_VERSION, ShareSample, State};
+use crate::trace::{Basis, Hardware, Metadata, Reading, RecordingOptions, SCHEMA_VERSION, ShareSample, State};
 
 pub(super) struct Running {
     samplers: Vec<Sampler>,
@@ -119,17 +116,20 @@ pub(super) fn describe(
         start_ns: clock.now_ns(),
         realtime_offset_ns: clock.realtime_offset_ns,
         host: host::host(&options.roots.proc),
-        hardware: host::hardware(&options.roots.proc, &options.roots.topology()),
+        hardware: Hardware {
+            gpus: sources.iter().flat_map(|source| source.gpu_hardware()).collect(),
+            ..host::hardware(&options.roots.proc, &options.roots.topology())
+        },
         software,
         devices,
         domains,
-        options: BTreeMap::from([
-            ("period_ns".to_owned(), json!(options.period.as_nanos() as u64)),
-            ("keep_all".to_owned(), json!(options.keep_all)),
-            ("edge_lock".to_owned(), json!(options.edge_lock)),
-            ("application_pid".to_owned(), json!(options.application)),
-            ("uid".to_owned(), json!(options.owner)),
-        ]),
+        options: RecordingOptions {
+            application_pid: options.application,
+            edge_lock: Some(options.edge_lock),
+            keep_all: options.keep_all,
+            period_ns: Some(options.period.as_nanos() as u64),
+            uid: Some(options.owner),
+        },
         socket: Some(options.socket.display().to_string()),
         state_dir: Some(dir.display().to_string()),
         ..Metadata::default()

@@ -28,7 +28,7 @@ use stamp::WallClock;
 
 use super::{Observation, Source, Unavailable};
 use crate::clock::ClockPair;
-use crate::trace::Domain;
+use crate::trace::{Domain, GpuHardware};
 
 /// What the driver installs; the second name comes with its development files.
 const LIBRARIES: [&str; 2] = ["libnvidia-ml.so.1", "libnvidia-ml.so"];
@@ -135,6 +135,17 @@ impl Source for Nvml {
     /// What does not hold of every GPU here: unreadable ones, MIG, numbers in doubt.
     fn problems(&self) -> Vec<String> {
         self.problems.clone()
+    }
+
+    fn gpu_hardware(&self) -> Vec<GpuHardware> {
+        let memory_bytes = |gpu: &Gpu| Some(self.library.device_by_index(gpu.index).ok()?.memory_info().ok()?.total);
+        let hardware = |(index, gpu): (u32, &Gpu)| GpuHardware {
+            index,
+            uuid: gpu.uuid.clone(),
+            name: gpu.name.clone(),
+            memory_bytes: memory_bytes(gpu),
+        };
+        (0..).zip(&self.gpus).map(hardware).collect()
     }
 
     fn read(&mut self, out: &mut Vec<Observation>) {

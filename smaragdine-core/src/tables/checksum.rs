@@ -9,16 +9,18 @@ use std::io::{self, Read, Seek, Write};
 
 use arrow_array::types::{Float64Type, Int64Type, UInt32Type, UInt64Type};
 use arrow_array::{Array, PrimitiveArray, StringArray};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::columns::{Checked, Columns};
 use super::foreign::Number;
-use super::kinds::{Kind, kinds};
+use super::layout::{Kind, Layout};
 
 /// Of one table, as `trace.json` holds it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Checksum {
+    /// How many it has.
     pub rows: u64,
     /// SHA-256 of the file; of a folder, that of its parts one after the other.
     pub bytes: String,
@@ -92,14 +94,9 @@ pub(super) struct Content {
 }
 
 impl Content {
-    pub(super) fn of(table: &str) -> Self {
-        let column = |&(name, kind): &(&'static str, Kind)| (name, kind, Column::default());
-        Self { rows: 0, columns: kinds(table).iter().map(column).collect() }
-    }
-
-    /// Columns of which a sum is taken, where they are there.
-    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
-        self.columns.iter().map(|(name, _, _)| *name)
+    pub(super) fn of(layout: &Layout) -> Self {
+        let columns = layout.columns.iter().map(|column| (column.name, column.kind, Column::default()));
+        Self { rows: 0, columns: columns.collect() }
     }
 
     pub(super) fn add(&mut self, batch: &Columns) -> Checked<()> {

@@ -17,6 +17,7 @@ use rustix::fs::OFlags;
 
 use super::checksum::{self, Checksum, Content};
 use super::foreign::{self, Number};
+use super::layout::Layout;
 use crate::error::{Error, Result};
 use crate::trace::{Op, State};
 
@@ -28,7 +29,7 @@ pub(super) type Checked<T> = std::result::Result<T, String>;
 /// One table of a trace directory.
 pub(super) struct TableFile<'a> {
     pub(super) dir: &'a Path,
-    pub(super) table: &'static str,
+    pub(super) layout: &'static Layout,
     pub(super) state: State,
     /// What `trace.json` says of it.
     pub(super) sealed: Option<&'a Checksum>,
@@ -39,12 +40,14 @@ pub(super) struct Found {
     pub(super) checksum: Checksum,
     /// What it says otherwise than when it was sealed.
     pub(super) changed: Option<String>,
+    /// Columns that the version which wrote it did not write yet.
+    pub(super) lacks: Vec<&'static str>,
 }
 
 impl TableFile<'_> {
-    /// Calls `rows` with each batch of the `names`d columns, and tells whether they are those that were sealed.
-    pub(super) fn each_batch(&self, names: &[&str], rows: &mut dyn FnMut(&Columns) -> Checked<()>) -> Result<Found> {
-        let path = self.dir.join(format!("{}.parquet", self.table));
+    /// Calls `rows` with each batch of its columns, and tells whether they are those that were sealed.
+    pub(super) fn each_batch(&self, rows: &mut dyn FnMut(&Columns) -> Checked<()>) -> Result<Found> {
+        let path = self.dir.join(format!("{}.parquet", self.layout.name));
         let damaged = |problem: String| Error::DamagedTrace { path: path.clone(), problem };
         let mut files = match parts(&path) {
             Ok(files) => files,
@@ -60,18 +63,20 @@ impl TableFile<'_> {
         let bytes = checksum::of_bytes(&mut files).map_err(Error::io("read", &path))?;
         let same = self.sealed.filter(|sealed| sealed.bytes == bytes);
         // What another program wrote again is the same where its columns say the same.
-        let mut content = same.is_none().then(|| Content::of(self.table));
+        let mut content = same.is_none().then(|| Content::of(self.layout));
+        let mut lacks = Vec::new();
         for file in files {
-            quietly(|| decode(file, names, content.as_mut(), rows))
+            let lacking = quietly(|| decode(file, self.layout, content.as_mut(), rows))
                 .unwrap_or_else(|| Err("its bytes contradict each other".into()))
                 .map_err(damaged)?;
+            lacks.extend(lacking.into_iter().filter(|name| !lacks.contains(name)).collect::<Vec<_>>());
         }
         let checksum = match content {
             Some(content) => content.finish(bytes),
             None => same.cloned().unwrap_or_default(),
         };
         let changed = self.sealed.and_then(|sealed| checksum.differs_from(sealed));
-        Ok(Found { checksum, changed })
+        Ok(Found { checksum, changed, lacks })
     }
 }
 
@@ -130,23 +135,24 @@ fn quietly<T>(decode: impl FnOnce() -> T) -> Option<T> {
     decoded.ok()
 }
 
+/// Returns which columns it lacks because they are younger than it.
 fn decode(
     file: File,
-    names: &[&str],
+    layout: &Layout,
     mut content: Option<&mut Content>,
     rows: &mut dyn FnMut(&Columns) -> Checked<()>,
-) -> Checked<()> {
+) -> Checked<Vec<&'static str>> {
     // Parquet's own types decide, whatever in-memory types its writer noted beside them.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(text)?;
     let schema = builder.parquet_schema();
     let roots = schema.root_schema().get_fields().iter().enumerate();
-    let summed: Vec<&str> = content.iter().flat_map(|content| content.names()).collect();
-    let is_wanted = |name: &str| names.contains(&name) || summed.contains(&name);
-    let wanted = roots.filter(|(_, field)| is_wanted(field.name())).map(|(root, _)| root);
+    let wanted = roots.filter(|(_, field)| layout.column(field.name()).is_some()).map(|(root, _)| root);
     let mask = ProjectionMask::roots(schema, wanted.collect::<Vec<_>>());
-    if let Some(missing) = names.iter().find(|name| builder.schema().field_with_name(name).is_err()) {
-        return Err(format!("it has no column `{missing}`"));
+    let missing = layout.columns.iter().filter(|column| builder.schema().field_with_name(column.name).is_err());
+    let (lacks, missing): (Vec<_>, Vec<_>) = missing.partition(|column| column.later);
+    if let Some(missing) = missing.first() {
+        return Err(format!("it has no column `{}`", missing.name));
     }
     for batch in builder.with_projection(mask).with_batch_size(BATCH).build().map_err(text)? {
         let batch = Columns::of(batch.map_err(text)?);
@@ -155,7 +161,7 @@ fn decode(
         }
         rows(&batch)?;
     }
-    Ok(())
+    Ok(lacks.iter().map(|column| column.name).collect())
 }
 
 fn text(problem: impl std::fmt::Display) -> String {
@@ -185,6 +191,11 @@ impl Columns {
     /// A column of numbers that must not.
     pub(super) fn required<T: Number>(&self, name: &str) -> Checked<PrimitiveArray<T>> {
         full(self.primitives(name)?, name)
+    }
+
+    /// A column of strings that an earlier version may not have written: then all are null.
+    pub(super) fn later_texts(&self, name: &str) -> Checked<StringArray> {
+        if self.has(name) { self.texts(name) } else { Ok(StringArray::new_null(self.rows())) }
     }
 
     /// A column of strings that may hold nulls.

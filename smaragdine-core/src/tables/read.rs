@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::checksum::Checksums;
 use super::columns::{Checked, Columns, Found, TableFile, index, known_op, named, parsed, value};
+use super::layout::{EDGES, EVENTS, FOOTPRINT, FOOTPRINT_DOMAINS, LEDGER, Layout, OPS, READINGS, STEPS};
 use crate::error::{Error, Result};
 use crate::trace::{
     Basis, Entry, Event, Flag, Flags, FootprintDomainRow, FootprintRow, Kind, LedgerRow, Op, Phase, Policy, Reading,
@@ -23,45 +24,25 @@ pub(super) fn tables(
 ) -> Result<BTreeMap<&'static str, Found>> {
     let state = trace.metadata.state;
     let mut found = BTreeMap::new();
-    let mut rows =
-        |table: &'static str, columns: &[&str], row: &mut dyn FnMut(&Columns) -> Checked<()>| -> Result<()> {
-            let file = TableFile { dir, table, state, sealed: sealed.and_then(|sealed| sealed.get(table)) };
-            found.insert(table, file.each_batch(columns, row)?);
-            Ok(())
-        };
+    let mut rows = |layout: &'static Layout, row: &mut dyn FnMut(&Columns) -> Checked<()>| -> Result<()> {
+        let file = TableFile { dir, layout, state, sealed: sealed.and_then(|sealed| sealed.get(layout.name)) };
+        found.insert(layout.name, file.each_batch(row)?);
+        Ok(())
+    };
     let mut numbered = Vec::new();
-    rows("ops", &OPS, &mut |batch| ops(batch, &mut numbered))?;
+    rows(&OPS, &mut |batch| ops(batch, &mut numbered))?;
     trace.ops = in_order(numbered).map_err(|problem| Error::DamagedTrace { path: dir.join("ops.parquet"), problem })?;
-    rows("edges", &["from_op", "to_op"], &mut |batch| edges(batch, trace))?;
+    rows(&EDGES, &mut |batch| edges(batch, trace))?;
     let domains = index(trace.metadata.domains.iter().map(|domain| domain.name.clone()));
-    rows("readings", &READINGS, &mut |batch| readings(batch, trace, &domains))?;
+    rows(&READINGS, &mut |batch| readings(batch, trace, &domains))?;
     let devices = index(trace.metadata.devices.iter().cloned());
-    rows("events", &EVENTS, &mut |batch| events(batch, trace, &devices))?;
-    rows("steps", &STEPS, &mut |batch| steps(batch, trace))?;
-    rows("footprint", &FOOTPRINT, &mut |batch| footprint(batch, trace))?;
-    rows("footprint_domains", &["policy", "op", "domain", "energy_j"], &mut |batch| footprint_domains(batch, trace))?;
-    rows("ledger", &["policy", "domain", "entry", "energy_j"], &mut |batch| ledger(batch, trace))?;
+    rows(&EVENTS, &mut |batch| events(batch, trace, &devices))?;
+    rows(&STEPS, &mut |batch| steps(batch, trace))?;
+    rows(&FOOTPRINT, &mut |batch| footprint(batch, trace))?;
+    rows(&FOOTPRINT_DOMAINS, &mut |batch| footprint_domains(batch, trace))?;
+    rows(&LEDGER, &mut |batch| ledger(batch, trace))?;
     Ok(found)
 }
-
-const READINGS: [&str; 11] = [
-    "domain",
-    "start_ns",
-    "end_ns",
-    "edge_uncertainty_ns",
-    "read_start_ns",
-    "read_end_ns",
-    "energy_j",
-    "app_share",
-    "daemon_share",
-    "idle_share",
-    "flags",
-];
-const OPS: [&str; 8] = ["op", "qtn", "layer", "type", "phase", "raw_name", "flops", "fused"];
-const EVENTS: [&str; 8] = ["op", "device", "lane", "kind", "start_ns", "end_ns", "step", "correlation"];
-const STEPS: [&str; 8] = ["step", "epoch", "start_ns", "end_ns", "traced", "samples", "energy_j", "metrics"];
-const FOOTPRINT: [&str; 10] =
-    ["policy", "op", "device", "basis", "energy_j", "energy_low_j", "energy_high_j", "time_s", "power_w", "count"];
 
 fn readings(batch: &Columns, trace: &mut Trace, domains: &FxHashMap<String, u16>) -> Checked<()> {
     let (domain, energy) = (batch.strings("domain")?, batch.required::<Float64Type>("energy_j")?);
@@ -136,7 +117,7 @@ fn ops(batch: &Columns, numbered: &mut Vec<(u32, Op)>) -> Checked<()> {
     let number = batch.required::<UInt32Type>("op")?;
     let (qtn, layer, kind) = (batch.strings("qtn")?, batch.strings("layer")?, batch.strings("type")?);
     let (phase, raw_name) = (batch.strings("phase")?, batch.strings("raw_name")?);
-    let (flops, fused) = (batch.primitives::<Float64Type>("flops")?, batch.texts("fused")?);
+    let (flops, fused) = (batch.primitives::<Float64Type>("flops")?, batch.later_texts("fused")?);
     for row in 0..batch.rows() {
         let op = Op {
             qtn: qtn.value(row).to_owned(),
@@ -204,9 +185,7 @@ fn footprint(batch: &Columns, trace: &mut Trace) -> Checked<()> {
             policy: parsed(policy.value(row), "policy", Policy::parse)?,
             op: known_op(op.value(row), &trace.ops)?,
             device: device.value(row).to_owned(),
-            basis: parsed(basis.value(row), "basis", |name| {
-                [Basis::Measured, Basis::Modelled].into_iter().find(|basis| super::write::basis(*basis) == name)
-            })?,
+            basis: parsed(basis.value(row), "basis", Basis::parse)?,
             energy_j: energy.value(row),
             energy_low_j: value(&low, row),
             energy_high_j: value(&high, row),

@@ -12,63 +12,64 @@ use arrow_array::{
 };
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 
-use crate::trace::{Basis, Entry, Flags, Trace};
+use super::layout::{EDGES, EVENTS, FOOTPRINT, FOOTPRINT_DOMAINS, Kind, LEDGER, Layout, OPS, READINGS, STEPS};
+use crate::trace::{Entry, Flags, Trace};
 
-/// One table of a trace, `name`.parquet.
+/// How one table of a trace is written.
 pub(super) struct Table {
-    pub(super) name: &'static str,
+    pub(super) layout: &'static Layout,
     pub(super) rows: fn(&Trace) -> usize,
     pub(super) batch: fn(&Trace, Range<usize>) -> Result<RecordBatch, ArrowError>,
 }
 
 /// What a recording leaves behind.
 pub(super) const RECORDED: [Table; 4] = [
-    Table { name: "readings", rows: |trace| trace.readings.len(), batch: readings },
-    Table { name: "events", rows: |trace| trace.events.len(), batch: events },
-    Table { name: "ops", rows: |trace| trace.ops.len(), batch: ops },
-    Table { name: "edges", rows: |trace| trace.edges.len(), batch: edges },
+    Table { layout: &READINGS, rows: |trace| trace.readings.len(), batch: readings },
+    Table { layout: &EVENTS, rows: |trace| trace.events.len(), batch: events },
+    Table { layout: &OPS, rows: |trace| trace.ops.len(), batch: ops },
+    Table { layout: &EDGES, rows: |trace| trace.edges.len(), batch: edges },
 ];
 
 /// What accounting derives from it.
 pub(super) const ACCOUNTING: [Table; 4] = [
-    Table { name: "steps", rows: |trace| trace.steps.len(), batch: steps },
-    Table { name: "footprint", rows: |trace| trace.footprint.len(), batch: footprint },
-    Table { name: "footprint_domains", rows: |trace| trace.footprint_domains.len(), batch: footprint_domains },
-    Table { name: "ledger", rows: |trace| trace.ledger.len(), batch: ledger },
+    Table { layout: &STEPS, rows: |trace| trace.steps.len(), batch: steps },
+    Table { layout: &FOOTPRINT, rows: |trace| trace.footprint.len(), batch: footprint },
+    Table { layout: &FOOTPRINT_DOMAINS, rows: |trace| trace.footprint_domains.len(), batch: footprint_domains },
+    Table { layout: &LEDGER, rows: |trace| trace.ledger.len(), batch: ledger },
 ];
 
 fn readings(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
     let domains = &trace.metadata.domains;
     let rows = &trace.readings[range];
     let domain = || rows.iter().map(|row| row.domain);
-    Columns::default()
-        .required("domain", names(domain(), domains.iter().map(|domain| domain.name.as_str()))?)
-        .required("start_ns", Int64Array::from_iter_values(rows.iter().map(|row| row.start_ns)))
-        .required("end_ns", Int64Array::from_iter_values(rows.iter().map(|row| row.end_ns)))
-        .nullable("edge_uncertainty_ns", rows.iter().map(|row| row.edge_uncertainty_ns).collect::<Int64Array>())
-        .required("read_start_ns", Int64Array::from_iter_values(rows.iter().map(|row| row.read_start_ns)))
-        .required("read_end_ns", Int64Array::from_iter_values(rows.iter().map(|row| row.read_end_ns)))
-        .required("energy_j", Float64Array::from_iter_values(rows.iter().map(|row| row.energy_j)))
-        .nullable("app_share", rows.iter().map(|row| row.app_share).collect::<Float64Array>())
-        .nullable("daemon_share", rows.iter().map(|row| row.daemon_share).collect::<Float64Array>())
-        .nullable("idle_share", rows.iter().map(|row| row.idle_share).collect::<Float64Array>())
-        .required("flags", flags(rows.iter().map(|row| row.flags)))
-        .required("source", names(domain(), domains.iter().map(|domain| domain.source.as_str()))?)
+    Columns::of(&READINGS)
+        .with("domain", names(domain(), domains.iter().map(|domain| domain.name.as_str()))?)
+        .with("start_ns", Int64Array::from_iter_values(rows.iter().map(|row| row.start_ns)))
+        .with("end_ns", Int64Array::from_iter_values(rows.iter().map(|row| row.end_ns)))
+        .with("edge_uncertainty_ns", rows.iter().map(|row| row.edge_uncertainty_ns).collect::<Int64Array>())
+        .with("read_start_ns", Int64Array::from_iter_values(rows.iter().map(|row| row.read_start_ns)))
+        .with("read_end_ns", Int64Array::from_iter_values(rows.iter().map(|row| row.read_end_ns)))
+        .with("energy_j", Float64Array::from_iter_values(rows.iter().map(|row| row.energy_j)))
+        .with("app_share", rows.iter().map(|row| row.app_share).collect::<Float64Array>())
+        .with("daemon_share", rows.iter().map(|row| row.daemon_share).collect::<Float64Array>())
+        .with("idle_share", rows.iter().map(|row| row.idle_share).collect::<Float64Array>())
+        .with("flags", flags(rows.iter().map(|row| row.flags)))
+        .with("source", names(domain(), domains.iter().map(|domain| domain.source.as_str()))?)
         .batch()
 }
 
 fn events(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
     let rows = &trace.events[range];
     let devices = trace.metadata.devices.iter().map(String::as_str);
-    Columns::default()
-        .required("op", UInt32Array::from_iter_values(rows.iter().map(|row| row.op)))
-        .required("device", names(rows.iter().map(|row| row.device), devices)?)
-        .required("lane", UInt32Array::from_iter_values(rows.iter().map(|row| row.lane)))
-        .required("kind", rows.iter().map(|row| Some(row.kind.name())).collect::<DictionaryArray<UInt16Type>>())
-        .required("start_ns", Int64Array::from_iter_values(rows.iter().map(|row| row.start_ns)))
-        .required("end_ns", Int64Array::from_iter_values(rows.iter().map(|row| row.end_ns)))
-        .nullable("step", rows.iter().map(|row| row.step).collect::<Int64Array>())
-        .nullable("correlation", rows.iter().map(|row| row.correlation).collect::<UInt64Array>())
+    Columns::of(&EVENTS)
+        .with("op", UInt32Array::from_iter_values(rows.iter().map(|row| row.op)))
+        .with("device", names(rows.iter().map(|row| row.device), devices)?)
+        .with("lane", UInt32Array::from_iter_values(rows.iter().map(|row| row.lane)))
+        .with("kind", rows.iter().map(|row| Some(row.kind.name())).collect::<DictionaryArray<UInt16Type>>())
+        .with("start_ns", Int64Array::from_iter_values(rows.iter().map(|row| row.start_ns)))
+        .with("end_ns", Int64Array::from_iter_values(rows.iter().map(|row| row.end_ns)))
+        .with("step", rows.iter().map(|row| row.step).collect::<Int64Array>())
+        .with("correlation", rows.iter().map(|row| row.correlation).collect::<UInt64Array>())
         .batch()
 }
 
@@ -79,105 +80,121 @@ fn ops(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
     let numbers = numbers.collect::<Result<Vec<_>, _>>()?;
     let rows = &trace.ops[range];
     let fused = rows.iter().map(|row| Some(&row.fused).filter(|fused| !fused.is_empty()));
-    Columns::default()
-        .required("op", UInt32Array::from(numbers))
-        .required("qtn", StringArray::from_iter_values(rows.iter().map(|row| &row.qtn)))
-        .required("layer", StringArray::from_iter_values(rows.iter().map(|row| &row.layer)))
-        .required("type", StringArray::from_iter_values(rows.iter().map(|row| &row.kind)))
-        .required("phase", StringArray::from_iter_values(rows.iter().map(|row| row.phase.name())))
-        .required("raw_name", StringArray::from_iter_values(rows.iter().map(|row| &row.raw_name)))
-        .nullable("flops", rows.iter().map(|row| row.flops).collect::<Float64Array>())
-        .nullable("fused", fused.collect::<StringArray>())
+    Columns::of(&OPS)
+        .with("op", UInt32Array::from(numbers))
+        .with("qtn", StringArray::from_iter_values(rows.iter().map(|row| &row.qtn)))
+        .with("layer", StringArray::from_iter_values(rows.iter().map(|row| &row.layer)))
+        .with("type", StringArray::from_iter_values(rows.iter().map(|row| &row.kind)))
+        .with("phase", StringArray::from_iter_values(rows.iter().map(|row| row.phase.name())))
+        .with("raw_name", StringArray::from_iter_values(rows.iter().map(|row| &row.raw_name)))
+        .with("flops", rows.iter().map(|row| row.flops).collect::<Float64Array>())
+        .with("fused", fused.collect::<StringArray>())
         .batch()
 }
 
 fn edges(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
     let rows = &trace.edges[range];
-    Columns::default()
-        .required("from_op", UInt32Array::from_iter_values(rows.iter().map(|row| row.0)))
-        .required("to_op", UInt32Array::from_iter_values(rows.iter().map(|row| row.1)))
+    Columns::of(&EDGES)
+        .with("from_op", UInt32Array::from_iter_values(rows.iter().map(|row| row.0)))
+        .with("to_op", UInt32Array::from_iter_values(rows.iter().map(|row| row.1)))
         .batch()
 }
 
 fn steps(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
     let rows = &trace.steps[range];
     let samples = |samples: u64| i64::try_from(samples).unwrap_or(i64::MAX);
-    Columns::default()
-        .required("step", Int64Array::from_iter_values(rows.iter().map(|row| row.step)))
-        .required("epoch", Int64Array::from_iter_values(rows.iter().map(|row| row.epoch)))
-        .required("start_ns", Int64Array::from_iter_values(rows.iter().map(|row| row.start_ns)))
-        .required("end_ns", Int64Array::from_iter_values(rows.iter().map(|row| row.end_ns)))
-        .required("traced", BooleanArray::from(rows.iter().map(|row| row.traced).collect::<Vec<_>>()))
-        .nullable("samples", rows.iter().map(|row| row.samples.map(samples)).collect::<Int64Array>())
-        .required("energy_j", map(rows.iter().map(|row| &row.energy_j))?)
-        .required("metrics", map(rows.iter().map(|row| &row.metrics))?)
+    Columns::of(&STEPS)
+        .with("step", Int64Array::from_iter_values(rows.iter().map(|row| row.step)))
+        .with("epoch", Int64Array::from_iter_values(rows.iter().map(|row| row.epoch)))
+        .with("start_ns", Int64Array::from_iter_values(rows.iter().map(|row| row.start_ns)))
+        .with("end_ns", Int64Array::from_iter_values(rows.iter().map(|row| row.end_ns)))
+        .with("traced", BooleanArray::from(rows.iter().map(|row| row.traced).collect::<Vec<_>>()))
+        .with("samples", rows.iter().map(|row| row.samples.map(samples)).collect::<Int64Array>())
+        .with("energy_j", map(rows.iter().map(|row| &row.energy_j))?)
+        .with("metrics", map(rows.iter().map(|row| &row.metrics))?)
         .batch()
 }
 
 fn footprint(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
     let rows = &trace.footprint[range];
     let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    Columns::default()
-        .required("policy", StringArray::from_iter_values(rows.iter().map(|row| row.policy.name())))
-        .required("op", UInt32Array::from_iter_values(rows.iter().map(|row| row.op)))
-        .required("device", StringArray::from_iter_values(rows.iter().map(|row| &row.device)))
-        .required("basis", StringArray::from_iter_values(rows.iter().map(|row| basis(row.basis))))
-        .required("energy_j", Float64Array::from_iter_values(rows.iter().map(|row| row.energy_j)))
-        .nullable("energy_low_j", rows.iter().map(|row| row.energy_low_j).collect::<Float64Array>())
-        .nullable("energy_high_j", rows.iter().map(|row| row.energy_high_j).collect::<Float64Array>())
-        .required("time_s", Float64Array::from_iter_values(rows.iter().map(|row| row.time_s)))
-        .nullable("power_w", rows.iter().map(|row| row.power_w).collect::<Float64Array>())
-        .required("count", Int64Array::from_iter_values(rows.iter().map(|row| count(row.count))))
+    Columns::of(&FOOTPRINT)
+        .with("policy", StringArray::from_iter_values(rows.iter().map(|row| row.policy.name())))
+        .with("op", UInt32Array::from_iter_values(rows.iter().map(|row| row.op)))
+        .with("device", StringArray::from_iter_values(rows.iter().map(|row| &row.device)))
+        .with("basis", StringArray::from_iter_values(rows.iter().map(|row| row.basis.name())))
+        .with("energy_j", Float64Array::from_iter_values(rows.iter().map(|row| row.energy_j)))
+        .with("energy_low_j", rows.iter().map(|row| row.energy_low_j).collect::<Float64Array>())
+        .with("energy_high_j", rows.iter().map(|row| row.energy_high_j).collect::<Float64Array>())
+        .with("time_s", Float64Array::from_iter_values(rows.iter().map(|row| row.time_s)))
+        .with("power_w", rows.iter().map(|row| row.power_w).collect::<Float64Array>())
+        .with("count", Int64Array::from_iter_values(rows.iter().map(|row| count(row.count))))
         .batch()
 }
 
 fn footprint_domains(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
     let rows = &trace.footprint_domains[range];
-    Columns::default()
-        .required("policy", StringArray::from_iter_values(rows.iter().map(|row| row.policy.name())))
-        .required("op", UInt32Array::from_iter_values(rows.iter().map(|row| row.op)))
-        .required("domain", StringArray::from_iter_values(rows.iter().map(|row| &row.domain)))
-        .required("energy_j", Float64Array::from_iter_values(rows.iter().map(|row| row.energy_j)))
+    Columns::of(&FOOTPRINT_DOMAINS)
+        .with("policy", StringArray::from_iter_values(rows.iter().map(|row| row.policy.name())))
+        .with("op", UInt32Array::from_iter_values(rows.iter().map(|row| row.op)))
+        .with("domain", StringArray::from_iter_values(rows.iter().map(|row| &row.domain)))
+        .with("energy_j", Float64Array::from_iter_values(rows.iter().map(|row| row.energy_j)))
         .batch()
 }
 
 fn ledger(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
     let rows = &trace.ledger[range];
-    Columns::default()
-        .required("policy", StringArray::from_iter_values(rows.iter().map(|row| row.policy.name())))
-        .required("domain", StringArray::from_iter_values(rows.iter().map(|row| &row.domain)))
-        .required("entry", StringArray::from_iter_values(rows.iter().map(|row| Entry::name(row.entry))))
-        .required("energy_j", Float64Array::from_iter_values(rows.iter().map(|row| row.energy_j)))
+    Columns::of(&LEDGER)
+        .with("policy", StringArray::from_iter_values(rows.iter().map(|row| row.policy.name())))
+        .with("domain", StringArray::from_iter_values(rows.iter().map(|row| &row.domain)))
+        .with("entry", StringArray::from_iter_values(rows.iter().map(|row| Entry::name(row.entry))))
+        .with("energy_j", Float64Array::from_iter_values(rows.iter().map(|row| row.energy_j)))
         .batch()
 }
 
-#[derive(Default)]
-struct Columns(Vec<(Field, ArrayRef)>);
+/// The columns of a table, given in their order.
+struct Columns {
+    layout: &'static Layout,
+    arrays: Vec<(Field, ArrayRef)>,
+}
 
 impl Columns {
-    fn required(self, name: &str, array: impl Array + 'static) -> Self {
-        self.with(name, array, false)
+    fn of(layout: &'static Layout) -> Self {
+        Self { layout, arrays: Vec::new() }
     }
 
-    fn nullable(self, name: &str, array: impl Array + 'static) -> Self {
-        self.with(name, array, true)
-    }
-
-    fn with(mut self, name: &str, array: impl Array + 'static, nullable: bool) -> Self {
-        self.0.push((Field::new(name, array.data_type().clone(), nullable), Arc::new(array)));
+    fn with(mut self, name: &str, array: impl Array + 'static) -> Self {
+        let nullable = self.layout.column(name).is_none_or(|column| column.nullable);
+        self.arrays.push((Field::new(name, array.data_type().clone(), nullable), Arc::new(array)));
         self
     }
 
+    /// Fails where these are not the columns that the layout has.
     fn batch(self) -> Result<RecordBatch, ArrowError> {
-        let (fields, arrays): (Vec<_>, Vec<_>) = self.0.into_iter().unzip();
+        let given = self.arrays.iter().map(|(field, _)| (field.name().as_str(), Kind::of(field.data_type())));
+        if !given.eq(self.layout.columns.iter().map(|column| (column.name, Some(column.kind)))) {
+            return Err(ArrowError::SchemaError(format!("the columns of {} are not those laid out", self.layout.name)));
+        }
+        let (fields, arrays): (Vec<_>, Vec<_>) = self.arrays.into_iter().unzip();
         RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
     }
 }
 
-pub(super) fn basis(basis: Basis) -> &'static str {
-    match basis {
-        Basis::Measured => "measured",
-        Basis::Modelled => "modelled",
+impl Kind {
+    /// Of a column in memory, if it is one of ours.
+    fn of(array: &DataType) -> Option<Self> {
+        match array {
+            DataType::UInt32 => Some(Self::Count),
+            DataType::Int64 => Some(Self::Integer),
+            DataType::UInt64 => Some(Self::Natural),
+            DataType::Float64 => Some(Self::Double),
+            DataType::Boolean => Some(Self::Truth),
+            // Names that come again and again are numbered.
+            DataType::Utf8 | DataType::Dictionary(..) => Some(Self::Text),
+            DataType::List(_) => Some(Self::Texts),
+            DataType::Map(..) => Some(Self::Doubles),
+            _ => None,
+        }
     }
 }
 
