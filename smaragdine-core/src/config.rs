@@ -26,7 +26,7 @@ pub enum Command {
     /// Rebuild a trace from the journal of a recording that did not end.
     Recover(Recover),
     /// Print the contract of a trace directory as JSON Schema: trace.json, its words, and the tables' columns.
-    Schema,
+    Schema(Schema),
     /// Assemble one recording within limits: what the daemon runs for each.
     #[command(hide = true)]
     Assemble(Assemble),
@@ -105,6 +105,9 @@ pub struct RootOptions {
     #[arg(long, env = "SMARAGDINE_NVML_LIBRARY", value_name = "PATH")]
     pub nvml_library: Option<PathBuf>,
 }
+
+#[derive(Debug, Args)]
+pub struct Schema {}
 
 #[derive(Debug, Args)]
 pub struct Account {

@@ -54,7 +54,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             serde_json::to_writer(std::io::stdout(), &child::assemble(&options))?;
             Ok(())
         }
-        Command::Schema => {
+        Command::Schema(_) => {
             use std::io::Write;
             Ok(std::io::stdout().write_all(schema().as_bytes())?)
         }
