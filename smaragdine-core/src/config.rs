@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::access::Group;
-use crate::journal::Part;
-use crate::topology;
+use crate::registers::topology;
+use crate::serve::access::Group;
+use crate::store::journal::Part;
 use crate::trace::Policy;
 
 #[derive(Debug, Parser)]

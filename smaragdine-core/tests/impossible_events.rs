@@ -7,15 +7,15 @@ use std::path::Path;
 
 use composed::{Plane, START_NS, space};
 use prost::Message as _;
-use smaragdine_core::account::account;
-use smaragdine_core::assembly::{add_xspaces, assemble};
-use smaragdine_core::journal::{Journal, Record};
-use smaragdine_core::step_stats;
+use smaragdine_core::accounting::account::account;
+use smaragdine_core::build::assembly::{add_xspaces, assemble};
+use smaragdine_core::profiler::tensorflow::step_stats;
+use smaragdine_core::profiler::tensorflow::xplane;
+use smaragdine_core::store::journal::{Journal, Record};
 use smaragdine_core::trace::{Domain, Flags, Metadata, Policy, Reading, ShareSample, Step, Trace};
 use smaragdine_core::wire::tensorflow::{DeviceStepStats, NodeExecStats, RunMetadata, StepStats};
 use smaragdine_core::wire::v1;
 use smaragdine_core::wire::v1::record_request::Payload;
-use smaragdine_core::xplane;
 
 const MS: i64 = 1_000_000;
 const S: i64 = 1_000 * MS;

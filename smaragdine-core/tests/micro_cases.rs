@@ -1,7 +1,7 @@
 //! Small cases with answers worked out by hand, among them those that published accounting code gets wrong.
 
-use smaragdine_core::account::account;
-use smaragdine_core::alignment::Aligner;
+use smaragdine_core::accounting::account::account;
+use smaragdine_core::accounting::alignment::Aligner;
 use smaragdine_core::trace::{
     Basis, Domain, Entry, Event, Flag, Flags, Kind, Metadata, Op, Phase, Policy, Reading, Step, Trace, Unmeasured,
 };

@@ -13,10 +13,10 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use smaragdine_core::clock::TraceClock;
-use smaragdine_core::sampler::Sampler;
-use smaragdine_core::shares::gpu::GpuShareSampler;
-use smaragdine_core::source::nvml::{CudaEnvironment, Nvml};
-use smaragdine_core::source::{Observation, Source, Value};
+use smaragdine_core::registers::sampler::Sampler;
+use smaragdine_core::registers::shares::gpu::GpuShareSampler;
+use smaragdine_core::registers::source::nvml::{CudaEnvironment, Nvml};
+use smaragdine_core::registers::source::{Observation, Source, Value};
 use smaragdine_core::trace::{Flag, ShareSample};
 use tempfile::TempDir;
 

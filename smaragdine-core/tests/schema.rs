@@ -9,8 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use smaragdine_core::reaccount::reaccount;
-use smaragdine_core::tables::{self, schema};
+use smaragdine_core::build::reaccount::reaccount;
+use smaragdine_core::store::tables::{self, schema};
 use smaragdine_core::trace::{Flag, Policy};
 use written::{accounted, written};
 

@@ -8,9 +8,9 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
+use smaragdine_core::build::reaccount::reaccount;
 use smaragdine_core::error::Error;
-use smaragdine_core::reaccount::reaccount;
-use smaragdine_core::tables;
+use smaragdine_core::store::tables;
 use smaragdine_core::trace::Policy;
 use written::{accounted, written};
 

@@ -9,9 +9,9 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
-use smaragdine_core::account::account;
+use smaragdine_core::accounting::account::account;
 use smaragdine_core::error::Error;
-use smaragdine_core::tables::{self, merge_untouched};
+use smaragdine_core::store::tables::{self, merge_untouched};
 use smaragdine_core::trace::{Flag, Flags, Policy, Reading, State, Trace};
 use tempfile::TempDir;
 use written::{accounted, written};

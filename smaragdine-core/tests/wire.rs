@@ -1,9 +1,9 @@
 //! What a client sends, brought into a trace: stamps of either clock, numbers that are none, stamps that cannot be,
 //! events in any order and of devices that nobody knows.
 
-use smaragdine_core::account::account;
-use smaragdine_core::assembly::assemble;
-use smaragdine_core::journal::{Journal, Record};
+use smaragdine_core::accounting::account::account;
+use smaragdine_core::build::assembly::assemble;
+use smaragdine_core::store::journal::{Journal, Record};
 use smaragdine_core::trace::{
     Domain, Flags, Metadata, Policy, Reading, SCHEMA_VERSION, ShareSample, Trace, Unmeasured,
 };

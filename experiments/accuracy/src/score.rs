@@ -1,6 +1,6 @@
 //! How far accounted energies are from the truth, by type of operation.
 
-use smaragdine_core::account::account;
+use smaragdine_core::accounting::account::account;
 use smaragdine_core::trace::{Policy, Trace};
 
 use crate::training::Training;

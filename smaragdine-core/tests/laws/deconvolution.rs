@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use smaragdine_core::account::account;
+use smaragdine_core::accounting::account::account;
 use smaragdine_core::trace::{Entry, Event, Kind, Policy, Reading, Step, Trace};
 
 use super::definition::close;
