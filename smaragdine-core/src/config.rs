@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::access::Group;
-use crate::journal::Part;
-use crate::topology;
+use crate::registers::topology;
+use crate::serve::access::Group;
+use crate::store::journal::Part;
 use crate::trace::Policy;
 
 #[derive(Debug, Parser)]
@@ -25,6 +25,8 @@ pub enum Command {
     Account(Account),
     /// Rebuild a trace from the journal of a recording that did not end.
     Recover(Recover),
+    /// Print the contract of a trace directory as JSON Schema: trace.json, its words, and the tables' columns.
+    Schema(Schema),
     /// Assemble one recording within limits: what the daemon runs for each.
     #[command(hide = true)]
     Assemble(Assemble),
@@ -103,6 +105,9 @@ pub struct RootOptions {
     #[arg(long, env = "SMARAGDINE_NVML_LIBRARY", value_name = "PATH")]
     pub nvml_library: Option<PathBuf>,
 }
+
+#[derive(Debug, Args)]
+pub struct Schema {}
 
 #[derive(Debug, Args)]
 pub struct Account {

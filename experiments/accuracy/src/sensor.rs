@@ -1,7 +1,7 @@
 //! Sensors: what each tells of a true power, and how well it is known over which time it does.
 
-use smaragdine_core::counter::{Counter, Interval};
-use smaragdine_core::source::{Observation, Value};
+use smaragdine_core::registers::counter::{Counter, Interval};
+use smaragdine_core::registers::source::{Observation, Value};
 use smaragdine_core::trace::{self, Domain, Flag, Flags, Limit, Metadata, Reading, SourceReport, Trace};
 
 use crate::noise::Noise;

@@ -1,9 +1,9 @@
 //! What becomes of a register's intervals in a trace: nothing there is below 0, and its gaps bound the truth.
 
 use proptest::prelude::*;
-use smaragdine_core::assembly::assemble;
-use smaragdine_core::counter::{Counter, Interval};
-use smaragdine_core::journal::{Journal, Record};
+use smaragdine_core::build::assembly::assemble;
+use smaragdine_core::registers::counter::{Counter, Interval};
+use smaragdine_core::store::journal::{Journal, Record};
 use smaragdine_core::trace::{Domain, Metadata, Reading, SCHEMA_VERSION, Trace};
 
 use super::intervals;

@@ -7,8 +7,8 @@ mod laws;
 mod standing;
 mod world;
 
-use smaragdine_core::counter::{Counter, Interval};
-use smaragdine_core::source::{Observation, Value};
+use smaragdine_core::registers::counter::{Counter, Interval};
+use smaragdine_core::registers::source::{Observation, Value};
 use smaragdine_core::trace::{Flag, Flags, Limit};
 
 const MAX_W: f64 = 2_000.0;

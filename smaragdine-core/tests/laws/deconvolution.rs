@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use smaragdine_core::account::account;
+use smaragdine_core::accounting::account::account;
 use smaragdine_core::trace::{Entry, Event, Kind, Policy, Reading, Step, Trace};
 
 use super::definition::close;
@@ -71,7 +71,7 @@ fn accounted(mut trace: Trace) -> Trace {
 }
 
 fn refusal(trace: &Trace) -> Option<&str> {
-    trace.metadata.coverage["deconvolution"]["package-0"].get("refused")?.as_str()
+    trace.metadata.coverage.deconvolution.as_ref()?["package-0"].refused()
 }
 
 /// Energy of each executed operation.

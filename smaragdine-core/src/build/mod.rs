@@ -1,0 +1,6 @@
+//! From a journal to a trace directory, and a trace directory accounted anew.
+
+pub mod assembler;
+pub mod assembly;
+pub mod reaccount;
+pub mod recover;

@@ -1,0 +1,54 @@
+//! From a journal to a trace directory: at a recording's end, and after a crash.
+
+use std::path::{Path, PathBuf};
+
+use crate::accounting::account::account;
+use crate::build::assembly::assemble_part;
+use crate::error::{Error, Result};
+use crate::store::journal::Part;
+use crate::store::tables;
+use crate::trace::{Policy, State, Trace};
+
+/// Rebuilds the trace of `from`, a recording's state directory, into `output`.
+///
+/// What a `trace.json` says of where a journal lies is not read: anybody can have written it.
+///
+/// # Errors
+/// Where there is no journal, or `output` cannot be written.
+pub fn recover(from: &Path, output: &Path, program_end_ns: Option<i64>) -> Result<()> {
+    build(&journal_of(from)?, output, Part::Whole, None, program_end_ns).map(drop)
+}
+
+/// Assembles a part of a journal, accounts it, and writes the trace to `output`: what an orderly end and a recovery
+/// both do. `lost` says what became of an attempt at more.
+///
+/// `program_end_ns`: until when the program is known to have run, where the journal may not tell.
+///
+/// # Errors
+/// Where the journal cannot be read, or `output` cannot be written.
+pub(crate) fn build(
+    journal: &Path,
+    output: &Path,
+    part: Part,
+    lost: Option<&str>,
+    program_end_ns: Option<i64>,
+) -> Result<Trace> {
+    let mut trace = assemble_part(journal, part, lost)?;
+    let metadata = &mut trace.metadata;
+    if metadata.state == State::Cut {
+        metadata.program_end_ns = metadata.program_end_ns.max(program_end_ns);
+    }
+    account(&mut trace, Policy::Equal);
+    tables::write(output, &trace)?;
+    Ok(trace)
+}
+
+fn journal_of(from: &Path) -> Result<PathBuf> {
+    let journal = from.join("journal");
+    // A link, a pipe or a device in its place is none.
+    match std::fs::symlink_metadata(&journal) {
+        Ok(there) if there.is_file() => Ok(journal),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err(Error::NotYourJournal(journal)),
+        _ => Err(Error::NotATrace { path: from.to_owned(), problem: "it holds no journal of a recording".to_owned() }),
+    }
+}
