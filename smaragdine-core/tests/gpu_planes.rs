@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use composed::{Plane, START_NS, Stat, calling, computation, decoded, executes, instruction, op, program, space, told};
 use smaragdine_core::accounting::account::account;
 use smaragdine_core::build::assembly::add_xspaces;
+use smaragdine_core::profiler::Profile;
 use smaragdine_core::profiler::tensorflow::names::{Model, Namer};
-use smaragdine_core::profiler::tensorflow::xplane::{Profile, decode};
+use smaragdine_core::profiler::tensorflow::xplane::decode;
 use smaragdine_core::trace::{Domain, Entry, Flags, Kind, Metadata, Policy, Reading, Step, Trace};
 
 const KERNEL: &str = "void cutlass::Kernel<cutlass_80_simt_sgemm_128x64_8x5_nn>(Params)";

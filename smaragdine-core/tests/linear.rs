@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use prost::Message;
 use smaragdine_core::build::assembly::assemble;
+use smaragdine_core::profiler::RawOp;
 use smaragdine_core::profiler::tensorflow::graph::Graph;
 use smaragdine_core::profiler::tensorflow::names::{Model, Namer};
-use smaragdine_core::profiler::tensorflow::xplane::RawOp;
 use smaragdine_core::store::journal::{Journal, Record};
 use smaragdine_core::trace::{Metadata, Op, Trace};
 use smaragdine_core::wire::tensorflow::{GraphDef, NodeDef};

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use rustc_hash::FxHashMap;
 use smaragdine_core::profiler::tensorflow::graph::Graph;
 use smaragdine_core::profiler::tensorflow::names::{Model, Namer};
-use smaragdine_core::profiler::tensorflow::xplane::{Profile, RawOp};
 use smaragdine_core::profiler::tensorflow::{step_stats, xplane};
+use smaragdine_core::profiler::{Profile, RawOp};
 use smaragdine_core::trace::{Op, Phase};
 
 fn fixture(name: &str) -> Vec<u8> {

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use smaragdine_core::profiler::Profile;
 use smaragdine_core::profiler::tensorflow::graph::Graph;
 use smaragdine_core::profiler::tensorflow::names::{Model, Namer};
-use smaragdine_core::profiler::tensorflow::xplane::Profile;
 use smaragdine_core::profiler::tensorflow::{step_stats, xplane};
 
 const VERSIONS: [&str; 2] = ["2.18", "2.21"];

@@ -9,7 +9,8 @@ use composed::{
     Plane, S32, calling, computation, decoded, dot, executed, executes, flops, fusion, instruction, parameter, program,
     told,
 };
-use smaragdine_core::profiler::tensorflow::xplane::{Profile, decode};
+use smaragdine_core::profiler::Profile;
+use smaragdine_core::profiler::tensorflow::xplane::decode;
 use smaragdine_core::wire::xla::{ConvolutionDimensionNumbers, HloInstructionProto, Window, WindowDimension};
 
 fn of_integers(mut instruction: HloInstructionProto) -> HloInstructionProto {

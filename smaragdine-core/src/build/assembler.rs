@@ -20,9 +20,9 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use self::attempts::Attempts;
 use self::child::Outcome;
 pub use self::memory::available;
-use crate::build::recover::build;
+use crate::build::from_journal::trace_from_journal;
+use crate::build::summary::Summary;
 use crate::error::{Error, Result};
-use crate::serve::recording::Summary;
 use crate::store::journal::Part;
 
 /// What the smallest journal may take.
@@ -92,8 +92,8 @@ impl Assembler {
     pub(crate) fn assemble(&self, owner: u32, dir: &Path, program_end_ns: Option<i64>) -> Result<Summary> {
         let journal = dir.join("journal");
         let Some(program) = &self.program else {
-            return build(&journal, &dir.join("trace"), Part::Whole, None, program_end_ns)
-                .map(|trace| Summary::of(&trace));
+            return trace_from_journal(&journal, &dir.join("trace"), Part::Whole, None, program_end_ns)
+                .map(|trace| Summary::of_trace(&trace));
         };
         let size = std::fs::metadata(&journal).map_err(Error::io("read", &journal))?.len();
         let memory = (LEAST_MEMORY + size.saturating_mul(GROWTH)).min(self.memory / 2).max(LEAST_MEMORY);

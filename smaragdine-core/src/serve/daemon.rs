@@ -2,6 +2,8 @@
 
 mod admission;
 mod farewell;
+mod start;
+mod stream;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,23 +11,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+pub use self::stream::OpenStream;
 use crate::build::assembler::Assembler;
-use crate::clock::realtime_ns;
-use crate::config::Limits;
 use crate::error::{Error, Result};
-use crate::registers::host::own_pid;
 use crate::registers::source::Roots;
-use crate::registers::source::choice::choose;
-use crate::registers::source::nvml::CudaEnvironment;
 use crate::serve::access::{Access, Caller};
 use crate::serve::connection::Places;
-use crate::serve::process::Process;
-use crate::serve::recording::{Cut, Options, Recording};
+use crate::serve::limits::Limits;
+use crate::serve::recording::Recording;
 use crate::serve::room::Room;
-use crate::store::journal::{DiskUse, disk};
+use crate::store::journal::DiskUse;
 use crate::store::state::StateDir;
-use crate::wire::v1;
-use crate::wire::v1::record_response::Advice;
 
 /// A cheap handle on the state that all connections share.
 #[derive(Clone)]
@@ -189,122 +185,4 @@ impl Daemon {
         let recording = self.recordings().get(id).filter(|recording| allowed(recording.owner)).cloned();
         recording.ok_or_else(|| Error::NoSuchRecording(id.to_owned()))
     }
-
-    /// Starts a recording of the caller and its descendants.
-    ///
-    /// # Errors
-    /// Where the period makes no sense, too many recordings run, no sensor is readable though one is required, the
-    /// state directory fails, or the daemon is leaving.
-    pub fn start_recording(&self, request: v1::StartRequest, caller: &Caller) -> Result<Arc<Recording>> {
-        let Settings { roots, state, socket, .. } = self.settings();
-        let period = self.check(&request)?;
-        if let Some(refused) = self.full(&self.recordings(), caller.uid) {
-            return Err(refused);
-        }
-        self.forget_old();
-        let held = self.held(caller.uid);
-        held.check(disk::free(&state.path))?;
-        let application = self.visible(caller.process.as_ref());
-        let cuda = cuda(&request.environment).unwrap_or_else(|| self.cuda_of(caller.process.as_ref()));
-        let sources = choose(roots, &cuda, request.require_measured)?;
-        let id = format!("{:x}-{:x}", std::process::id(), realtime_ns());
-        let options = Options {
-            name: request.name,
-            period,
-            edge_lock: self.settings().edge_lock,
-            labels: request.labels.into_iter().collect(),
-            software: request.software.into_iter().collect(),
-            keep_all: request.keep_all,
-            owner: caller.uid,
-            application,
-            roots: roots.clone(),
-            cuda,
-            socket: socket.clone(),
-            held,
-        };
-        let recording = Arc::new(Recording::start(id.clone(), options, sources, &state.path)?);
-        // Whom the samplers found under its number was the caller only if the caller still lives.
-        let ended = caller.process.as_ref().is_some_and(Process::has_ended);
-        let refused = {
-            let mut recordings = self.recordings();
-            // Again under the lock that inserts, so that no two callers get the last place.
-            let refused = if ended { Some(Error::CallerEnded) } else { self.full(&recordings, caller.uid) };
-            if refused.is_none() {
-                recordings.insert(id, Arc::clone(&recording));
-            }
-            refused
-        };
-        if let Some(refused) = refused {
-            recording.cut(Cut::ProgramEnded);
-            let _ = recording.release(self.assembler());
-            return Err(refused);
-        }
-        Ok(recording)
-    }
-
-    /// A caller's number in our `/proc`, where that shows it.
-    fn visible(&self, process: Option<&Process>) -> Option<i32> {
-        // The kernel numbers callers as in our own pid namespace. In another's /proc that number is somebody else.
-        process.map(|process| process.pid).filter(|_| own_pid(&self.settings().roots.proc) == std::process::id() as i32)
-    }
-
-    /// The CUDA environment that a caller's process was started with, as far as it can be seen.
-    #[must_use]
-    pub fn cuda_of(&self, process: Option<&Process>) -> CudaEnvironment {
-        let pid = self.visible(process);
-        let told = pid.and_then(|pid| CudaEnvironment::of(&self.settings().roots.proc, pid).ok());
-        told.filter(|_| !process.is_none_or(Process::has_ended)).unwrap_or_default()
-    }
-
-    /// Journals a request; the first of a stream opens it. Returns the answer, and how long its sender has to wait.
-    ///
-    /// # Errors
-    /// Where the recording is not there or not the caller's.
-    pub fn keep(
-        &self,
-        request: v1::RecordRequest,
-        caller: &Caller,
-        open: &mut Option<OpenStream>,
-    ) -> Result<(v1::RecordResponse, Duration)> {
-        let OpenStream { recording, stream, paused } = match open {
-            Some(open) => open,
-            None => {
-                let recording = self.find(&request.recording, caller)?;
-                let stream = recording.open_stream();
-                open.insert(OpenStream { recording, stream, paused: false })
-            }
-        };
-        let acknowledged = request.sequence;
-        let mut response = v1::RecordResponse { acknowledged, ..v1::RecordResponse::default() };
-        let kept = tokio::task::block_in_place(|| recording.append(*stream, request));
-        let advice = match &kept {
-            Ok(_) if std::mem::take(paused) => Advice::Resume,
-            Ok(_) => Advice::Continue,
-            Err(_) if !recording.is_running() => Advice::Stop,
-            Err(Error::NoRoom { .. } | Error::TooMuch(_) | Error::OverQuota { .. }) => {
-                *paused = true;
-                Advice::Pause
-            }
-            Err(_) => Advice::Continue,
-        };
-        response.advice = advice as i32;
-        response.problem = kept.as_ref().err().map(ToString::to_string).unwrap_or_default();
-        Ok((response, kept.unwrap_or_default()))
-    }
-}
-
-/// One stream of a client's requests.
-pub struct OpenStream {
-    recording: Arc<Recording>,
-    stream: u64,
-    /// The client was told to send nothing that can wait.
-    paused: bool,
-}
-
-/// The caller's own word on its CUDA environment.
-fn cuda(environment: &HashMap<String, String>) -> Option<CudaEnvironment> {
-    let value = |name: &str| environment.get(name).cloned();
-    let told =
-        CudaEnvironment { visible_devices: value("CUDA_VISIBLE_DEVICES"), device_order: value("CUDA_DEVICE_ORDER") };
-    (told != CudaEnvironment::default()).then_some(told)
 }

@@ -7,6 +7,7 @@ pub mod connection;
 pub mod daemon;
 pub(crate) mod intake;
 pub mod lifeline;
+pub mod limits;
 pub mod process;
 pub mod recording;
 pub mod room;

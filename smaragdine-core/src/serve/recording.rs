@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use prost::Message;
-use serde::{Deserialize, Serialize};
 
 pub use self::collector::Live;
 use self::collector::collect;
@@ -21,12 +20,13 @@ pub(crate) use self::lifetime::end_with_caller;
 use self::pace::Pace;
 use self::running::{Running, describe};
 use crate::build::assembler::Assembler;
+use crate::build::summary::Summary;
 use crate::clock::TraceClock;
 use crate::error::{Error, Result};
 use crate::registers::source::nvml::CudaEnvironment;
 use crate::registers::source::{Roots, Source};
 use crate::store::journal::{DiskUse, Journal, Record, Records, disk};
-use crate::trace::{Basis, Metadata, State, Trace};
+use crate::trace::{Basis, Metadata, State};
 use crate::wire::v1::RecordRequest;
 
 /// Batches that may wait for the journal: a few seconds of a stalled disk.
@@ -57,26 +57,6 @@ pub struct Options {
     pub socket: PathBuf,
     /// What the owner's recordings hold of the disk.
     pub held: Arc<DiskUse>,
-}
-
-/// What came of a recording.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Summary {
-    pub end_ns: i64,
-    pub readings: u64,
-    pub events: u64,
-    pub warnings: Vec<String>,
-}
-
-impl Summary {
-    pub(crate) fn of(trace: &Trace) -> Self {
-        Self {
-            end_ns: trace.metadata.end_ns.unwrap_or_default(),
-            readings: trace.readings.len() as u64,
-            events: trace.events.len() as u64,
-            warnings: trace.metadata.warnings.clone(),
-        }
-    }
 }
 
 pub struct Recording {

@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 
 use prost::Message as _;
-use smaragdine_core::profiler::tensorflow::xplane::{Profile, RawEvent, RawOp, decode};
+use smaragdine_core::profiler::tensorflow::xplane::decode;
+use smaragdine_core::profiler::{Profile, RawEvent, RawOp};
 use smaragdine_core::wire::tensorflow::profiler::{
     XEvent, XEventMetadata, XLine, XPlane, XSpace, XStat, XStatMetadata, x_event, x_stat,
 };

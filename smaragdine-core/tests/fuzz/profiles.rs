@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use smaragdine_core::profiler::Profile;
 use smaragdine_core::profiler::tensorflow::graph::Graph;
 use smaragdine_core::profiler::tensorflow::names::Namer;
-use smaragdine_core::profiler::tensorflow::xplane::Profile;
 use smaragdine_core::profiler::tensorflow::{step_stats, xplane};
 use smaragdine_core::trace::Model;
 

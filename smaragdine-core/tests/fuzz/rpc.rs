@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, Bytes};
 use prost::Message as _;
 use smaragdine_core::build::assembler::Assembler;
-use smaragdine_core::config::Limits;
+use smaragdine_core::serve::limits::Limits;
 use smaragdine_core::registers::source::Roots;
 use smaragdine_core::serve::access::Access;
 use smaragdine_core::serve::daemon::{Daemon, Settings};

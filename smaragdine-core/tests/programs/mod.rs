@@ -4,9 +4,9 @@
 
 use prost::Message;
 use rustc_hash::FxHashMap;
+use smaragdine_core::profiler::RawOp;
 use smaragdine_core::profiler::tensorflow::graph::Graph;
 use smaragdine_core::profiler::tensorflow::names::{Model, Namer};
-use smaragdine_core::profiler::tensorflow::xplane::RawOp;
 use smaragdine_core::wire::tensorflow::{FunctionDef, FunctionDefLibrary, GraphDef, NodeDef, OpDef};
 
 /// A compiled step, and what it calls the variables that it captures.

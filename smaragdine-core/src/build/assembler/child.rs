@@ -1,14 +1,15 @@
 //! The child's side: one journal, within limits that are set before it is opened.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use rustix::param::page_size;
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setpriority_process, setrlimit};
 use serde::{Deserialize, Serialize};
 
-use crate::build::recover::build;
-use crate::config::Assemble;
-use crate::serve::recording::Summary;
+use crate::build::from_journal::trace_from_journal;
+use crate::build::summary::Summary;
+use crate::store::journal::Part;
 
 /// Below everything that samples or trains.
 const NICENESS: i32 = 15;
@@ -22,14 +23,40 @@ pub enum Outcome {
     Refused(String),
 }
 
+/// What it is told.
+#[derive(Debug, Args)]
+pub struct Assemble {
+    /// The recording's state directory.
+    pub dir: PathBuf,
+    /// How much of the journal.
+    #[arg(long, default_value = "whole", value_parser = parse_part)]
+    pub part: Part,
+    /// What became of the attempt at more.
+    #[arg(long)]
+    pub lost: Option<String>,
+    /// Until when the program is known to have run, in nanoseconds of trace time.
+    #[arg(long)]
+    pub program_end: Option<i64>,
+    /// Bytes of memory beside the program's own.
+    #[arg(long)]
+    pub memory: u64,
+    /// Seconds of processor time.
+    #[arg(long)]
+    pub cpu: u64,
+}
+
+fn parse_part(text: &str) -> Result<Part, String> {
+    Part::parse(text).ok_or_else(|| format!("unknown part; one of {}", Part::ALL.map(Part::name).join(", ")))
+}
+
 /// Assembles, accounts and writes one trace.
 #[must_use]
 pub fn assemble(options: &Assemble) -> Outcome {
     limit(options.memory, options.cpu);
     let journal = options.dir.join("journal");
     let lost = options.lost.as_deref();
-    match build(&journal, &options.dir.join("trace"), options.part, lost, options.program_end) {
-        Ok(trace) => Outcome::Done(Summary::of(&trace)),
+    match trace_from_journal(&journal, &options.dir.join("trace"), options.part, lost, options.program_end) {
+        Ok(trace) => Outcome::Done(Summary::of_trace(&trace)),
         Err(error) => Outcome::Refused(match error.hint() {
             Some(hint) => format!("{error}\nhint: {hint}"),
             None => error.to_string(),

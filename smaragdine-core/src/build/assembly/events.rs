@@ -6,7 +6,7 @@ use super::bounds::Bounds;
 use super::warnings::Warnings;
 use crate::clock::{ClockPair, TraceClock};
 use crate::profiler::tensorflow::names::Namer;
-use crate::profiler::tensorflow::xplane::{Profile, RawOp};
+use crate::profiler::{Profile, RawOp};
 use crate::trace::{Event, Kind, Op, Phase, Trace};
 use crate::wire::v1;
 

@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 
 pub(crate) use self::decode::shape;
 use crate::error::{Error, Result};
+use crate::profiler::Shape;
 
 /// The nodes of a graph and of all functions in its library, each body apart, found by name.
 #[derive(Debug, Clone, Default)]
@@ -18,9 +19,6 @@ pub struct Graph {
 
 /// Index of a node within its graph.
 pub type NodeId = u32;
-
-/// Sizes of a tensor's dimensions, all known.
-pub type Shape = Vec<i64>;
 
 /// One operation of a graph, or one argument of a function.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

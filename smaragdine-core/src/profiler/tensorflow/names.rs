@@ -32,9 +32,9 @@ use self::servants::{Servants, Service};
 use self::types::{canonical_type, principal_type};
 use self::variables::Variables;
 pub use self::words::{DATA, LOSS, METRICS, OPTIMIZER, RUNTIME, UNKNOWN};
+use crate::profiler::RawOp;
 use crate::profiler::tensorflow::flops::flops;
 use crate::profiler::tensorflow::graph::{Graph, NodeId};
-use crate::profiler::tensorflow::xplane::RawOp;
 pub use crate::trace::Model;
 use crate::trace::{Op, Phase};
 

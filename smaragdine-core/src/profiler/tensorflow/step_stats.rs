@@ -11,8 +11,10 @@ use prost::Message as _;
 use rustc_hash::FxHashMap;
 
 use crate::error::{Error, Result};
-use crate::profiler::tensorflow::graph::{Shape, shape};
-use crate::profiler::tensorflow::xplane::{Profile, RawEvent, RawOp, contains_others};
+use crate::profiler::Shape;
+use crate::profiler::tensorflow::graph::shape;
+use crate::profiler::tensorflow::xplane::contains_others;
+use crate::profiler::{Profile, RawEvent, RawOp};
 use crate::trace::Kind;
 use crate::wire::tensorflow::{NodeExecStats, RunMetadata};
 

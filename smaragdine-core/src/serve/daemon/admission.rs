@@ -9,9 +9,9 @@ use prost::Message;
 
 use super::Daemon;
 use crate::clock::monotonic_ns;
-use crate::config::validate_period;
 use crate::error::{Error, Result};
 use crate::serve::connection::Place;
+use crate::serve::limits::validate_period;
 use crate::serve::recording::Recording;
 use crate::store::journal::DiskUse;
 use crate::wire::v1;

@@ -3,7 +3,8 @@
 use prost::{DecodeError, Message as _};
 use rustc_hash::FxHashMap;
 
-use super::{Attributes, Graph, Node, NodeId, Shape};
+use super::{Attributes, Graph, Node, NodeId};
+use crate::profiler::Shape;
 use crate::wire::tensorflow::attr_value::ListValue;
 use crate::wire::tensorflow::{AttrValue, FunctionDef, GraphDef, NodeDef, RunMetadata, TensorShapeProto};
 

@@ -3,8 +3,9 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Namer;
+use crate::profiler::RawOp;
 use crate::profiler::tensorflow::graph::{Graph, NodeId};
-use crate::profiler::tensorflow::xplane::{RawOp, contains_others};
+use crate::profiler::tensorflow::xplane::contains_others;
 use crate::trace::Op;
 
 /// Operations that are looked through, or found, behind one: fused and hidden ones are some ten. A hostile graph in

@@ -12,8 +12,9 @@ use super::launches::Launches;
 use super::leaves::{Span, What};
 use super::lines::{Line, Occurrence};
 use super::plane::Plane;
+use super::push;
 use super::title::operation;
-use super::{RawOp, push};
+use crate::profiler::RawOp;
 use crate::trace::Kind;
 
 /// The stats that say what a kernel is for, by this plane's numbers.

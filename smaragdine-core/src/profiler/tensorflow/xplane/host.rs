@@ -10,9 +10,10 @@ use super::leaves::{Span, What};
 use super::lines::{Line, Occurrence, Stat};
 use super::plane::Plane;
 use super::pool::{Marks, add_tasks};
+use super::push;
 use super::scopes::{ANNOTATION, Scoped, Scopes};
 use super::title::{eager, operation};
-use super::{RawOp, push};
+use crate::profiler::RawOp;
 use crate::trace::Kind;
 
 /// What an event's title says about it.

@@ -4,7 +4,8 @@ use rustc_hash::FxHashMap;
 
 use super::hlo::{Piece, Programs, runs_others};
 use super::leaves::{Span, What};
-use super::{RawOp, push};
+use super::push;
+use crate::profiler::RawOp;
 
 /// The instructions that one profile executes.
 #[derive(Debug)]

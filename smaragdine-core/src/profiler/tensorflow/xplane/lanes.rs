@@ -2,9 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use super::RawEvent;
 use super::kernels::Kernels;
 use super::leaves::{Span, resolve};
+use crate::profiler::RawEvent;
 
 pub(super) struct Lanes<'p> {
     device: u16,

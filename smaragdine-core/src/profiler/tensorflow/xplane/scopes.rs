@@ -3,7 +3,8 @@
 use rustc_hash::FxHashMap;
 
 use super::leaves::{Span, What, innermost};
-use super::{RawOp, push};
+use super::push;
+use crate::profiler::RawOp;
 
 /// What an annotation's title starts with; the scope follows, `mlp/dense` or `gradient_tape/mlp/dense`.
 pub(super) const ANNOTATION: &str = "smaragdine:";
