@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Protocol, TypeVar
 
-from smaragdine.accounts.footprint import FootprintRow, sum_known
-from smaragdine.errors import SmaragdineError
+from smaragdine.accounts.row import FootprintRow, sum_known
+from smaragdine.errors import UsageError
 
 # Graph optimisers add a cast here and drop a reshape there, so twelve equal layers seldom run exactly equal operations.
 # Layers have the same structure when they share this much of all tensors that either of them has.
@@ -102,9 +102,7 @@ class Summary:
         chosen = frozenset(qtn for qtn, own in self.names.items() if own == name or own.startswith(f"{name}/"))
         if not chosen:
             close = difflib.get_close_matches(name, {*self.folds, *self.names.values()}, n=1, cutoff=0.4)
-            raise SmaragdineError(
-                f"the summary has no {name!r}", f"did you mean {close[0]!r}?" if close else None, exit_code=2
-            )
+            raise UsageError(f"the summary has no {name!r}", f"did you mean {close[0]!r}?" if close else None)
         return chosen
 
     def rename(self, named: _N) -> _N:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from smaragdine.cli.terminal import tell
-from smaragdine.errors import SmaragdineError
+from smaragdine.errors import UsageError
 from smaragdine.text.shown import cell
 
 if TYPE_CHECKING:
@@ -50,9 +50,7 @@ def run(args: argparse.Namespace) -> int:
             with Folder.at(args.output or trace.path) as folder, ExitStack() as inner:
                 _write_csv(trace, folder if args.output else inner.enter_context(folder.inside(fixed.name)))
     except OSError as error:
-        raise SmaragdineError(
-            f"cannot write {output}: {error.strerror or error}", "name another place with -o", exit_code=2
-        ) from None
+        raise UsageError(f"cannot write {output}: {error.strerror or error}", "name another place with -o") from None
     if not is_stream(output):
         tell(output)
     return 0

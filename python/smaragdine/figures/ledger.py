@@ -11,11 +11,10 @@ from smaragdine.accounts.quantity import joules, percent
 from smaragdine.accounts.spread import deviation
 from smaragdine.figures import theme
 from smaragdine.figures.subject import traces
-from smaragdine.trace.runs import Runs
-from smaragdine.trace.trace import Trace
+from smaragdine.trace.trace import Recorded
 
 
-def ledger(subject: Trace | Runs | Ledger, *, policy: str = "equal") -> go.Figure:
+def ledger(subject: Recorded | Ledger, *, policy: str = "equal") -> go.Figure:
     """A bar for each entry and basis, stacked by domain; of several runs the mean, whiskers their deviation.
 
     Shares are of all energy of the same basis.

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from smaragdine.daemon.client import Domain
+from smaragdine.accounts.domain import Domain
 from smaragdine.daemon.messages import Clock, Event, Events, Format, Model, Note, Profile, ProfilingSpan, Step
-from smaragdine.errors import SmaragdineError, UsageError
+from smaragdine.errors import NotMeasuredError, SmaragdineError, UsageError
 from smaragdine.recording import ending
 from smaragdine.recording.beginning import Begun, begin
 from smaragdine.recording.output import absolute
@@ -295,5 +295,5 @@ def _tell_cut(path: Path) -> None:
 
 def _refusal(error: Exception) -> SmaragdineError:
     if isinstance(error, SmaragdineError):
-        return SmaragdineError(error.message, error.hint, exit_code=3)
-    return SmaragdineError(f"{type(error).__name__}: {error}", exit_code=3)
+        return NotMeasuredError(error.message, error.hint)
+    return NotMeasuredError(f"{type(error).__name__}: {error}")
