@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from smaragdine.accounts.energy import MEASURED, MODELLED
 from smaragdine.cli.terminal import tell
 from smaragdine.errors import UsageError
 from smaragdine.text.shown import cell
@@ -60,7 +61,7 @@ def _write_perfetto(trace: Trace, file: IO[bytes], policy: str) -> None:
     """One event a line, so that a long trace never has to fit into memory."""
     from smaragdine.trace.perfetto import trace_events
 
-    about = {"name": trace.name, "basis": "modelled" if trace.modelled else "measured", "notice": trace.notice or ""}
+    about = {"name": trace.name, "basis": MODELLED if trace.modelled else MEASURED, "notice": trace.notice or ""}
     file.write(f'{{"displayTimeUnit": "ms", "otherData": {json.dumps(about)}, "traceEvents": ['.encode())
     separator = "\n"
     for event in trace_events(trace, policy):

@@ -6,6 +6,7 @@ import statistics
 
 import plotly.graph_objects as go
 
+from smaragdine.accounts.energy import MODELLED
 from smaragdine.accounts.ledger import ENTRIES, MEANINGS, Ledger
 from smaragdine.accounts.quantity import joules, percent
 from smaragdine.accounts.spread import deviation
@@ -64,7 +65,7 @@ def ledger(subject: Recorded | Ledger, *, policy: str = "equal") -> go.Figure:
     if not domains:
         theme.say(figure, "no readings of a counted domain")
     theme.whiskers(figure, deviation(n) if n > 1 else None)
-    modelled = "modelled" in bases
+    modelled = MODELLED in bases
     names = [f"{entry}, {basis}" if len(bases) > 1 else entry for entry, basis in bars]
     told = " and ".join(
         f"{joules(totals[basis])} {basis}" if len(bases) > 1 else joules(totals[basis]) for basis in bases

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 
-from smaragdine.accounts.energy import MEASURED
+from smaragdine.accounts.energy import MEASURED, MODELLED
 from smaragdine.accounts.quantity import watts
 from smaragdine.accounts.spread import deviation
 from smaragdine.errors import UsageError
@@ -93,7 +93,7 @@ def _words(trace: Trace, name: str) -> tuple[str, bool]:
     domain = trace.metadata.domain(name)
     counted = domain is None or domain.counted
     words = [name] + ([] if counted else ["not counted"])
-    words += ["modelled"] if domain is not None and domain.basis == "modelled" else []
+    words += ["modelled"] if domain is not None and domain.basis == MODELLED else []
     return theme.safe(", ".join(words)), counted
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-from smaragdine.accounts.energy import MEASURED
+from smaragdine.accounts.energy import MEASURED, MODELLED
 from smaragdine.accounts.group import Group
 from smaragdine.accounts.quantity import joules, number, percent, seconds, watts
 from smaragdine.accounts.spread import Spread
@@ -59,7 +59,7 @@ def ranking(subject: Subject, top: int = 10, *, kind: str = "tef") -> go.Figure:
         width=0.42,
         marker={
             "color": [theme.PHASES.get(group.phase or "", theme.MIXED) for group in groups],
-            "pattern": {"shape": ["/" if group.basis == "modelled" else "" for group in groups], "solidity": 0.15},
+            "pattern": {"shape": ["/" if group.basis == MODELLED else "" for group in groups], "solidity": 0.15},
         },
         error_x={
             "type": "data", "symmetric": False, "array": [high for _, high in whiskers],

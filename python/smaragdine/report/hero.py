@@ -99,8 +99,8 @@ def _layer(group: Group, summary: Footprints, lead: str) -> Words:
     of_it = most_j / sum(phases.values()) if most_j > 0 else 0.0
     split = f", {percent(of_it)} of it in the {phase} pass" if len(phases) > 1 else ""
     folds = summary.footprints[0].summarized_by.folds if summary.footprints[0].summarized_by else {}
-    scopes = group.name.split("/")
-    alike = next((len(folds[p]) for i in range(len(scopes)) if (p := "/".join(scopes[: i + 1])) in folds), 0)
+    segments = group.name.split("/")
+    alike = next((len(folds[p]) for i in range(len(segments)) if (p := "/".join(segments[: i + 1])) in folds), 0)
     folded = f" ({alike} layers of one structure taken together)" if alike else ""
     return ((lead, False), (group.name, True), (f"{folded}: {percent(group.share)}{split}.", False))
 

@@ -40,7 +40,7 @@ class Sensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
+class SourceReport:
     """How well one source was sampled."""
 
     name: str
@@ -73,7 +73,7 @@ class Metadata:
     hardware: Mapping[str, Any] = field(default_factory=dict)
     software: Mapping[str, str] = field(default_factory=dict)
     devices: tuple[str, ...] = ()
-    sources: tuple[Sampling, ...] = ()
+    sources: tuple[SourceReport, ...] = ()
     share_source: str | None = None
     share_tick_ns: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
