@@ -36,12 +36,13 @@ test: $(VENV)/.dev ## all tests, Rust then Python
 	$(BIN)/python -m pytest
 
 .PHONY: lint
-lint: $(VENV)/.dev ## formatting, clippy, ruff and mypy; changes nothing
+lint: $(VENV)/.dev ## formatting, clippy, ruff, mypy and which way imports go; changes nothing
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
 
 .PHONY: format
 format: $(VENV)/.dev ## format Rust and Python in place

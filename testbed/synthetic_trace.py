@@ -12,7 +12,8 @@ import duckdb
 
 from smaragdine.accounts.coverage import Coverage
 from smaragdine.accounts.energy import Energy
-from smaragdine.accounts.footprint import Footprint, FootprintRow
+from smaragdine.accounts.footprint import Footprint
+from smaragdine.accounts.row import FootprintRow
 from testbed.sealed import seal_trace
 
 START_NS = 1_790_000_000_000_000_000

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from smaragdine.accounts.energy import MEASURED as MEASURED
+from smaragdine.accounts.energy import MODELLED as MODELLED
+
 HOLDS, DIFFERS, NOT_TESTABLE = "holds", "differs", "not testable here"
 
-MEASURED, MODELLED, WAVEFORM, POWERS = "measured", "modelled", "known waveform", "known powers"
+WAVEFORM, POWERS = "known waveform", "known powers"
 
 # On what a claim can be tested. Modelled power follows time, so it says nothing of what spends energy; registers that
 # follow a waveform of our own say nothing of it either, but of the method. Time is always measured.

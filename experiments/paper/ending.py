@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 
+from smaragdine.cli.ending import exit_code
 from smaragdine.errors import SmaragdineError
 
 
 def failed(error: SmaragdineError | OSError | ValueError) -> int:
     """Tells on standard error what failed; returns the exit code."""
     print(f"error: {error}", file=sys.stderr)
-    return error.exit_code if isinstance(error, SmaragdineError) else 2
+    return exit_code(error) if isinstance(error, SmaragdineError) else 2

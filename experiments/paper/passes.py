@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from smaragdine.accounts.footprint import Footprint, Group
-from smaragdine.trace.runs import Runs, RunsFootprint
+from smaragdine.accounts.footprint import Footprint, RunsFootprint
+from smaragdine.accounts.group import Group
+from smaragdine.trace.runs import Runs
 
 PASSES = ("forward", "backward")
 

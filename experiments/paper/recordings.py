@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import smaragdine
-from smaragdine.errors import SmaragdineError
+from smaragdine.errors import NotMeasuredError, SmaragdineError
 
 from .setting import WAVEFORM, Setting
 
@@ -75,7 +75,5 @@ def has_sensor() -> bool:
         try:
             with smaragdine.record(Path(directory) / "trial", require_measured=True):
                 return True
-        except SmaragdineError as error:
-            if error.exit_code == 3:
-                return False
-            raise
+        except NotMeasuredError:
+            return False

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from smaragdine import Trace
+from smaragdine.cli.ending import exit_code
 from smaragdine.errors import SmaragdineError
 
 TOP = 20
@@ -27,7 +28,7 @@ def main() -> int:
             first, second = map(energies, traces or demos(Path(directory)))
         except SmaragdineError as error:
             print(f"error: {error}", file=sys.stderr)
-            return error.exit_code
+            return exit_code(error)
     layers = sorted(first.keys() | second.keys())
     correlation = spearman([first.get(layer, 0.0) for layer in layers], [second.get(layer, 0.0) for layer in layers])
     print(f"{correlation:.4f} rank correlation of {len(layers)} layers' energy")

@@ -16,6 +16,7 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from smaragdine.accounts import display as _display
 from smaragdine.text.shown import Shown
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ __version__ = "0.1.0"
 
 # What we say, wherever a program sends it, quotes names and errors that are not ours.
 logging.getLogger("smaragdine").addFilter(Shown())
+
+# Who shows data in which form; imported when something is first shown.
+_display.provided(_display.TEXT, "smaragdine.text.prompt")
+_display.provided(_display.HTML, "smaragdine.text.notebook")
+_display.provided(_display.PLOTLY, "smaragdine.figures.notebook")
 
 # Where each public name lives.
 _HOMES = {

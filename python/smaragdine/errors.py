@@ -1,4 +1,4 @@
-"""Errors say what failed, and a hint what to do."""
+"""Errors say what failed, and a hint what to do. Their classes are kinds: the command line maps them to exit codes."""
 
 from __future__ import annotations
 
@@ -8,39 +8,46 @@ from pathlib import Path
 class SmaragdineError(Exception):
     """What went wrong, in words a user can act on.
 
-    `message` says what failed, with its path or value; `hint` what to do about it, where that is known;
-    `exit_code` is what the command line ends with (1, 2 where a trace or an argument makes no sense, 3 where nothing
-    can be measured).
+    `message` says what failed, with its path or value; `hint` what to do about it, where that is known.
     """
 
-    def __init__(self, message: str, hint: str | None = None, exit_code: int = 1) -> None:
+    def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
-        self.exit_code = exit_code
 
     def __str__(self) -> str:
         return self.message if self.hint is None else f"{self.message}\nhint: {self.hint}"
 
 
 class UsageError(SmaragdineError):
-    """What was asked for makes no sense, and only who asked can put it right: raised before any training starts."""
+    """What was asked for makes no sense, and only who asked can put it right: before a training, it is raised."""
 
 
-def damaged(directory: Path, problem: str) -> SmaragdineError:
-    """A trace that cannot be read; a command ends with exit code 2."""
-    return SmaragdineError(
+class OccupiedError(UsageError):
+    """OUTPUT holds something else than a trace."""
+
+
+class TraceError(SmaragdineError):
+    """What was named is no trace, or one that cannot be read as it is: damaged, incomplete, still being recorded."""
+
+
+class NotMeasuredError(SmaragdineError):
+    """Nothing was read, or nothing can be measured where it was required."""
+
+
+def damaged(directory: Path, problem: str) -> TraceError:
+    """A trace that cannot be read."""
+    return TraceError(
         f"the trace {directory} is damaged: {problem}",
         "copy it anew from where it came; `smaragdine recover OUTPUT` rebuilds one that a crash cut",
-        exit_code=2,
     )
 
 
-def changed(directory: Path, file: str, problem: str) -> SmaragdineError:
-    """A trace that can be read, and is not as it was sealed; a command ends with exit code 2."""
-    return SmaragdineError(
+def changed(directory: Path, file: str, problem: str) -> TraceError:
+    """A trace that can be read, and is not as it was sealed."""
+    return TraceError(
         f"the trace {directory} is damaged: {file} was changed: {problem}",
         f"copy it anew from where it came; if it was changed on purpose, `smaragdine account {directory}` takes it as "
         "it is, and seals it anew",
-        exit_code=2,
     )

@@ -18,6 +18,7 @@ from test_disk_faults import fill, small_disk
 import smaragdine
 from served import needs_root
 from smaragdine.cli import main
+from smaragdine.cli.ending import exit_code
 from smaragdine.daemon.messages import Format
 from smaragdine.errors import SmaragdineError, UsageError
 from smaragdine.frameworks.record import Recording
@@ -196,7 +197,7 @@ def test_a_measurement_that_is_required_refuses_before_anything_runs(
     output = place(monkeypatch, tmp_path) or tmp_path / "out"
     with pytest.raises(SmaragdineError) as raised, smaragdine.record(output, require_measured=True):
         raise AssertionError("the program must not run")
-    assert raised.value.exit_code == 3
+    assert exit_code(raised.value) == 3
     assert said in str(raised.value)
 
 

@@ -19,11 +19,11 @@ from experiments.paper.released import released
 from experiments.paper.thinning import account, replaced
 from smaragdine import Footprint, Trace, figures
 from smaragdine.accounts.correlation import spearman
-from smaragdine.accounts.footprint import FootprintRow
+from smaragdine.accounts.footprint import RunsFootprint
 from smaragdine.accounts.quantity import percent
+from smaragdine.accounts.row import FootprintRow
 from smaragdine.figures import theme
 from smaragdine.similarity import stefs
-from smaragdine.trace.runs import RunsFootprint
 
 POLICIES = ("equal", "recency", "released", "deconvolved")
 TRUTH = "truth"

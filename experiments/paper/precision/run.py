@@ -21,9 +21,9 @@ from experiments.paper.passes import passes
 from experiments.paper.published import PUBLISHED
 from experiments.paper.thinning import thinned
 from smaragdine import Runs
+from smaragdine.accounts.footprint import RunsFootprint
 from smaragdine.figures import theme
 from smaragdine.similarity import asss, assw, correlation, stefs
-from smaragdine.trace.runs import RunsFootprint
 
 Curve: TypeAlias = dict[int, float | None]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from experiments.paper.bench import Bench, basis, run
@@ -12,10 +12,10 @@ from experiments.paper.claim import MODELLED, Claim, Finding
 from experiments.paper.passes import kind, passes
 from experiments.paper.published import PUBLISHED
 from smaragdine import figures
-from smaragdine.accounts.footprint import Group
+from smaragdine.accounts.footprint import RunsFootprint
+from smaragdine.accounts.group import Group
 from smaragdine.accounts.quantity import percent, watts
 from smaragdine.figures.ranking import LEAST_SHARE
-from smaragdine.trace.runs import RunsFootprint
 
 TOP = 10
 _J, _W = PUBLISHED["top10_j"], PUBLISHED["top10_w"]
@@ -88,7 +88,7 @@ def _of_bert(top: list[Group], powers: list[Group], own: str) -> list[Finding]:
     ]
 
 
-def _of_albert(tops: dict[str, list[Group]], powers: dict[str, list[Group]], bases: dict[str, str]) -> list[Finding]:
+def _of_albert(tops: Mapping[str, list[Group]], powers: dict[str, list[Group]], bases: dict[str, str]) -> list[Finding]:
     own = bases["albert"]
     ratios = [a.energy_j / b.energy_j for a, b in zip(tops["albert"], tops["bert"], strict=False)]
     here = "watts of modelled power mean nothing"

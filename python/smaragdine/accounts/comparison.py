@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from smaragdine.accounts.footprint import Footprint, Group
-from smaragdine.trace.runs import RunsFootprint
+from smaragdine.accounts.display import Displayed
+from smaragdine.accounts.footprint import Footprint, summary_of
+from smaragdine.accounts.group import Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +32,28 @@ class Difference:
         return self.energy_b_j / self.energy_a_j if self.energy_a_j and self.energy_b_j is not None else None
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+@dataclass(frozen=True, slots=True, repr=False)
+class Comparison(Displayed):
     """Differences, the largest change first, measured before modelled: joules of two bases are never compared."""
 
     differences: tuple[Difference, ...]
+    by: str = "op"
+    """What both were grouped by."""
+    notice: str | None = None
+    """What every view of it opens with; None where both rest on sensors."""
 
     @classmethod
     def of(cls, a: Footprint, b: Footprint, by: str) -> Comparison:
         """By `op`, `layer`, `type`, `phase` or `stef`; summaries fold both alike."""
         if by == "stef":
-            a, b = RunsFootprint((a, b)).summarize().footprints
-            by = "op"
-        sides = [{(group.name, group.basis): group for group in footprint.by(by)} for footprint in (a, b)]
+            summary = summary_of((a, b))
+            a, b = a.folded(summary), b.folded(summary)
+        key = "op" if by == "stef" else by
+        sides = [{(group.name, group.basis): group for group in footprint.by(key)} for footprint in (a, b)]
         keys = dict.fromkeys(key for side in sides for key in side)
         differences = (_difference(*key, sides[0].get(key), sides[1].get(key)) for key in keys)
-        return cls(tuple(sorted(differences, key=lambda d: (d.basis, -abs(d.energy_change_j), d.name))))
+        ordered = sorted(differences, key=lambda d: (d.basis, -abs(d.energy_change_j), d.name))
+        return cls(tuple(ordered), by, a.notice or b.notice)
 
     def __iter__(self) -> Iterator[Difference]:
         return iter(self.differences)

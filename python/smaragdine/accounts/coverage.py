@@ -7,10 +7,6 @@ from dataclasses import dataclass
 from smaragdine.accounts.energy import MEASURED, MODELLED, Energy
 from smaragdine.accounts.quantity import percent, seconds
 
-NO_LAYER = "unknown"
-# What stands for a layer where operations are in none of the user's.
-WORDS = ("optimizer", "loss", "metrics", "data", "runtime", NO_LAYER)
-
 
 @dataclass(frozen=True, slots=True)
 class Coverage:

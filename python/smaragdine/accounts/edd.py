@@ -7,17 +7,17 @@ layer together, and optimizer, loss, metrics, data and runtime have boxes of the
 from __future__ import annotations
 
 import difflib
-import json
 import statistics
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
-from smaragdine.accounts.coverage import WORDS
+from smaragdine.accounts.display import Drawn
 from smaragdine.accounts.energy import MEASURED, MODELLED
-from smaragdine.accounts.footprint import Footprint, FootprintRow, sum_known
-from smaragdine.accounts.quantity import joules
+from smaragdine.accounts.footprint import Footprints
+from smaragdine.accounts.row import FootprintRow, sum_known
 from smaragdine.accounts.summary import natural
-from smaragdine.errors import SmaragdineError
+from smaragdine.accounts.words import LAYER_WORDS
+from smaragdine.errors import UsageError
 
 # Deeper names than any model has stay whole.
 _DEEPEST = 64
@@ -50,7 +50,7 @@ class Arrow:
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class EDD:
+class EDD(Drawn):
     """A box: a tensor, or a composite layer which is itself a diagram of the boxes inside."""
 
     name: str
@@ -85,7 +85,7 @@ class EDD:
     @classmethod
     def of(
         cls,
-        footprint: Footprint,
+        subject: Footprints,
         phase: str | None = None,
         *,
         ops: Iterable[OpName] = (),
@@ -95,32 +95,18 @@ class EDD:
     ) -> EDD:
         """The diagram of a footprint: of one pass, or with `phase=None` of all, grouped by layer.
 
-        Shows one basis: the given one, else `measured` where anything was measured.
+        Of several runs, that of their mean, with deviations; a box that is absent from a run has 0 J there. Shows one
+        basis: the given one, else `measured` where anything was measured.
         """
-        return cls.mean((footprint,), phase, ops=ops, edges=edges, basis=basis, name=name)
-
-    @classmethod
-    def mean(
-        cls,
-        footprints: Sequence[Footprint],
-        phase: str | None = None,
-        *,
-        ops: Iterable[OpName] = (),
-        edges: Iterable[tuple[int, int]] = (),
-        basis: str | None = None,
-        name: str = "program",
-    ) -> EDD:
-        """The diagram of several runs' mean, with deviations; a box that is absent from a run has 0 J there."""
-        chosen = footprints if phase is None else [footprint.phase(phase) for footprint in footprints]
+        footprints = (subject if phase is None else subject.phase(phase)).footprints
         if basis is None:
-            bases = {row.basis for footprint in chosen for row in footprint.rows}
-            nothing_measured = not bases and all(footprint.modelled for footprint in chosen)
+            bases = {row.basis for footprint in footprints for row in footprint.rows}
+            nothing_measured = not bases and all(footprint.modelled for footprint in footprints)
             basis = MODELLED if bases == {MODELLED} or nothing_measured else MEASURED
-        n = len(chosen)
-        notices = [footprint.notice for footprint in footprints if footprint.notice and basis == MODELLED]
-        root = cls(name, "", basis, runs=n, notice=next(iter(notices), None))
+        n = len(footprints)
+        root = cls(name, "", basis, runs=n, notice=subject.notice if basis == MODELLED else None)
         builder = _Builder(root, grouped=phase is None)
-        for run, footprint in enumerate(chosen):
+        for run, footprint in enumerate(footprints):
             for row in footprint.rows:
                 if row.basis == basis:
                     builder.add(row.scaled(1 / n, 1 / n) if n > 1 else row, run)
@@ -152,20 +138,6 @@ class EDD:
     def __iter__(self) -> Iterator[EDD]:
         return iter(self.children)
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
-        """For notebooks: the sunburst where they draw plotly's figures, else a list."""
-        from smaragdine import figures
-        from smaragdine.text.notebook import of_edd
-
-        return {
-            "application/vnd.plotly.v1+json": json.loads(figures.sunburst(self).to_json()),
-            "text/html": of_edd(self),
-            "text/plain": repr(self),
-        }
-
-    def __repr__(self) -> str:
-        return f"EDD({self.path or self.name!r}: {joules(self.energy_j)} {self.basis}, {len(self.children)} inside)"
-
     def walk(self) -> Iterator[EDD]:
         """This box and all inside, outer before inner."""
         stack = [self]
@@ -180,9 +152,7 @@ class EDD:
         if found:
             return found[0]
         close = difflib.get_close_matches(path, [box.path for box in self.walk() if box.path], n=1, cutoff=0.4)
-        raise SmaragdineError(
-            f"the diagram has no layer {path!r}", f"did you mean {close[0]!r}?" if close else None, exit_code=2
-        )
+        raise UsageError(f"the diagram has no layer {path!r}", f"did you mean {close[0]!r}?" if close else None)
 
 
 class _Builder:
@@ -205,7 +175,7 @@ class _Builder:
             inside = segments[len(path) :] if segments[: len(path)] == path else segments
             segments = path + (inside or segments[-1:])
         # One that is called as a word of ours has a box of its own beside that of the word.
-        word = layer if self.grouped and layer in WORDS else ""
+        word = layer if self.grouped and layer in LAYER_WORDS else ""
         *path, tensor = segments
         return (*((name, False, word) for name in path), (tensor, True, phase if self.grouped else ""))
 

@@ -2,83 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from smaragdine.accounts.coverage import Coverage
-from smaragdine.accounts.energy import MEASURED, MODELLED, MODELLED_NOTICE, Energy
+from smaragdine.accounts.display import Displayed
+from smaragdine.accounts.energy import MODELLED, MODELLED_NOTICE, Energy
 from smaragdine.accounts.frame import dataframe
-from smaragdine.errors import SmaragdineError
+from smaragdine.accounts.group import Group, Groups, grouped, mean_groups
+from smaragdine.accounts.row import FootprintRow
+from smaragdine.accounts.summary import Summary
+from smaragdine.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from smaragdine.accounts.summary import Summary
-
-KEYS = ("op", "layer", "type", "phase", "stef")
+_F = TypeVar("_F", bound="Footprints")
 
 
-@dataclass(frozen=True, slots=True)
-class FootprintRow:
-    """Energy and time of one operation on one device. `op` is None where a summary folded several into one."""
+class Footprints(Displayed, ABC):
+    """A footprint, or those of several runs: what readers may ask of either, one run being runs of one."""
 
-    op: int | None
-    qtn: str
-    layer: str
-    type: str
-    phase: str
-    device: str
-    basis: str
-    energy_j: float
-    energy_low_j: float | None
-    energy_high_j: float | None
-    time_s: float
-    """Sum of durations."""
-    count: float
-    """Executions; a fraction where the footprint is scaled to a step or a sample."""
+    __slots__ = ()
+
+    footprints: tuple[Footprint, ...]
+    """One for each run."""
+
+    @abstractmethod
+    def changed(self: _F, change: Callable[[Footprint], Footprint]) -> _F:
+        """With the footprint of each run changed."""
+
+    @abstractmethod
+    def _groups(self, key: str) -> list[Group]:
+        """By any key but `stef`."""
 
     @property
-    def power_w(self) -> float | None:
-        """Energy ÷ time; None where there is no time."""
-        return self.energy_j / self.time_s if self.time_s > 0 else None
+    def modelled(self) -> bool:
+        """No row of one of them rests on a sensor."""
+        return any(footprint.modelled for footprint in self.footprints)
 
-    def scaled(self, energy: float, amount: float) -> FootprintRow:
-        """Energy and its interval times `energy`; time and count times `amount`."""
-        return replace(
-            self,
-            energy_j=self.energy_j * energy,
-            energy_low_j=None if self.energy_low_j is None else self.energy_low_j * energy,
-            energy_high_j=None if self.energy_high_j is None else self.energy_high_j * energy,
-            time_s=self.time_s * amount,
-            count=self.count * amount,
+    @property
+    def notice(self) -> str | None:
+        """What every view opens with: that of the first run that owes one."""
+        return next((footprint.notice for footprint in self.footprints if footprint.notice), None)
+
+    @property
+    def summarized(self) -> bool:
+        return all(footprint.summarized_by is not None for footprint in self.footprints)
+
+    def summary(self, patterns: Mapping[str, str] | None = None) -> Summary:
+        """How the names of all runs fold, so that each run folds alike; see `summarize`."""
+        return summary_of(self.footprints, patterns)
+
+    def folded(self: _F, summary: Summary) -> _F:
+        return self.changed(
+            lambda one: replace(one, rows=summary.fold(one.rows), summarized_by=summary, operations=one.rows)
         )
 
+    def summarize(self: _F, patterns: Mapping[str, str] | None = None) -> _F:
+        """The STEF: self-similar layers folded, `layer_0` … `layer_11` → `transformer`; operations never fold.
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Rows under one name and basis. Of several runs, means; `*_sd_*` are their standard deviations."""
+        `patterns` are the user's own folds, before those by structure: `{"net/stage_*": "stage"}` folds all layers
+        of that path (`*` and `?` as in file names, never across a `/`) into `net/stage`.
+        """
+        return self if self.summarized else self.folded(self.summary(patterns))
 
-    name: str
-    basis: str
-    energy_j: float
-    energy_low_j: float | None
-    energy_high_j: float | None
-    time_s: float
-    power_w: float | None
-    count: float
-    share: float
-    """Of all energy of this basis."""
-    phase: str | None
-    """None where operations of several phases meet."""
-    energy_sd_j: float | None = None
-    power_sd_w: float | None = None
-    runs: int = 1
-    """Runs in which the name occurs."""
+    def unfold(self: _F, name: str) -> _F:
+        """The operations that one name of a summary stands for: of a tensor, or of all in a layer.
+
+        Raises SmaragdineError where the footprint is no summary, or has no such name.
+        """
+        return self.changed(lambda one: _unfolded(one, name))
+
+    def phase(self: _F, *phases: str) -> _F:
+        """Only the rows of these passes."""
+        return self.changed(
+            lambda one: replace(one, rows=_of_phases(one.rows, phases), operations=_of_phases(one.operations, phases))
+        )
+
+    def divided(self: _F, amount: float, per: str) -> _F:
+        """Per step, sample or token: every amount divided by how many there were."""
+        return self.changed(
+            lambda one: replace(
+                one, rows=_scaled(one.rows, 1 / amount), operations=_scaled(one.operations, 1 / amount), per=per
+            )
+        )
+
+    def by(self, key: str) -> Groups:
+        """Rows grouped by `op` (QTN), `layer`, `type`, `phase` or `stef`, most energy first.
+
+        A name with energy of both bases has two groups. Of several runs, they are means, with the standard deviation
+        of a sample and the number of runs that have the name. Raises SmaragdineError for another key.
+        """
+        if key == "stef":
+            return self.summarize().by("op")
+        coverage = dict.fromkeys(one.coverage.sentence() for one in self.footprints)
+        groups = self._groups(key)
+        return Groups(groups, key, runs=len(self.footprints), coverage=tuple(coverage), notice=self.notice)
+
+    def top(self, n: int = 10, key: str = "op") -> Groups:
+        """The `n` groups with the most energy."""
+        return self.by(key).first(n)
 
 
-@dataclass(frozen=True, slots=True)
-class Footprint:
+@dataclass(frozen=True, slots=True, repr=False)
+class Footprint(Footprints):
     """Rows of one policy. What is summed over rows keeps measured and modelled joules apart."""
 
     rows: tuple[FootprintRow, ...]
@@ -99,6 +129,16 @@ class Footprint:
         return len(self.rows)
 
     @property
+    def footprints(self) -> tuple[Footprint, ...]:  # type: ignore[override]
+        return (self,)
+
+    def changed(self, change: Callable[[Footprint], Footprint]) -> Footprint:
+        return change(self)
+
+    def _groups(self, key: str) -> list[Group]:
+        return grouped(self.rows, key, self.total)
+
+    @property
     def total(self) -> Energy:
         return Energy.total((row.basis, row.energy_j) for row in self.rows)
 
@@ -112,88 +152,6 @@ class Footprint:
         """What every view of it opens with; None where a row rests on a sensor."""
         return self.coverage.notice or (MODELLED_NOTICE if self.modelled else None)
 
-    @property
-    def footprints(self) -> tuple[Footprint, ...]:
-        """Itself: one run, where several may be meant."""
-        return (self,)
-
-    @property
-    def summarized(self) -> bool:
-        return self.summarized_by is not None
-
-    def summary(self, patterns: Mapping[str, str] | None = None) -> Summary:
-        """How the names fold; see `summarize`."""
-        from smaragdine.accounts.summary import Summary
-
-        return Summary.of(((row.qtn, row.layer) for row in self.rows), patterns)
-
-    def folded(self, summary: Summary) -> Footprint:
-        return replace(self, rows=summary.fold(self.rows), summarized_by=summary, operations=self.rows)
-
-    def summarize(self, patterns: Mapping[str, str] | None = None) -> Footprint:
-        """The STEF: self-similar layers folded, `layer_0` … `layer_11` → `transformer`; operations never fold.
-
-        `patterns` are the user's own folds, before those by structure: `{"net/stage_*": "stage"}` folds all layers
-        of that path (`*` and `?` as in file names, never across a `/`) into `net/stage`.
-        """
-        return self if self.summarized else self.folded(self.summary(patterns))
-
-    def unfold(self, name: str) -> Footprint:
-        """The operations that one name of a summary stands for: of a tensor, or of all in a layer.
-
-        Raises SmaragdineError where the footprint is no summary, or has no such name.
-        """
-        if self.summarized_by is None:
-            raise SmaragdineError("only a summary can be unfolded", "call summarize() first", exit_code=2)
-        chosen = self.summarized_by.unfold(name)
-        rows = tuple(row for row in self.operations if row.qtn in chosen)
-        return replace(self, rows=rows, summarized_by=None, operations=())
-
-    def by(self, key: str) -> list[Group]:
-        """Rows grouped by `op` (QTN), `layer`, `type`, `phase` or `stef`, most energy first.
-
-        A name with energy of both bases has two groups. Raises SmaragdineError for another key.
-        """
-        if key == "stef":
-            return self.summarize().by("op")
-        names: dict[str, Callable[[FootprintRow], str]] = {
-            "op": lambda row: row.qtn,
-            "layer": lambda row: row.layer,
-            "type": lambda row: row.type,
-            "phase": lambda row: row.phase,
-        }
-        if key not in names:
-            raise SmaragdineError(f"a footprint cannot be grouped by {key!r}", f"choose one of {', '.join(KEYS)}", 2)
-        name = names[key]
-        grouped: dict[tuple[str, str], list[FootprintRow]] = {}
-        for row in self.rows:
-            grouped.setdefault((name(row), row.basis), []).append(row)
-        total = self.total
-        groups = [_group(name, basis, rows, total[basis]) for (name, basis), rows in grouped.items()]
-        # Measured before modelled: their joules must not be compared with each other.
-        return sorted(groups, key=lambda group: (group.basis != MEASURED, -group.energy_j, group.name))
-
-    def top(self, n: int = 10, key: str = "op") -> list[Group]:
-        """The `n` groups with the most energy."""
-        return self.by(key)[:n]
-
-    def phase(self, phase: str) -> Footprint:
-        """Only the rows of one phase."""
-        rows, operations = (tuple(row for row in of if row.phase == phase) for of in (self.rows, self.operations))
-        return replace(self, rows=rows, operations=operations)
-
-    def divided(self, amount: float, per: str) -> Footprint:
-        """Per step, sample or token: every amount divided by how many there were."""
-        rows, operations = (
-            tuple(row.scaled(1 / amount, 1 / amount) for row in of) for of in (self.rows, self.operations)
-        )
-        return replace(self, rows=rows, operations=operations, per=per)
-
-    def _repr_html_(self) -> str:
-        from smaragdine.text.notebook import of_footprint
-
-        return of_footprint(self)
-
     def to_dicts(self) -> list[dict[str, Any]]:
         return [{"policy": self.policy, **asdict(row), "power_w": row.power_w} for row in self.rows]
 
@@ -202,29 +160,37 @@ class Footprint:
         return dataframe(self.to_dicts(), ["policy", *FootprintRow.__dataclass_fields__, "power_w"])
 
 
-def _group(name: str, basis: str, rows: list[FootprintRow], total_j: float) -> Group:
-    energy_j = sum(row.energy_j for row in rows)
-    time_s = sum(row.time_s for row in rows)
-    phases = {row.phase for row in rows}
-    return Group(
-        name=name,
-        basis=basis,
-        energy_j=energy_j,
-        energy_low_j=sum_known(row.energy_low_j for row in rows),
-        energy_high_j=sum_known(row.energy_high_j for row in rows),
-        time_s=time_s,
-        power_w=energy_j / time_s if time_s > 0 else None,
-        count=sum(row.count for row in rows),
-        share=energy_j / total_j if total_j > 0 else 0.0,
-        phase=phases.pop() if len(phases) == 1 else None,
-    )
+@dataclass(frozen=True, slots=True, repr=False)
+class RunsFootprint(Footprints):
+    """Footprints of several runs; what it groups are means over all runs, a name absent from a run being 0 J there."""
+
+    footprints: tuple[Footprint, ...]
+
+    def changed(self, change: Callable[[Footprint], Footprint]) -> RunsFootprint:
+        return RunsFootprint(tuple(map(change, self.footprints)))
+
+    def _groups(self, key: str) -> list[Group]:
+        if len(self.footprints) == 1:
+            return self.footprints[0]._groups(key)
+        return mean_groups([footprint._groups(key) for footprint in self.footprints])
 
 
-def sum_known(values: Iterable[float | None]) -> float | None:
-    """Sum of bounds, the widest the interval of a sum can be; None as soon as one is unknown."""
-    total = 0.0
-    for value in values:
-        if value is None:
-            return None
-        total += value
-    return total
+def summary_of(footprints: Sequence[Footprint], patterns: Mapping[str, str] | None = None) -> Summary:
+    """How the names of several footprints fold, whether or not they are runs of the same thing."""
+    return Summary.of(((row.qtn, row.layer) for footprint in footprints for row in footprint.rows), patterns)
+
+
+def _unfolded(footprint: Footprint, name: str) -> Footprint:
+    if footprint.summarized_by is None:
+        raise UsageError("only a summary can be unfolded", "call summarize() first")
+    chosen = footprint.summarized_by.unfold(name)
+    rows = tuple(row for row in footprint.operations if row.qtn in chosen)
+    return replace(footprint, rows=rows, summarized_by=None, operations=())
+
+
+def _of_phases(rows: Sequence[FootprintRow], phases: Sequence[str]) -> tuple[FootprintRow, ...]:
+    return tuple(row for row in rows if row.phase in phases)
+
+
+def _scaled(rows: Sequence[FootprintRow], factor: float) -> tuple[FootprintRow, ...]:
+    return tuple(row.scaled(factor, factor) for row in rows)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from smaragdine.accounts.display import Displayed
 from smaragdine.accounts.energy import MEASURED, MODELLED, Energy
 from smaragdine.accounts.frame import dataframe
 
@@ -35,8 +36,8 @@ class LedgerRow:
     energy_j: float
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
+@dataclass(frozen=True, slots=True, repr=False)
+class Ledger(Displayed):
     """Entries of one policy, by counted domain in the trace's order and entry in the ledger's."""
 
     policy: str
@@ -70,11 +71,6 @@ class Ledger:
     @property
     def total(self) -> Energy:
         return Energy.total((row.basis, row.energy_j) for row in self.rows)
-
-    def _repr_html_(self) -> str:
-        from smaragdine.text.notebook import of_ledger
-
-        return of_ledger(self)
 
     def to_dicts(self) -> list[dict[str, Any]]:
         return [{"policy": self.policy, **asdict(row)} for row in self.rows]

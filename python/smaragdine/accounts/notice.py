@@ -6,27 +6,14 @@ The daemon says the same when it starts (`trace/notice.rs`); tests/fixtures/noti
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
 
+from smaragdine.accounts.domain import Domain
 from smaragdine.accounts.energy import MEASURED, MODELLED_NOTICE
 
 # So many reasons are told; the trace has all.
 _MOST_REASONS = 3
 _NO_SENSOR, _, _MODEL = MODELLED_NOTICE.partition("; ")
 _NO_MODEL = "nothing is accounted; " + _MODEL.partition("; ")[2]
-
-
-class Domain(Protocol):
-    """What is to be known of a register, in a trace or as a daemon describes it."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def counted(self) -> bool: ...
-    @property
-    def basis(self) -> str: ...
-    @property
-    def not_counted_because(self) -> str | None: ...
 
 
 def notice(domains: Iterable[Domain]) -> str | None:

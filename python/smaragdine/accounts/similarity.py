@@ -14,11 +14,10 @@ import numpy as np
 
 from smaragdine.accounts.correlation import pearson
 from smaragdine.accounts.energy import MEASURED, MODELLED
-from smaragdine.accounts.footprint import Footprint
-from smaragdine.errors import SmaragdineError
-from smaragdine.trace.runs import RunsFootprint
+from smaragdine.accounts.footprint import Footprints, summary_of
+from smaragdine.errors import UsageError
 
-Accounted: TypeAlias = Footprint | RunsFootprint | Mapping[str, float]
+Accounted: TypeAlias = Footprints | Mapping[str, float]
 
 
 def stefs(accounted: Sequence[Accounted], *, power: bool = False) -> list[dict[str, float]]:
@@ -31,17 +30,17 @@ def stefs(accounted: Sequence[Accounted], *, power: bool = False) -> list[dict[s
     written = [one for one in accounted if isinstance(one, Mapping)]
     recorded = [one for one in accounted if not isinstance(one, Mapping)]
     if written and recorded:
-        raise SmaragdineError("a STEF that is written down and a recorded one do not compare", exit_code=2)
+        raise UsageError("a STEF that is written down and a recorded one do not compare")
     if written:
         return [dict(one) for one in written]
     modelled = any(one.modelled for one in recorded)
     if power and modelled:
-        raise SmaragdineError("power was modelled, so watts per operation mean nothing", "compare energy", exit_code=2)
-    summary = RunsFootprint(tuple(footprint for one in recorded for footprint in one.footprints)).summary()
+        raise UsageError("power was modelled, so watts per operation mean nothing", "compare energy")
+    summary = summary_of([footprint for one in recorded for footprint in one.footprints])
     return [_values(one.folded(summary), MODELLED if modelled else MEASURED, power) for one in recorded]
 
 
-def _values(footprint: Footprint | RunsFootprint, basis: str, power: bool) -> dict[str, float]:
+def _values(footprint: Footprints, basis: str, power: bool) -> dict[str, float]:
     groups = [group for group in footprint.by("op") if group.basis == basis]
     return {group.name: (group.power_w or 0.0) if power else group.energy_j for group in groups}
 
@@ -75,7 +74,7 @@ def asss(default: Accounted, sparse: Mapping[int, Accounted]) -> dict[int, float
     return {period_ms: correlation(default, footprint) for period_ms, footprint in sparse.items()}
 
 
-def assw(default: Accounted, experiments: Sequence[Footprint | RunsFootprint]) -> dict[int, float | None]:
+def assw(default: Accounted, experiments: Sequence[Footprints]) -> dict[int, float | None]:
     """Accounting similarity with sample widening: of the first k = 2, 3, … experiments pooled with the default one.
 
     Section 5.4.1, Figure 7b, where an experiment is five runs. Pooling adds up, which Pearson's coefficient does not

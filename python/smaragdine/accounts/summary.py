@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Protocol, TypeVar
 
-from smaragdine.accounts.footprint import FootprintRow, sum_known
-from smaragdine.errors import SmaragdineError
+from smaragdine.accounts.row import FootprintRow, sum_known
+from smaragdine.errors import UsageError
 
 # Graph optimisers add a cast here and drop a reshape there, so twelve equal layers seldom run exactly equal operations.
 # Layers have the same structure when they share this much of all tensors that either of them has.
@@ -86,9 +86,9 @@ class Summary:
         root = _Layer("")
         for qtn, path in sorted(set(operations)):
             layer = root
-            *scopes, tensor = qtn.split("/", _DEEPEST)
-            first, last = _stretch(scopes, path)
-            for depth, name in enumerate(scopes):
+            *segments, tensor = qtn.split("/", _DEEPEST)
+            first, last = _stretch(segments, path)
+            for depth, name in enumerate(segments):
                 layer = layer.layers.setdefault(name, _Layer(name))
                 layer.folds |= first <= depth < last
             layer.tensors.add(tensor)
@@ -102,9 +102,7 @@ class Summary:
         chosen = frozenset(qtn for qtn, own in self.names.items() if own == name or own.startswith(f"{name}/"))
         if not chosen:
             close = difflib.get_close_matches(name, {*self.folds, *self.names.values()}, n=1, cutoff=0.4)
-            raise SmaragdineError(
-                f"the summary has no {name!r}", f"did you mean {close[0]!r}?" if close else None, exit_code=2
-            )
+            raise UsageError(f"the summary has no {name!r}", f"did you mean {close[0]!r}?" if close else None)
         return chosen
 
     def rename(self, named: _N) -> _N:
@@ -141,11 +139,11 @@ class Summary:
         return "/".join(name.split("/", _DEEPEST)[first:last]) or row.layer
 
 
-def _stretch(scopes: Sequence[str], layer: str) -> tuple[int, int]:
-    """Where the layer's path lies in a QTN's scopes: from the first to before the last; (0, 0) where it does not."""
+def _stretch(segments: Sequence[str], layer: str) -> tuple[int, int]:
+    """Where the layer's path lies in a QTN's segments: from the first to before the last; (0, 0) where it does not."""
     path = layer.split("/")
-    for first in (0, 1) if scopes and scopes[0] in _PASSES else (0,):
-        if list(scopes[first : first + len(path)]) == path:
+    for first in (0, 1) if segments and segments[0] in _PASSES else (0,):
+        if list(segments[first : first + len(path)]) == path:
             return first, first + len(path)
     return 0, 0
 
@@ -186,10 +184,10 @@ class _Folding:
         """The user's own name for a layer."""
         if not layer.folds or not self.patterns:
             return None
-        scopes = path.split("/")
+        segments = path.split("/")
         for pattern, name in self.patterns.items():
             globs = pattern.split("/")
-            for own in (scopes, scopes[1:] if scopes[0] in _PASSES else scopes):
+            for own in (segments, segments[1:] if segments[0] in _PASSES else segments):
                 if len(own) == len(globs) and all(fnmatchcase(s, g) for s, g in zip(own, globs, strict=True)):
                     return name
         return None

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from smaragdine import __version__
+from smaragdine.cli.ending import BROKEN_PIPE, INTERRUPTED, exit_code
 from smaragdine.cli.terminal import tell_error
 from smaragdine.errors import SmaragdineError
 
@@ -30,8 +31,6 @@ _COMMANDS = (
     "doctor",
     "daemon",
 )
-_INTERRUPTED = 130
-_BROKEN_PIPE = 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,10 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(commands[chosen.command].run(chosen))
     except SmaragdineError as error:
         tell_error(error)
-        return error.exit_code
+        return exit_code(error)
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return INTERRUPTED
     except BrokenPipeError:
         # The reader has left (`| head`); what is still buffered would complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE
+        return BROKEN_PIPE

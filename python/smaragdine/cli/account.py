@@ -6,6 +6,7 @@ import argparse
 import subprocess
 from pathlib import Path
 
+from smaragdine.accounts.words import POLICIES
 from smaragdine.cli.terminal import tell
 from smaragdine.errors import SmaragdineError
 
@@ -19,7 +20,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "anew.",
     )
     parser.add_argument("trace", type=Path, metavar="TRACE", help="the directory that a recording wrote")
-    parser.add_argument("--policy", choices=("equal", "recency", "deconvolved"), default="equal")
+    parser.add_argument("--policy", choices=POLICIES, default="equal")
     parser.add_argument(
         "--xspace", type=Path, nargs="+", default=[], metavar="FILE", help="add events of these profiles"
     )

@@ -7,6 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smaragdine.accounts.group import KEYS
+from smaragdine.accounts.words import PER
 from smaragdine.cli.number import positive
 
 if TYPE_CHECKING:
@@ -25,8 +27,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("a", type=Path, metavar="A", help="the directory that a recording wrote")
     parser.add_argument("b", type=Path, metavar="B", help="another")
-    parser.add_argument("--by", choices=("op", "layer", "type", "phase", "stef"), default="layer")
-    parser.add_argument("--per", choices=("run", "step", "sample", "token"), default="step")
+    parser.add_argument("--by", choices=KEYS, default="layer")
+    parser.add_argument("--per", choices=PER, default="step")
     parser.add_argument("--policy", default="equal", help="how energy was split among operations (default: equal)")
     parser.add_argument("--top", type=positive, metavar="N", help=f"only the N largest (a table's default: {_TOP})")
     parser.add_argument("--format", choices=("table", "csv", "json"), default="table", dest="output_format")
@@ -40,8 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from smaragdine.trace.runs import Runs
 
     runs = Runs.open(args.a, args.b)
-    for trace in runs:
-        trace.require_readings()
+    runs.require_readings()
     a, b = runs.footprint(args.policy, per=args.per).footprints
     comparison = Comparison.of(a, b, args.by)
     top = args.top or (_TOP if args.output_format == "table" else len(comparison))
@@ -67,7 +68,6 @@ def run(args: argparse.Namespace) -> int:
 def _print(
     args: argparse.Namespace, a: Footprint, b: Footprint, comparison: Comparison, similarity: float | None, top: int
 ) -> None:
-    from smaragdine.accounts.quantity import joules, percent, seconds
     from smaragdine.cli.table import write_table
     from smaragdine.cli.terminal import tell
     from smaragdine.text.table import Table
@@ -76,23 +76,6 @@ def _print(
     tell(f"B: {args.b}: {b.total} in operations per {args.per}")
     told = "–" if similarity is None else f"{similarity:.4f}"
     tell(f"similarity of the summarised footprints (Pearson’s r): {told}")
-    rows = []
-    for one in comparison.differences[:top]:
-        sign = "+" if one.energy_change_j > 0 else "−" if one.energy_change_j < 0 else ""
-        ratio = one.energy_ratio
-        rows.append(
-            (
-                one.name,
-                joules(one.energy_a_j),
-                joules(one.energy_b_j),
-                f"{sign}{joules(abs(one.energy_change_j))}",
-                "–" if ratio is None else f"{'+' if ratio > 1 else '−' if ratio < 1 else ''}{percent(abs(ratio - 1))}",
-                seconds(one.time_a_s),
-                seconds(one.time_b_s),
-                one.basis,
-            )
-        )
-    headers = (args.by, "A", "B", "B − A", "", "time A", "time B", "basis")
-    write_table(Table(headers, tuple(rows), frozenset(range(1, 7))))
+    write_table(Table.of_comparison(comparison, top))
     if len(comparison) > top:
         tell(f"… and {len(comparison) - top} more; --top N shows them", "dim")

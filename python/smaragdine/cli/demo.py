@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smaragdine.cli.terminal import tell
-from smaragdine.errors import SmaragdineError
+from smaragdine.errors import SmaragdineError, UsageError
 
 if TYPE_CHECKING:
     from smaragdine.trace.trace import Trace
@@ -38,7 +38,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.steps < 1:
-        raise SmaragdineError(f"--steps is {arguments.steps}", hint="train at least one step", exit_code=2)
+        raise UsageError(f"--steps is {arguments.steps}", hint="train at least one step")
     if find_spec("tensorflow") is None or find_spec("keras") is None:
         raise SmaragdineError(
             "the demo trains with TensorFlow, which is not installed", "pip install 'smaragdine[demo]'"
@@ -116,8 +116,8 @@ def _tell(trace: Trace) -> None:
     """What the training came to, as text."""
     from smaragdine.cli import result
     from smaragdine.cli.table import write_table
-    from smaragdine.cli.tree import write_tree
     from smaragdine.text.table import Table
+    from smaragdine.text.tree import tree
 
     if trace.notice:
         tell(trace.notice, "yellow")
@@ -134,7 +134,7 @@ def _tell(trace: Trace) -> None:
     write_table(Table.of_ledger(trace.ledger()))
     tell()
     tell("The layers that took most of the operations’ energy", "bold")
-    write_tree(trace.edd(), depth=_DEPTH, top=_BOXES)
+    write_table(tree(trace.edd(), depth=_DEPTH, top=_BOXES, guides=sys.stdout.isatty()))
     tell()
     tell(f"The {_TOP} tensors that did, self-similar layers folded", "bold")
     write_table(Table.of_groups(footprint.top(_TOP, "stef"), "tensor"))

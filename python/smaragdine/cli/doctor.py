@@ -10,17 +10,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from smaragdine.cli.table import columns, write_json
+from smaragdine.cli.ending import NOT_MEASURED
+from smaragdine.cli.table import write_json
 from smaragdine.cli.terminal import tell
+from smaragdine.text.aligned import columns
 from smaragdine.text.shown import shown
 
 if TYPE_CHECKING:
-    from smaragdine.daemon.client import Description, Domain, Source
+    from smaragdine.accounts.domain import Domain
+    from smaragdine.daemon.client import Description, Source
     from smaragdine.doctor.finding import Finding
     from smaragdine.doctor.surroundings import Surroundings
     from smaragdine.doctor.trial import Rate, Trial
 
-_NOTHING_MEASURED = 3
 # Long enough for some hundred ticks of the default period.
 _TRIAL_S = 1.0
 _HEADERS = ("you can", "ask your administrator for", "until then")
@@ -84,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
         width = shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
         for line in report(examined, max(_NARROWEST, min(width, _WIDEST))):
             tell(line, "bold" if line.startswith(_HEADERS[0] + _GAP) else None)
-    return 0 if examined.measured else _NOTHING_MEASURED
+    return 0 if examined.measured else NOT_MEASURED
 
 
 def examine() -> Examination:

@@ -10,8 +10,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from smaragdine.accounts.energy import MEASURED, MODELLED
 from smaragdine.cli.terminal import tell
-from smaragdine.errors import SmaragdineError
+from smaragdine.errors import UsageError
 from smaragdine.text.shown import cell
 
 if TYPE_CHECKING:
@@ -50,9 +51,7 @@ def run(args: argparse.Namespace) -> int:
             with Folder.at(args.output or trace.path) as folder, ExitStack() as inner:
                 _write_csv(trace, folder if args.output else inner.enter_context(folder.inside(fixed.name)))
     except OSError as error:
-        raise SmaragdineError(
-            f"cannot write {output}: {error.strerror or error}", "name another place with -o", exit_code=2
-        ) from None
+        raise UsageError(f"cannot write {output}: {error.strerror or error}", "name another place with -o") from None
     if not is_stream(output):
         tell(output)
     return 0
@@ -62,7 +61,7 @@ def _write_perfetto(trace: Trace, file: IO[bytes], policy: str) -> None:
     """One event a line, so that a long trace never has to fit into memory."""
     from smaragdine.trace.perfetto import trace_events
 
-    about = {"name": trace.name, "basis": "modelled" if trace.modelled else "measured", "notice": trace.notice or ""}
+    about = {"name": trace.name, "basis": MODELLED if trace.modelled else MEASURED, "notice": trace.notice or ""}
     file.write(f'{{"displayTimeUnit": "ms", "otherData": {json.dumps(about)}, "traceEvents": ['.encode())
     separator = "\n"
     for event in trace_events(trace, policy):

@@ -9,17 +9,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smaragdine.accounts.words import PHASES
 from smaragdine.cli.labels import parse_label
 from smaragdine.cli.number import amount, positive
 from smaragdine.cli.terminal import tell
-from smaragdine.errors import SmaragdineError
+from smaragdine.errors import SmaragdineError, UsageError
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from smaragdine import figures
     from smaragdine.accounts.edd import EDD
-    from smaragdine.trace.runs import Runs, RunsFootprint
+    from smaragdine.trace.runs import Runs
     from smaragdine.trace.trace import Trace
 
 _Draw = Callable[["Runs", argparse.Namespace], "go.Figure"]
@@ -40,9 +41,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     parser.add_argument("--format", choices=FORMATS, dest="output_format", help="default: by the name of FILE")
     parser.add_argument("--layer", metavar="PATH", help="edd: the layer whose level is drawn")
-    parser.add_argument(
-        "--phase", choices=("forward", "backward", "optimizer", "other"), help=f"{_DIAGRAM}: one pass (default: all)"
-    )
+    parser.add_argument("--phase", choices=PHASES, help=f"{_DIAGRAM}: one pass (default: all)")
     parser.add_argument("--folded", action="store_true", help=f"{_DIAGRAM}: self-similar layers as one")
     parser.add_argument(
         "--scale", choices=("energy", "power", "carbon"), default="energy", help=f"{_DIAGRAM}: what boxes tell"
@@ -65,12 +64,9 @@ def run(args: argparse.Namespace) -> int:
 
     output_format = args.output_format or args.output.suffix.removeprefix(".").lower()
     if output_format not in FORMATS:
-        raise SmaragdineError(
-            f"the name {args.output} does not tell a format", f"add --format {'|'.join(FORMATS)}", exit_code=2
-        )
+        raise UsageError(f"the name {args.output} does not tell a format", f"add --format {'|'.join(FORMATS)}")
     runs = Runs.open(*args.traces)
-    for trace in runs:
-        trace.require_readings()
+    runs.require_readings()
     figure = KINDS[args.kind](runs, args)
     try:
         if output_format == "html":
@@ -80,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         with written(args.output) as file:
             file.write(content)
     except OSError as error:
-        raise SmaragdineError(f"cannot write {args.output}: {error.strerror or error}", exit_code=2) from None
+        raise UsageError(f"cannot write {args.output}: {error.strerror or error}") from None
     if not is_stream(args.output):
         tell(args.output)
     return 0
@@ -96,7 +92,7 @@ def _scale(args: argparse.Namespace) -> figures.Scale:
     if args.scale != "carbon":
         return figures.POWER if args.scale == "power" else figures.ENERGY
     if args.g_per_kwh is None:
-        raise SmaragdineError("--scale carbon needs the intensity of the electricity", "add --g-per-kwh G", exit_code=2)
+        raise UsageError("--scale carbon needs the intensity of the electricity", "add --g-per-kwh G")
     return figures.Scale.carbon(args.g_per_kwh)
 
 
@@ -115,7 +111,7 @@ def _distribution(runs: Runs, args: argparse.Namespace) -> go.Figure:
 def _ranking(runs: Runs, args: argparse.Namespace) -> go.Figure:
     from smaragdine import figures
 
-    footprint: RunsFootprint = runs.footprint(args.policy)
+    footprint = runs.footprint(args.policy)
     if args.kind.startswith("st"):
         footprint = footprint.summarize(dict(args.fold))
     return figures.ranking(footprint, args.top, kind=args.kind)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from smaragdine.accounts.group import KEYS
+from smaragdine.accounts.words import PER, SCOPES
 from smaragdine.cli.labels import parse_label
 from smaragdine.cli.number import positive
 
-_KEYS = ("op", "layer", "type", "phase", "stef")
 _TOP = 20
 _BOXES = 6
 
@@ -22,14 +24,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "deviation. The first line tells how much of the run the numbers cover.",
     )
     parser.add_argument("traces", type=Path, nargs="+", metavar="TRACE", help="the directory that a recording wrote")
-    parser.add_argument("--by", choices=_KEYS, default="op", help="group by this (default: op; stef: layers folded)")
+    parser.add_argument("--by", choices=KEYS, default="op", help="group by this (default: op; stef: layers folded)")
     parser.add_argument("--policy", default="equal", help="how energy was split among operations (default: equal)")
     parser.add_argument(
-        "--scope", choices=("traced", "run"), default="traced", help="the traced steps, or extrapolated to all steps"
+        "--scope", choices=SCOPES, default="traced", help="the traced steps, or extrapolated to all steps"
     )
-    parser.add_argument(
-        "--per", choices=("run", "step", "sample", "token"), default="run", help="divide by this (default: run)"
-    )
+    parser.add_argument("--per", choices=PER, default="run", help="divide by this (default: run)")
     parser.add_argument("--top", type=positive, metavar="N", help=f"only the N largest (a table's default: {_TOP})")
     parser.add_argument(
         "--fold", type=parse_label, action="append", default=[], metavar="PATH=NAME",
@@ -42,23 +42,22 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     from smaragdine.accounts.edd import EDD
-    from smaragdine.accounts.footprint import Group
+    from smaragdine.accounts.group import Group
     from smaragdine.cli.table import write_csv, write_json, write_table
     from smaragdine.cli.terminal import tell
-    from smaragdine.cli.tree import write_tree
     from smaragdine.text.table import Table
+    from smaragdine.text.tree import tree
     from smaragdine.trace.runs import Runs
 
     runs = Runs.open(*args.traces)
-    for trace in runs:
-        trace.require_readings()
+    runs.require_readings()
     footprint = runs.footprint(args.policy, scope=args.scope, per=args.per)
     if args.by == "stef" or args.unfold:
         footprint = footprint.summarize(dict(args.fold))
     if args.unfold:
         footprint = footprint.unfold(args.unfold)
     by = "op" if args.by == "stef" else args.by
-    groups = footprint.by(by) if len(runs) > 1 else footprint.footprints[0].by(by)
+    groups = footprint.by(by)
     top = args.top or (_TOP if args.output_format == "table" else None)
     coverage = [f.coverage.sentence() for f in footprint.footprints]
     notice = runs.notice
@@ -79,8 +78,8 @@ def run(args: argparse.Namespace) -> int:
         for comment in comments[1:]:
             tell(comment, "yellow")
         if args.output_format == "tree":
-            edd = EDD.mean(footprint.footprints, name=runs.traces[0].name)
-            write_tree(edd, depth=args.depth, top=args.top or _BOXES)
+            edd = EDD.of(footprint, name=runs.name)
+            write_table(tree(edd, depth=args.depth, top=args.top or _BOXES, guides=sys.stdout.isatty()))
             return 0
         write_table(Table.of_groups(groups[:top], "operation" if by == "op" else by, len(runs)))
         if len(groups) > len(groups[:top]):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smaragdine.cli.terminal import tell
-from smaragdine.errors import SmaragdineError, changed
+from smaragdine.errors import SmaragdineError, TraceError, changed
 from smaragdine.files import regular
 from smaragdine.trace.seal import broken
 
@@ -89,11 +89,11 @@ def _metadata(output: Path) -> dict[str, Any]:
         raise SmaragdineError(f"{output} holds no recording: {error.strerror}", hint) from error
     except (OSError, ValueError, TypeError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or "its trace.json cannot be read"
-        raise SmaragdineError(f"{output} holds no recording: {reason}", hint, exit_code=2) from error
+        raise TraceError(f"{output} holds no recording: {reason}", hint) from error
     if problem:
         raise changed(output, file.name, problem)
     if not isinstance(fields.get("state"), str):
-        raise SmaragdineError(f"{output} holds no recording: its trace.json tells no state", hint, exit_code=2)
+        raise TraceError(f"{output} holds no recording: its trace.json tells no state", hint)
     return fields
 
 

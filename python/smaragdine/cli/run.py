@@ -12,12 +12,12 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+from smaragdine.cli.ending import NotExecutableError, NotFoundError
 from smaragdine.cli.labels import parse_label
-from smaragdine.errors import SmaragdineError
+from smaragdine.errors import UsageError
 
 _LOG = logging.getLogger("smaragdine")
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_USAGE, _NOT_EXECUTABLE, _NOT_FOUND = 2, 126, 127
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -44,13 +44,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     command = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
     if not command:
-        raise SmaragdineError("no command to account", hint="smaragdine run -- python train.py", exit_code=_USAGE)
+        raise UsageError("no command to account", hint="smaragdine run -- python train.py")
     if shutil.which(command[0]) is None:
-        found = os.path.exists(command[0])  # noqa: PTH110  a word of the user's, not a path yet
-        raise SmaragdineError(
-            f"cannot run {command[0]}: " + ("it is no executable" if found else "there is no such command"),
-            exit_code=_NOT_EXECUTABLE if found else _NOT_FOUND,
-        )
+        if os.path.exists(command[0]):  # noqa: PTH110  a word of the user's, not a path yet
+            raise NotExecutableError(f"cannot run {command[0]}: it is no executable")
+        raise NotFoundError(f"cannot run {command[0]}: there is no such command")
     from smaragdine.recording.beginning import JOIN
     from smaragdine.recording.recorder import Recorder
 
@@ -101,9 +99,7 @@ class _Signals:
             try:
                 self._process = subprocess.Popen(command, env=environment)
             except OSError as error:
-                raise SmaragdineError(
-                    f"cannot run {command[0]}: {error.strerror}", exit_code=_NOT_EXECUTABLE
-                ) from error
+                raise NotExecutableError(f"cannot run {command[0]}: {error.strerror}") from error
             code = self._process.wait()
             return code if code >= 0 else 128 - code
         return 128 + self._early

@@ -5,15 +5,14 @@ from __future__ import annotations
 import csv
 import shutil
 import sys
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from smaragdine.cli.terminal import paint, tell
-from smaragdine.text.shown import cell, json_text, shown
+from smaragdine.text.aligned import GAP, aligned, widths
+from smaragdine.text.shown import cell, json_text
 from smaragdine.text.table import Table
 
-_GAP = "  "
 _SHORTEST = 12
 _BAR = 12
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -26,24 +25,22 @@ def write_table(table: Table, *, out: TextIO | None = None) -> None:
     nothing is cut and nothing is drawn.
     """
     out = out or sys.stdout
-    lines = [[shown(text) for text in line] for line in (table.headers, *table.rows)]
-    widths = [max(map(columns, column)) for column in zip(*lines, strict=True)]
+    lines = table.lines()
+    room = widths(lines)
     bars = [""] * len(lines)
     if out.isatty():
         if table.bars:
             longest = max(table.bars) or 1.0
             bars = [" " * _BAR, *(bar(share / longest) for share in table.bars)]
             bars += [" " * _BAR] * (len(lines) - len(bars))
-        beyond = sum(widths) + len(_GAP) * (len(widths) - 1) + len(bars[0] and _GAP + bars[0])
+        beyond = sum(room) + len(GAP) * (len(room) - 1) + len(bars[0] and GAP + bars[0])
         beyond -= shutil.get_terminal_size().columns
-        widths[0] = max(min(widths[0], _SHORTEST), widths[0] - max(0, beyond))
+        room[0] = max(min(room[0], _SHORTEST), room[0] - max(0, beyond))
     for place, (line, drawn) in enumerate(zip(lines, bars, strict=True)):
-        cells = [
-            _padded(text, width, i in table.numeric) for i, (text, width) in enumerate(zip(line, widths, strict=True))
-        ]
+        cells = aligned(line, room, table.numeric)
         if drawn:
             cells.insert(1, paint(drawn, "green", out) if drawn.strip() else drawn)
-        text = _GAP.join(cells).rstrip()
+        text = GAP.join(cells).rstrip()
         out.write((paint(text, "bold", out) if place == 0 else text) + "\n")
 
 
@@ -65,21 +62,3 @@ def write_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], comment
 
 def write_json(content: Mapping[str, Any]) -> None:
     sys.stdout.write(json_text(content) + "\n")
-
-
-def columns(text: str) -> int:
-    """How many columns of a terminal the text takes: East Asian letters two, combining marks none."""
-    return sum(
-        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
-        for character in text
-    )
-
-
-def _padded(text: str, width: int, right: bool) -> str:
-    cut = text
-    if columns(text) > width:  # the end of a name tells more than its start
-        while columns(cut) > width - 1:
-            cut = cut[1:]
-        cut = "…" + cut
-    room = " " * (width - columns(cut))
-    return room + cut if right else cut + room

@@ -12,11 +12,13 @@ from typing import NamedTuple
 
 import grpc
 
+from smaragdine.accounts.domain import Domain
+from smaragdine.accounts.energy import MEASURED
 from smaragdine.daemon.address import Address
 from smaragdine.daemon.messages import ClockPair, Stamped
 from smaragdine.daemon.requests import Requests
 from smaragdine.daemon.running import refusal
-from smaragdine.errors import SmaragdineError
+from smaragdine.errors import NotMeasuredError, SmaragdineError
 from smaragdine.v1 import accountant_pb2 as pb
 from smaragdine.v1 import trace_pb2
 from smaragdine.v1.accountant_pb2_grpc import AccountantStub
@@ -37,20 +39,6 @@ _OPTIONS = [
     ("grpc.min_reconnect_backoff_ms", 50),
     ("grpc.max_reconnect_backoff_ms", 500),
 ]
-
-
-@dataclass(frozen=True)
-class Domain:
-    """One energy register: `package-0` of `CPU:0`."""
-
-    name: str
-    device: str
-    parent: str | None
-    counted: bool
-    basis: str
-    source: str
-    range_uj: int | None
-    not_counted_because: str | None
 
 
 @dataclass(frozen=True)
@@ -76,7 +64,7 @@ class Description:
     @property
     def measured(self) -> tuple[Domain, ...]:
         """The domains that a sensor measures, counted or not."""
-        return tuple(d for s in self.sources if s.available for d in s.domains if d.basis == "measured")
+        return tuple(d for s in self.sources if s.available for d in s.domains if d.basis == MEASURED)
 
 
 class Started(NamedTuple):
@@ -256,10 +244,9 @@ def _explained(error: grpc.RpcError, doing: str, socket: Path, timeout_s: float 
             hint="check SMARAGDINE_SOCKET, or unset it",
         )
     if status == grpc.StatusCode.FAILED_PRECONDITION:
-        return SmaragdineError(
+        return NotMeasuredError(
             message or "no energy sensor is readable",
             hint=hint or "`smaragdine doctor` tells how to measure; without --require-measured power is modelled",
-            exit_code=3,
         )
     return SmaragdineError(f"the daemon on {socket} could not {doing}: {message or status.name}", hint=hint or None)
 
@@ -275,8 +262,8 @@ def _domain(domain: pb.Domain) -> Domain:
         domain.device,
         domain.parent or None,
         domain.counted,
-        domain.basis,
-        domain.source,
-        domain.range_uj or None,
-        domain.not_counted_because or None,
+        basis=domain.basis,
+        source=domain.source,
+        range_uj=domain.range_uj or None,
+        not_counted_because=domain.not_counted_because or None,
     )

@@ -18,7 +18,15 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from smaragdine.errors import SmaragdineError
-from smaragdine.files.firm import DistrustError, NotYoursError, empty, held, held_in, is_own_file, require_no_links
+from smaragdine.files.firm import (
+    DistrustError,
+    NotYoursError,
+    empty,
+    is_own_file,
+    require_no_links,
+    trusted_directory,
+    trusted_directory_in,
+)
 from smaragdine.files.local import PREFIX
 from smaragdine.files.writing import Folder
 
@@ -34,7 +42,11 @@ _PATIENCE_S = 5.0
 def mark(state_dir: Path, recording: str, output: Path) -> None:
     """Marks a recording's state directory as kept for `output`, where it is this user's own: a service's is not."""
     try:
-        with held(state_dir.parent) as above, held_in(above, state_dir.name) as state, Folder.at(output) as into:
+        with (
+            trusted_directory(state_dir.parent) as above,
+            trusted_directory_in(above, state_dir.name) as state,
+            Folder.at(output) as into,
+        ):
             _claim(state, _of_recording(state, recording, into.descriptor))
     except (OSError, DistrustError) as problem:
         _LOG.debug("%s is not marked: %s", state_dir, problem)
@@ -43,7 +55,7 @@ def mark(state_dir: Path, recording: str, output: Path) -> None:
 def mark_private(directory: Path, socket: Path) -> None:
     """Marks a directory that was made for a private daemon whose socket is in another: both are removed one day."""
     try:
-        with held(directory) as private:
+        with trusted_directory(directory) as private:
             _claim(private, _of_private(private, directory.name))
             if socket.parent.name.startswith(PREFIX):
                 _claim(private, _of_socket(private, socket.parent.lstat().st_ino))
@@ -66,8 +78,8 @@ class Kept:
         directory = state_dir.parent
         with ExitStack() as stack:
             try:
-                above = stack.enter_context(held(directory))
-                state = stack.enter_context(held_in(above, state_dir.name))
+                above = stack.enter_context(trusted_directory(directory))
+                state = stack.enter_context(trusted_directory_in(above, state_dir.name))
                 into = stack.enter_context(Folder.at(output))
                 if not _has(state, _of_recording(state, recording, into.descriptor)):
                     raise DistrustError("was not marked by the recording of this OUTPUT")
@@ -141,7 +153,7 @@ def _remove_socket(above: int, socket: Path) -> None:
     """A private daemon's socket and the directory that was made for it."""
     directory = socket.parent
     try:
-        with held(directory) as place:
+        with trusted_directory(directory) as place:
             own = directory.name.startswith(PREFIX) and _has(above, _of_socket(above, os.fstat(place).st_ino))
             if own:
                 _unlink(_SOCKET, place)

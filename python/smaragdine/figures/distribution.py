@@ -12,7 +12,7 @@ from smaragdine.figures import theme
 from smaragdine.figures.level import TITLE_HEIGHT, Box, arrange
 from smaragdine.figures.scale import ENERGY, Scale
 from smaragdine.figures.subject import Subject, diagram
-from smaragdine.figures.sunburst import hover, told
+from smaragdine.figures.sunburst import amount_told, hover
 
 _RADIUS = 13.0
 
@@ -93,7 +93,7 @@ def distribution(
 def _subtitle(box: EDD, scale: Scale) -> str:
     mean = f"mean of {box.runs} runs" if box.runs > 1 else ""
     passes = f"{box.phase} pass" if box.phase else ""
-    return ", ".join(words for words in (told(box, scale), passes, mean) if words)
+    return ", ".join(words for words in (amount_told(box, scale), passes, mean) if words)
 
 
 def _told(child: Box, scale: Scale) -> str:

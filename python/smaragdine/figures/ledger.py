@@ -6,16 +6,16 @@ import statistics
 
 import plotly.graph_objects as go
 
+from smaragdine.accounts.energy import MODELLED
 from smaragdine.accounts.ledger import ENTRIES, MEANINGS, Ledger
 from smaragdine.accounts.quantity import joules, percent
 from smaragdine.accounts.spread import deviation
 from smaragdine.figures import theme
 from smaragdine.figures.subject import traces
-from smaragdine.trace.runs import Runs
-from smaragdine.trace.trace import Trace
+from smaragdine.trace.trace import Recorded
 
 
-def ledger(subject: Trace | Runs | Ledger, *, policy: str = "equal") -> go.Figure:
+def ledger(subject: Recorded | Ledger, *, policy: str = "equal") -> go.Figure:
     """A bar for each entry and basis, stacked by domain; of several runs the mean, whiskers their deviation.
 
     Shares are of all energy of the same basis.
@@ -65,7 +65,7 @@ def ledger(subject: Trace | Runs | Ledger, *, policy: str = "equal") -> go.Figur
     if not domains:
         theme.say(figure, "no readings of a counted domain")
     theme.whiskers(figure, deviation(n) if n > 1 else None)
-    modelled = "modelled" in bases
+    modelled = MODELLED in bases
     names = [f"{entry}, {basis}" if len(bases) > 1 else entry for entry, basis in bars]
     told = " and ".join(
         f"{joules(totals[basis])} {basis}" if len(bases) > 1 else joules(totals[basis]) for basis in bases

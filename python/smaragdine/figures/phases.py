@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-from smaragdine.accounts.footprint import Group
+from smaragdine.accounts.group import Group
 from smaragdine.accounts.quantity import joules, number, percent, seconds
 from smaragdine.accounts.spread import Spread
 from smaragdine.figures import theme

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 
-from smaragdine.accounts.energy import MEASURED
+from smaragdine.accounts.energy import MEASURED, MODELLED
 from smaragdine.accounts.quantity import watts
 from smaragdine.accounts.spread import deviation
-from smaragdine.errors import SmaragdineError
+from smaragdine.errors import UsageError
 from smaragdine.figures import theme
 from smaragdine.figures.subject import traces
-from smaragdine.trace.runs import Runs
-from smaragdine.trace.trace import Readings, Step, Trace
+from smaragdine.trace.readings import Readings
+from smaragdine.trace.steps import Step
+from smaragdine.trace.trace import Recorded, Trace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +27,7 @@ TRACED = "#0b8a60"
 LAYERS = ("#d98c00", "#7a5ea8", "#b0587e", "#4b8fb8")
 
 
-def power(subject: Trace | Runs, layers: Sequence[str] = ()) -> go.Figure:
+def power(subject: Recorded, layers: Sequence[str] = ()) -> go.Figure:
     """Mean power of every reading, by domain; intervals are merged where there are more than can be seen.
 
     Merging adds energies and lengths, so the area under the line stays the energy. Domains that are not counted,
@@ -36,7 +37,7 @@ def power(subject: Trace | Runs, layers: Sequence[str] = ()) -> go.Figure:
     """
     own = traces(subject)
     if layers and len(own) > 1:
-        raise SmaragdineError("layers are shaded in the picture of one trace", "name one trace", exit_code=2)
+        raise UsageError("layers are shaded in the picture of one trace", "name one trace")
     figure = go.Figure()
     for index, name in enumerate(dict.fromkeys(name for trace in own for name in trace.readings)):
         colour = theme.DOMAINS[index % len(theme.DOMAINS)]
@@ -92,7 +93,7 @@ def _words(trace: Trace, name: str) -> tuple[str, bool]:
     domain = trace.metadata.domain(name)
     counted = domain is None or domain.counted
     words = [name] + ([] if counted else ["not counted"])
-    words += ["modelled"] if domain is not None and domain.basis == "modelled" else []
+    words += ["modelled"] if domain is not None and domain.basis == MODELLED else []
     return theme.safe(", ".join(words)), counted
 
 
@@ -151,13 +152,13 @@ def _shade_steps(figure: go.Figure, trace: Trace) -> None:
 def _shade_layers(figure: go.Figure, trace: Trace, layers: Sequence[str]) -> list[float] | None:
     """Shades the first traced steps' part of each layer; returns the seconds that these steps take."""
     if len(layers) > len(LAYERS):
-        raise SmaragdineError(f"{len(layers)} layers cannot be told apart", f"name at most {len(LAYERS)}", 2)
+        raise UsageError(f"{len(layers)} layers cannot be told apart", f"name at most {len(LAYERS)}")
     traced = _traced(trace.steps)
     origin = trace.metadata.start_ns
     for layer, colour in zip(layers, LAYERS, strict=False):
         spans = trace.spans(layer)
         if not len(spans):
-            raise SmaragdineError(f"the trace has no operation in a layer {layer!r}", exit_code=2)
+            raise UsageError(f"the trace has no operation in a layer {layer!r}")
         if traced:
             spans = spans[(spans[:, 1] > traced[0][0]) & (spans[:, 0] < traced[0][1])]
         _shade(figure, _joined(spans), origin, colour, 0.3)

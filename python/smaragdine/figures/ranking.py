@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-from smaragdine.accounts.energy import MEASURED
-from smaragdine.accounts.footprint import Group
+from smaragdine.accounts.energy import MEASURED, MODELLED
+from smaragdine.accounts.group import Group
 from smaragdine.accounts.quantity import joules, number, percent, seconds, watts
 from smaragdine.accounts.spread import Spread
-from smaragdine.errors import SmaragdineError
+from smaragdine.errors import UsageError
 from smaragdine.figures import theme
 from smaragdine.figures.subject import Subject, numbers
 
@@ -32,15 +32,15 @@ def ranking(subject: Subject, top: int = 10, *, kind: str = "tef") -> go.Figure:
     says which. Raises SmaragdineError for another kind, and for powers that were modelled.
     """
     if kind not in KINDS:
-        raise SmaragdineError(f"there is no ranking {kind!r}", f"choose one of {', '.join(KINDS)}", exit_code=2)
+        raise UsageError(f"there is no ranking {kind!r}", f"choose one of {', '.join(KINDS)}")
     power = kind == "stpf"
     footprint = numbers(subject)
     runs = len(footprint.footprints)
     if power and footprint.modelled:
-        raise SmaragdineError("power was modelled, so watts per operation mean nothing", "rank by energy", exit_code=2)
+        raise UsageError("power was modelled, so watts per operation mean nothing", "rank by energy")
     if kind.startswith("st"):
         footprint = footprint.summarize()
-    groups = footprint.by("layer" if kind.endswith("layers") else "op")
+    groups: list[Group] = footprint.by("layer" if kind.endswith("layers") else "op")
     if power:
         groups = sorted((g for g in groups if g.share >= LEAST_SHARE), key=lambda group: -(group.power_w or 0.0))
     groups = groups[:top][::-1]
@@ -59,7 +59,7 @@ def ranking(subject: Subject, top: int = 10, *, kind: str = "tef") -> go.Figure:
         width=0.42,
         marker={
             "color": [theme.PHASES.get(group.phase or "", theme.MIXED) for group in groups],
-            "pattern": {"shape": ["/" if group.basis == "modelled" else "" for group in groups], "solidity": 0.15},
+            "pattern": {"shape": ["/" if group.basis == MODELLED else "" for group in groups], "solidity": 0.15},
         },
         error_x={
             "type": "data", "symmetric": False, "array": [high for _, high in whiskers],

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from smaragdine.accounts.edd import EDD
 from smaragdine.accounts.quantity import joules, si, watts
-from smaragdine.errors import SmaragdineError
+from smaragdine.errors import UsageError
 
 J_PER_KWH = 3.6e6
 
@@ -22,16 +22,15 @@ class Scale:
     @classmethod
     def carbon(cls, g_per_kwh: float) -> Scale:
         if not g_per_kwh >= 0:
-            raise SmaragdineError(f"the carbon intensity is {g_per_kwh} g/kWh", "give grams per kWh", exit_code=2)
+            raise UsageError(f"the carbon intensity is {g_per_kwh} g/kWh", "give grams per kWh")
         return cls("carbon", g_per_kwh)
 
     def check(self, edd: EDD) -> None:
         """Raises SmaragdineError where the diagram has no such numbers."""
         if self.name == "power" and edd.modelled:
-            raise SmaragdineError(
+            raise UsageError(
                 "power was modelled, so watts per operation mean nothing",
                 "draw energy; `smaragdine doctor` tells how to measure",
-                exit_code=2,
             )
 
     def amount(self, box: EDD) -> float:

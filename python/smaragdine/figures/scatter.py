@@ -5,14 +5,13 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from smaragdine.accounts.correlation import spearman
-from smaragdine.accounts.footprint import Group
+from smaragdine.accounts.group import Group
 from smaragdine.accounts.quantity import joules, number, percent, seconds, si
 from smaragdine.accounts.spread import Spread
-from smaragdine.errors import SmaragdineError
+from smaragdine.errors import UsageError
 from smaragdine.figures import theme
 from smaragdine.figures.subject import Subject, numbers
-from smaragdine.trace.runs import Runs
-from smaragdine.trace.trace import Trace
+from smaragdine.trace.trace import Recorded
 
 AGAINST = ("time", "flops")
 # More points than these are not told apart, and their whiskers hide them.
@@ -27,13 +26,13 @@ def scatter(subject: Subject, against: str = "time") -> go.Figure:
     of very many the costliest are drawn. FLOPs need a trace or runs, and stay unknown where the trace does not tell.
     """
     if against not in AGAINST:
-        raise SmaragdineError(f"there is no scatter against {against!r}", f"choose one of {', '.join(AGAINST)}", 2)
+        raise UsageError(f"there is no scatter against {against!r}", f"choose one of {', '.join(AGAINST)}")
     footprint = numbers(subject)
     runs = len(footprint.footprints)
-    groups = footprint.by("op")
+    everything = footprint.by("op")
     # Joules of two bases must not share an axis.
-    bases = [group.basis for group in groups[:1]]
-    groups = [group for group in groups if group.basis in bases]
+    bases = [group.basis for group in everything[:1]]
+    groups = [group for group in everything if group.basis in bases]
     flops = _flops(subject) if against == "flops" else {}
     amounts = {group.name: (flops.get(group.name, 0.0) * group.count if flops else 0.0) for group in groups}
     if against == "time":
@@ -96,9 +95,9 @@ def _total(groups: list[Group]) -> float:
 
 def _flops(subject: Subject) -> dict[str, float]:
     """FLOPs of one execution by QTN, of the operations whose FLOPs are known."""
-    if not isinstance(subject, Trace | Runs):
-        raise SmaragdineError("a footprint has no FLOPs", "give the trace itself", exit_code=2)
-    trace = subject if isinstance(subject, Trace) else subject.traces[0]
+    if not isinstance(subject, Recorded):
+        raise UsageError("a footprint has no FLOPs", "give the trace itself")
+    trace = subject.traces[0]
     return trace.flops()
 
 

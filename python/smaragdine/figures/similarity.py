@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from smaragdine.accounts.footprint import RunsFootprint
 from smaragdine.accounts.similarity import correlation, stefs
-from smaragdine.errors import SmaragdineError
+from smaragdine.errors import UsageError
 from smaragdine.figures import theme
 from smaragdine.figures.subject import Subject, numbers
-from smaragdine.trace.runs import Runs, RunsFootprint
+from smaragdine.trace.runs import Runs
 
 _CELL = 58
 _SIDE = {"type": "category", "constrain": "domain", "showgrid": False, "zeroline": False}
@@ -28,7 +29,7 @@ def similarity(
         names = names or [trace.name for trace in subjects]
     own = subjects.footprints if isinstance(subjects, RunsFootprint) else [numbers(one) for one in subjects]
     if len(own) < 2:
-        raise SmaragdineError("similarity compares at least two traces", "name further traces", exit_code=2)
+        raise UsageError("similarity compares at least two traces", "name further traces")
     tables = stefs(own, power=power)
     modelled = any(footprint.modelled for footprint in own)
     labels = [f"{i + 1}. {theme.shorten(names[i], 24)}" if i < len(names) else str(i + 1) for i in range(len(own))]

@@ -13,8 +13,8 @@ from smaragdine.accounts.quantity import joules, percent
 from smaragdine.accounts.spread import deviation
 from smaragdine.figures import theme
 from smaragdine.figures.subject import traces
-from smaragdine.trace.runs import Runs
-from smaragdine.trace.trace import Step, Trace
+from smaragdine.trace.steps import Step
+from smaragdine.trace.trace import Recorded, Trace
 
 MOST_STEPS = 1000
 MOST_BEYOND = 3
@@ -36,7 +36,7 @@ class _Point:
     metric: float | None
 
 
-def steps(subject: Trace | Runs, metric: str = "loss") -> go.Figure:
+def steps(subject: Recorded, metric: str = "loss") -> go.Figure:
     """Joules of the application per step over the counted domains of one basis (measured where there is any).
 
     Traced steps stand out; beyond a thousand steps, means over equally many neighbours are drawn. The metric, where it
@@ -73,7 +73,7 @@ def _tallest(points: Sequence[_Point]) -> tuple[float, list[_Point]]:
     return most_j, beyond if len(beyond) <= MOST_BEYOND else []
 
 
-def cumulative(subject: Trace | Runs, metric: str = "loss") -> go.Figure:
+def cumulative(subject: Recorded, metric: str = "loss") -> go.Figure:
     """Joules of the application from the first step to each, with the metric beside them; a band of one deviation."""
     points, runs, notice = _points(subject, metric)
     figure = go.Figure()
@@ -93,7 +93,7 @@ def cumulative(subject: Trace | Runs, metric: str = "loss") -> go.Figure:
     return _dress(figure, "Energy from the first step on", "joules", points, notice, metric if logged else None)
 
 
-def progress(subject: Trace | Runs, metric: str = "loss") -> go.Figure:
+def progress(subject: Recorded, metric: str = "loss") -> go.Figure:
     """The best value of a metric so far against the energy that it took, and what the last per cent of it cost."""
     points, _, notice = _points(subject, metric)
     logged = [(point.total_j, point.metric) for point in points if point.metric is not None]
@@ -141,7 +141,7 @@ def _last_per_cent(energies: Sequence[float], best: Sequence[float]) -> tuple[fl
     return nearly_j, energies[best.index(best[-1])]
 
 
-def _points(subject: Trace | Runs, metric: str) -> tuple[list[_Point], int, str | None]:
+def _points(subject: Recorded, metric: str) -> tuple[list[_Point], int, str | None]:
     """The points, of how many runs, and what is to be said where their energy is modelled."""
     own = traces(subject)
     domains = [_domains(trace) for trace in own]

@@ -70,7 +70,7 @@ def sunburst(
         theme.say(figure, "no energy in operations")
     return theme.dress(
         figure,
-        title or f"{theme.shorten(edd.name, 60)}: {told(edd, scale)} in operations{left_out(edd)}",
+        title or f"{theme.shorten(edd.name, 60)}: {amount_told(edd, scale)} in operations{left_out(edd)}",
         modelled=edd.modelled,
         notice=edd.notice,
         margin={"l": 8, "r": 8, "b": 56},
@@ -183,11 +183,11 @@ def depth(edd: EDD) -> int:
 def label(box: EDD, scale: Scale = ENERGY) -> str:
     """What stands in the slice; the whole program tells its joules."""
     if box.path == "":
-        return f"{theme.shorten(box.name, 20)} · {told(box, scale)}"
+        return f"{theme.shorten(box.name, 20)} · {amount_told(box, scale)}"
     return theme.shorten(gradient(box), LONGEST_LABEL)
 
 
-def told(box: EDD, scale: Scale) -> str:
+def amount_told(box: EDD, scale: Scale) -> str:
     """The box's energy, and by power also its watts."""
     return f"{scale.written(box.energy_j)}, {scale.text(box)}" if scale.name == "power" else scale.text(box)
 

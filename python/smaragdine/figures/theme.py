@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from smaragdine.accounts import words
 from smaragdine.accounts.energy import MODELLED_NOTICE
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ SUBTITLE_HEIGHT = 24
 FONT = "Inter, 'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', sans-serif"
 
 # Passes, apart in hue and in lightness (after Okabe and Ito).
-PHASES = {"forward": "#0b8a60", "backward": "#d98c00", "optimizer": "#7a5ea8", "other": "#8a94a0"}
+PHASES = dict(zip(words.PHASES, ("#0b8a60", "#d98c00", "#7a5ea8", "#8a94a0"), strict=True))
 MIXED = "#4b8fb8"
 
 # Domains in order of appearance.

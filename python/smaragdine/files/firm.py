@@ -22,7 +22,7 @@ class NotYoursError(DistrustError):
 
 
 @contextmanager
-def held(directory: Path) -> Iterator[int]:
+def trusted_directory(directory: Path) -> Iterator[int]:
     """A descriptor of `directory`, which is absolute. Raises `DistrustError`, and `OSError` where it is not there.
 
     Links may lead to what it lies in, for that is looked at as well; itself it is none.
@@ -46,8 +46,8 @@ def held(directory: Path) -> Iterator[int]:
 
 
 @contextmanager
-def held_in(above: int, name: str) -> Iterator[int]:
-    """A directory in one that is held. Raises as `held`."""
+def trusted_directory_in(above: int, name: str) -> Iterator[int]:
+    """A directory in one that is held. Raises as `trusted_directory`."""
     if name in ("", "..") or "/" in name:
         raise DistrustError("is no name of a directory")
     descriptor = os.open(name, _LISTED, dir_fd=above)
@@ -70,7 +70,7 @@ def require_no_links(descriptor: int) -> None:
     with os.scandir(descriptor) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                with held_in(descriptor, entry.name) as inner:
+                with trusted_directory_in(descriptor, entry.name) as inner:
                     require_no_links(inner)
             elif not is_own_file(entry.stat(follow_symlinks=False)):
                 raise DistrustError(f"holds {entry.name!r}, which is a link, or no file of yours")
@@ -81,7 +81,7 @@ def empty(descriptor: int) -> None:
     with os.scandir(descriptor) as entries:
         for entry in list(entries):
             if entry.is_dir(follow_symlinks=False):
-                with held_in(descriptor, entry.name) as inner:
+                with trusted_directory_in(descriptor, entry.name) as inner:
                     empty(inner)
                 os.rmdir(entry.name, dir_fd=descriptor)
             else:

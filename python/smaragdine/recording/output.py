@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from smaragdine.daemon.client import Piece
 from smaragdine.daemon.kept import mark
-from smaragdine.errors import SmaragdineError, UsageError
+from smaragdine.errors import OccupiedError, SmaragdineError
 from smaragdine.files import regular
 from smaragdine.files.writing import Folder, sync_parents
 
@@ -167,7 +167,7 @@ def choose(asked: Path) -> tuple[Path, str | None]:
     if state == _UNREADABLE:
         raise SmaragdineError(f"OUTPUT {asked} {state}", hint="name a directory of your own")
     if state not in _STATES.values():
-        raise UsageError(
+        raise OccupiedError(
             f"OUTPUT {asked} {state}", hint="choose a directory that does not exist, is empty, or holds a trace"
         )
     begun = [asked] if state == "begun" else []

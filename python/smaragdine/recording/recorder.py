@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smaragdine.daemon.client import Domain
-from smaragdine.errors import SmaragdineError, UsageError
+from smaragdine.accounts.domain import Domain
+from smaragdine.errors import NotMeasuredError, SmaragdineError, UsageError
 from smaragdine.recording import ending
 from smaragdine.recording.beginning import Begun, begin
 from smaragdine.recording.channel import Channel
@@ -215,5 +215,5 @@ def _tell_cut(path: Path) -> None:
 
 def _refusal(error: Exception) -> SmaragdineError:
     if isinstance(error, SmaragdineError):
-        return SmaragdineError(error.message, error.hint, exit_code=3)
-    return SmaragdineError(f"{type(error).__name__}: {error}", exit_code=3)
+        return NotMeasuredError(error.message, error.hint)
+    return NotMeasuredError(f"{type(error).__name__}: {error}")

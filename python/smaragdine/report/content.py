@@ -9,9 +9,9 @@ from typing import Any
 import plotly.graph_objects as go
 
 from smaragdine import figures
+from smaragdine.accounts.footprint import Footprints
 from smaragdine.accounts.quantity import joules
 from smaragdine.figures import theme
-from smaragdine.figures.subject import Numbers
 from smaragdine.report.hero import Hero, bases
 from smaragdine.report.methods import methods
 from smaragdine.report.recording import Recording
@@ -44,23 +44,21 @@ class Content:
 
     @classmethod
     def of(cls, runs: Runs, *, policy: str = "equal") -> Content:
-        for trace in runs:
-            trace.require_readings()
+        runs.require_readings()
         footprint = runs.footprint(policy)
         first = runs.traces[0]
-        shown: Numbers = footprint if len(runs) > 1 else footprint.footprints[0]
-        summary = shown.summarize()
+        summary = footprint.summarize()
         return cls(
             title=first.name,
             basis=bases(first),
             notice=runs.notice,
-            hero=Hero.of(runs, shown, policy),
+            hero=Hero.of(runs, footprint, policy),
             coverage=tuple(one.coverage.sentence() for one in footprint.footprints),
             runs=_runs(runs, policy) if len(runs) > 1 else None,
             views=tuple(_views(runs, policy)),
-            layers=Table.of_groups(shown.by("layer")[:TOP], "layer", len(runs)),
+            layers=Table.of_groups(footprint.by("layer")[:TOP], "layer", len(runs)),
             tensors=Table.of_groups(summary.by("op")[:TOP], "tensor", len(runs)),
-            figures={kind: theme.undressed(figure) for kind, figure in _figures(runs, shown, summary).items()},
+            figures={kind: theme.undressed(figure) for kind, figure in _figures(runs, footprint, summary).items()},
             recordings=tuple(Recording.of(trace, policy, name) for trace, name in zip(runs, _names(runs), strict=True)),
             methods=methods(first, policy),
         )
@@ -82,7 +80,7 @@ def _views(runs: Runs, policy: str) -> Iterator[View]:
             yield view
 
 
-def _figures(runs: Runs, shown: Numbers, summary: Numbers) -> dict[str, go.Figure]:
+def _figures(runs: Runs, shown: Footprints, summary: Footprints) -> dict[str, go.Figure]:
     drawn = {
         "phases": figures.phases(shown),
         "layers": figures.ranking(summary, 10, kind="stef-layers"),

@@ -7,13 +7,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from smaragdine.accounts.coverage import WORDS
 from smaragdine.accounts.energy import MEASURED
-from smaragdine.accounts.footprint import Group
+from smaragdine.accounts.footprint import Footprints
+from smaragdine.accounts.group import Group
 from smaragdine.accounts.ledger import ENTRIES, MEANINGS
 from smaragdine.accounts.quantity import joules, percent, seconds, watts
 from smaragdine.accounts.spread import deviation
-from smaragdine.figures.subject import Numbers
+from smaragdine.accounts.words import LAYER_WORDS
 from smaragdine.trace.runs import Runs
 from smaragdine.trace.trace import Trace
 
@@ -49,7 +49,7 @@ class Hero:
     """What the ± are; empty for one run."""
 
     @classmethod
-    def of(cls, runs: Runs, footprint: Numbers, policy: str) -> Hero:
+    def of(cls, runs: Runs, footprint: Footprints, policy: str) -> Hero:
         spread = f"Means; ± is the {deviation(len(runs))}." if len(runs) > 1 else ""
         return cls(_facts(runs), _headline(footprint), _tiles(runs, footprint), _ledger(runs, policy), spread)
 
@@ -71,14 +71,14 @@ def _facts(runs: Runs) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _headline(footprint: Numbers) -> tuple[Words, ...]:
+def _headline(footprint: Footprints) -> tuple[Words, ...]:
     """The costliest layer and the costliest tensor, self-similar ones folded."""
     summary = footprint.summarize()
     layers = summary.by("layer")
     if not layers:
         return ()
     sentences = [_layer(layers[0], summary, "Most energy of operations goes to ")]
-    model = next((group for group in layers if group.name not in WORDS), None)
+    model = next((group for group in layers if group.name not in LAYER_WORDS), None)
     if model is not None and model is not layers[0]:
         sentences.append(_layer(model, summary, "Within the model, most goes to "))
     tensor = summary.by("op")[0]
@@ -89,7 +89,7 @@ def _headline(footprint: Numbers) -> tuple[Words, ...]:
     return tuple(sentences)
 
 
-def _layer(group: Group, summary: Numbers, lead: str) -> Words:
+def _layer(group: Group, summary: Footprints, lead: str) -> Words:
     phases: dict[str, float] = defaultdict(float)
     for footprint in summary.footprints:
         for row in footprint.rows:
@@ -99,13 +99,13 @@ def _layer(group: Group, summary: Numbers, lead: str) -> Words:
     of_it = most_j / sum(phases.values()) if most_j > 0 else 0.0
     split = f", {percent(of_it)} of it in the {phase} pass" if len(phases) > 1 else ""
     folds = summary.footprints[0].summarized_by.folds if summary.footprints[0].summarized_by else {}
-    scopes = group.name.split("/")
-    alike = next((len(folds[p]) for i in range(len(scopes)) if (p := "/".join(scopes[: i + 1])) in folds), 0)
+    segments = group.name.split("/")
+    alike = next((len(folds[p]) for i in range(len(segments)) if (p := "/".join(segments[: i + 1])) in folds), 0)
     folded = f" ({alike} layers of one structure taken together)" if alike else ""
     return ((lead, False), (group.name, True), (f"{folded}: {percent(group.share)}{split}.", False))
 
 
-def _tiles(runs: Runs, footprint: Numbers) -> tuple[Tile, ...]:
+def _tiles(runs: Runs, footprint: Footprints) -> tuple[Tile, ...]:
     tiles = []
     totals = [trace.totals() for trace in runs]
     lasted = [trace.metadata.duration_s or 0.0 for trace in runs]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
+from smaragdine.accounts.comparison import Comparison
+from smaragdine.accounts.display import HTML, shows
 from smaragdine.accounts.edd import EDD
-from smaragdine.accounts.footprint import Footprint
+from smaragdine.accounts.footprint import Footprints
+from smaragdine.accounts.group import Groups
 from smaragdine.accounts.ledger import Ledger
 from smaragdine.accounts.quantity import joules, percent, seconds
 from smaragdine.text.table import Table
-from smaragdine.trace.runs import Runs, RunsFootprint
+from smaragdine.trace.runs import Runs
 from smaragdine.trace.trace import Trace
 
 TOP = 10
@@ -23,7 +26,8 @@ _STYLE = (
 )
 
 
-def of_trace(trace: Trace) -> str:
+@shows(HTML, Trace)
+def page_of_trace(trace: Trace) -> str:
     footprint = trace.footprint()
     totals = ", ".join(f"{device} {energy}" for device, energy in trace.totals().items())
     lead = f"{seconds(trace.metadata.duration_s)}; {totals or 'no readings'}"
@@ -31,27 +35,39 @@ def of_trace(trace: Trace) -> str:
     return _page(trace.name, trace.notice, lead, footprint.coverage.sentence(), table.html())
 
 
-def of_runs(runs: Runs) -> str:
+@shows(HTML, Runs)
+def page_of_runs(runs: Runs) -> str:
     table = Table.of_groups(runs.footprint().top(TOP, "layer"), "layer", len(runs))
     return _page(f"{len(runs)} runs", runs.notice, ", ".join(trace.name for trace in runs), table.html())
 
 
-def of_footprint(footprint: Footprint | RunsFootprint) -> str:
-    runs = len(footprint.footprints)
+@shows(HTML, Footprints)
+def page_of_footprint(footprint: Footprints) -> str:
     groups = footprint.by("op")
-    coverage = "; ".join(dict.fromkeys(one.coverage.sentence() for one in footprint.footprints))
-    table = Table.of_groups(groups[:TOP], "operation", runs)
+    table = Table.of_groups(groups[:TOP], "operation", groups.runs)
     lead = f"{min(TOP, len(groups))} of {len(groups)} operations"
-    return _page(
-        "STEF" if footprint.footprints[0].summarized else "TEF", footprint.notice, coverage, lead, table.html()
-    )
+    title = "STEF" if footprint.summarized else "TEF"
+    return _page(title, groups.notice, "; ".join(groups.coverage), lead, table.html())
 
 
-def of_ledger(ledger: Ledger) -> str:
+@shows(HTML, Groups)
+def page_of_groups(groups: Groups) -> str:
+    table = Table.of_groups(groups, groups.what, groups.runs)
+    return _page(f"by {groups.what}", groups.notice, "; ".join(groups.coverage), table.html())
+
+
+@shows(HTML, Ledger)
+def page_of_ledger(ledger: Ledger) -> str:
     return _page(f"Where every joule went: {ledger.total}", ledger.notice, Table.of_ledger(ledger).html())
 
 
-def of_edd(edd: EDD) -> str:
+@shows(HTML, Comparison)
+def page_of_comparison(comparison: Comparison) -> str:
+    return _page("A and B", comparison.notice, Table.of_comparison(comparison).html())
+
+
+@shows(HTML, EDD)
+def page_of_edd(edd: EDD) -> str:
     """The outer levels as a list with bars, for where no figure can be shown."""
     rows = "".join(_rows(edd, edd, 0))
     lead = f"{joules(edd.energy_j)} {edd.basis}" + (f", {edd.phase} pass" if edd.phase else "")

@@ -6,11 +6,14 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from smaragdine.accounts.comparison import Comparison
 from smaragdine.accounts.energy import MEASURED
-from smaragdine.accounts.footprint import Group
+from smaragdine.accounts.group import Group
 from smaragdine.accounts.ledger import ENTRIES, MEANINGS, Ledger
 from smaragdine.accounts.quantity import joules, number, percent, seconds, watts
 from smaragdine.accounts.spread import INTERVAL, Spread, deviation
+from smaragdine.text.aligned import GAP, aligned, widths
+from smaragdine.text.shown import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,40 @@ class Table:
         total_j = ledger.total[basis]
         bars = tuple(ledger.entry(entry)[basis] / total_j if total_j > 0 else 0.0 for entry in ENTRIES)
         return cls(headers, tuple(rows), frozenset(range(1, len(headers) - 1)), bars)
+
+    @classmethod
+    def of_comparison(cls, comparison: Comparison, most: int | None = None) -> Table:
+        """What each name took in A and in B, and the change between."""
+        rows = []
+        for one in comparison.differences[:most]:
+            sign = "+" if one.energy_change_j > 0 else "−" if one.energy_change_j < 0 else ""
+            ratio = one.energy_ratio
+            rows.append(
+                (
+                    one.name,
+                    joules(one.energy_a_j),
+                    joules(one.energy_b_j),
+                    f"{sign}{joules(abs(one.energy_change_j))}",
+                    "–"
+                    if ratio is None
+                    else f"{'+' if ratio > 1 else '−' if ratio < 1 else ''}{percent(abs(ratio - 1))}",
+                    seconds(one.time_a_s),
+                    seconds(one.time_b_s),
+                    one.basis,
+                )
+            )
+        headers = (comparison.by, "A", "B", "B − A", "", "time A", "time B", "basis")
+        return cls(headers, tuple(rows), frozenset(range(1, 7)))
+
+    def lines(self) -> list[list[str]]:
+        """Header and rows, with nothing in them that moves a cursor."""
+        return [[shown(cell) for cell in line] for line in (self.headers, *self.rows)]
+
+    def text(self) -> str:
+        """Columns padded to their widest cell, numeric ones to the right."""
+        lines = self.lines()
+        room = widths(lines)
+        return "\n".join(GAP.join(aligned(line, room, self.numeric)).rstrip() for line in lines)
 
     def html(self) -> str:
         """A table element, every cell escaped."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from smaragdine.accounts.energy import MEASURED, MODELLED
 from smaragdine.accounts.ledger import ENTRIES
+from smaragdine.accounts.words import PHASES, POLICIES
 
 # The columns that reading needs.
 TABLES = {
@@ -48,10 +49,10 @@ _MAY_BE_UNKNOWN = ("app_share", "daemon_share", "idle_share", "energy_low_j", "e
 _MAY_BE_NULL = (*_MAY_BE_UNKNOWN, "samples", "flags", "metrics")
 
 _WORDS = {
-    "policy": ("equal", "recency", "deconvolved"),
+    "policy": POLICIES,
     "basis": (MEASURED, MODELLED),
     "entry": ENTRIES,
-    "phase": ("forward", "backward", "optimizer", "other"),
+    "phase": PHASES,
     "kind": ("compute", "copy", "wait"),
 }
 # Differences of instants stay within 64 bits, sums of energies within a double.

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from smaragdine.accounts.domain import Domain
 from smaragdine.accounts.energy import MEASURED, MODELLED
 from smaragdine.accounts.quantity import seconds
-from smaragdine.errors import SmaragdineError, changed, damaged
+from smaragdine.errors import TraceError, changed, damaged
 from smaragdine.files import regular
 from smaragdine.trace.checksum import Checksum
 from smaragdine.trace.seal import CHECKSUMS, broken
@@ -24,21 +25,6 @@ _STATES = ("recording", "complete", "cut")
 _NOT_A_TRACE = "name the directory that a recording wrote; it holds trace.json"
 # Differences of instants stay within 64 bits.
 _LATEST_NS = 2**62
-
-
-@dataclass(frozen=True, slots=True)
-class Domain:
-    """One energy register."""
-
-    name: str
-    device: str
-    parent: str | None = None
-    counted: bool = True
-    not_counted_because: str | None = None
-    basis: str = MEASURED
-    source: str = ""
-    static_w: float | None = None
-    scope: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +40,7 @@ class Sensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceReport:
     """How well one source was sampled."""
 
     name: str
@@ -87,7 +73,7 @@ class Metadata:
     hardware: Mapping[str, Any] = field(default_factory=dict)
     software: Mapping[str, str] = field(default_factory=dict)
     devices: tuple[str, ...] = ()
-    sources: tuple[Source, ...] = ()
+    sources: tuple[SourceReport, ...] = ()
     share_source: str | None = None
     share_tick_ns: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -97,7 +83,7 @@ class Metadata:
 
     @classmethod
     def read(cls, directory: Path, *, as_it_is: bool = False) -> Metadata:
-        """Reads `directory`/trace.json; errors name the file and end a command with exit code 2.
+        """Reads `directory`/trace.json; errors are TraceError and name the file.
 
         `as_it_is`: also where its fields are not those that were sealed.
         """
@@ -110,10 +96,9 @@ class Metadata:
             raise damaged(directory, f"trace.json is no JSON ({error})") from None
         version = raw.get("schema_version")
         if version is not None and version != SCHEMA_VERSION:
-            raise SmaragdineError(
+            raise TraceError(
                 f"the trace {directory} has layout version {version}; this smaragdine reads version {SCHEMA_VERSION}",
                 "read it with the smaragdine that wrote it, or update smaragdine",
-                exit_code=2,
             )
         try:
             if not as_it_is and (problem := broken(raw)):
@@ -213,15 +198,15 @@ def _text(directory: Path) -> bytes:
         return regular.read(path)
     except FileNotFoundError:
         what = "holds no trace.json" if directory.is_dir() else "does not exist"
-        raise SmaragdineError(f"{directory} is not a trace: it {what}", _NOT_A_TRACE, exit_code=2) from None
+        raise TraceError(f"{directory} is not a trace: it {what}", _NOT_A_TRACE) from None
     except NotADirectoryError:
-        raise SmaragdineError(f"{directory} is not a trace: it is a file", _NOT_A_TRACE, exit_code=2) from None
+        raise TraceError(f"{directory} is not a trace: it is a file", _NOT_A_TRACE) from None
     except IsADirectoryError:
         raise damaged(directory, "trace.json: it is no file of bytes") from None
     except OSError as error:
         if error.errno in (errno.EINVAL, errno.EFBIG):
             raise damaged(directory, f"trace.json: {error.strerror}") from None
-        raise SmaragdineError(f"cannot read {path}: {error.strerror}", exit_code=2) from None
+        raise TraceError(f"cannot read {path}: {error.strerror}") from None
 
 
 def _finite(text: str) -> float:

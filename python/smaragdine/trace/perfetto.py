@@ -41,15 +41,15 @@ def trace_events(trace: Trace, policy: str = "equal") -> Iterator[dict[str, Any]
 
 def _operations(trace: Trace, policy: str, origin_ns: int) -> Iterator[dict[str, Any]]:
     mean_j = {row.op: row.energy_j / row.count for row in trace.footprint(policy) if row.count}
-    lanes = trace._rows("select distinct device, lane from events order by device, lane")
+    lanes = trace.rows("select distinct device, lane from events order by device, lane")
     processes = {device: _DEVICES + i for i, device in enumerate(dict.fromkeys(device for device, _ in lanes))}
     for device, pid in processes.items():
         yield _named("process_name", pid, 0, device)
     for device, lane in lanes:
         yield _named("thread_name", processes[device], lane, f"{device} lane {lane}")
-    for step in trace._rows("select distinct step from events order by step"):
+    for step in trace.rows("select distinct step from events order by step"):
         # A step at a time: a long trace need not fit into memory.
-        events = trace._rows(
+        events = trace.rows(
             "select device, lane, kind, start_ns, end_ns, step, op, qtn, layer, type, phase "
             "from events join ops using (op) where step is not distinct from ? order by start_ns",
             *step,

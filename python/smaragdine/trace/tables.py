@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smaragdine.errors import SmaragdineError, changed, damaged
+from smaragdine.errors import TraceError, changed, damaged
 from smaragdine.trace.checksum import Checksum, differs, of_bytes
 from smaragdine.trace.columns import REFERS, TABLES, cells, doubts, kinds
 
@@ -27,7 +27,7 @@ _WORD = re.compile(r"\w+")
 
 
 class Tables:
-    """The tables in one directory. Errors are SmaragdineError, with exit code 2."""
+    """The tables in one directory. Errors are TraceError."""
 
     def __init__(
         self, directory: Path, checksums: Mapping[str, Checksum] | None, *, external_access: bool = False
@@ -35,7 +35,7 @@ class Tables:
         """`checksums` by table; None checks nothing against them."""
         import duckdb
 
-        self._directory = directory
+        self.directory = directory
         self._checksums = checksums
         self._unchecked = set(TABLES)
         self._connection = duckdb.connect()
@@ -68,24 +68,23 @@ class Tables:
 
     def _found(self, table: str) -> list[Path]:
         """The files of a table. Beside Spark's parts stand checksums (`.part-….crc`) and marks (`_SUCCESS`)."""
-        file = self._directory / f"{table}.parquet"
+        file = self.directory / f"{table}.parquet"
         if str(file).encode(errors="replace").decode() != str(file):
-            raise SmaragdineError(f"DuckDB opens no {str(file)!r}: the name is not UTF-8", "rename the trace", 2)
+            raise TraceError(f"DuckDB opens no {str(file)!r}: the name is not UTF-8", "rename the trace")
         try:
             parts = [file]
             if file.is_dir():
                 parts = sorted(p for p in file.iterdir() if p.suffix == ".parquet" and p.name[0] not in "._")
             if not parts or not file.exists():
-                raise SmaragdineError(
-                    f"the trace {self._directory} is incomplete: {file.name} is missing",
+                raise TraceError(
+                    f"the trace {self.directory} is incomplete: {file.name} is missing",
                     "`smaragdine recover OUTPUT` rebuilds a trace that a crash cut",
-                    exit_code=2,
                 )
             if not all(part.is_file() for part in parts):
                 # A pipe or a device in its place would keep its reader for ever.
-                raise damaged(self._directory, f"{file.name} is no file of bytes")
+                raise damaged(self.directory, f"{file.name} is no file of bytes")
         except OSError as error:
-            raise SmaragdineError(f"cannot read {file}: {error.strerror}", exit_code=2) from None
+            raise TraceError(f"cannot read {file}: {error.strerror}") from None
         return parts
 
     def _close_doors(self) -> None:
@@ -103,7 +102,7 @@ class Tables:
         relation = self._connection.read_parquet(names, hive_partitioning=False, binary_as_string=True)
         found = {name: str(kind) for name, kind in zip(relation.columns, relation.types, strict=True)}
         if missing := [column for column in TABLES[table] if column not in found]:
-            raise damaged(self._directory, f"{table}.parquet has no column {', '.join(missing)}")
+            raise damaged(self.directory, f"{table}.parquet has no column {', '.join(missing)}")
         relation.project(cells(table, found)).create_view(table)
 
     def _check(self, query: str) -> None:
@@ -122,7 +121,7 @@ class Tables:
         if self._checksums is None:
             return
         if (sealed := self._checksums.get(table)) is None:
-            raise changed(self._directory, f"{table}.parquet", "it has no checksum, and others have")
+            raise changed(self.directory, f"{table}.parquet", "it has no checksum, and others have")
         # What another program wrote again is the same where its columns say the same.
         if of_bytes(self._parts[table]) == sealed.bytes:
             return
@@ -131,7 +130,7 @@ class Tables:
         self._connection.execute(f"create table held_{table} as from {table}")
         self._connection.execute(f"create or replace view {table} as from held_{table}")
         if problem := differs(self._connection, table, kinds(table), sealed):
-            raise changed(self._directory, f"{table}.parquet", problem)
+            raise changed(self.directory, f"{table}.parquet", problem)
 
     def _check_rows(self, table: str) -> None:
         wrong = doubts(table)
@@ -142,7 +141,7 @@ class Tables:
         answer = self._connection.execute(f"select {', '.join(columns)} from {table}").fetchall()[0]
         for problem, found in zip(wrong, answer, strict=True):
             if found:
-                raise damaged(self._directory, f"{table}.parquet: {problem}")
+                raise damaged(self.directory, f"{table}.parquet: {problem}")
 
     @contextmanager
     def _reading(self, table: str | None = None) -> Iterator[None]:
@@ -154,7 +153,7 @@ class Tables:
             # DuckDB's own, and what its binding makes of names that are no text and of numbers beyond all memory.
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             where = f"{table}.parquet: " if table else ""
-            raise damaged(self._directory, f"{where}{reason}") from None
+            raise damaged(self.directory, f"{where}{reason}") from None
 
 
 def literal(path: Path) -> str:

@@ -7,12 +7,12 @@ from typing import Any
 
 from dash import ALL, Dash, Input, Output, Patch, State, ctx, dcc, html, no_update
 
+from smaragdine.accounts.words import PHASES
 from smaragdine.errors import SmaragdineError
 from smaragdine.figures import ENERGY, POWER, distribution, sunburst
 from smaragdine.view.drawing import KINDS, as_shown, draw
 from smaragdine.view.session import Session
 
-PHASES = ("forward", "backward", "optimizer", "other")
 _CONTROLS = ("subject", "phase", "folded", "scale")
 # The token has done its work once the cookie is there: it is not to be read off a screen, nor kept in bookmarks.
 _FORGET = "<script>history.replaceState(null, '', location.pathname)</script>"

@@ -12,7 +12,7 @@ from typing import Any
 from dash import Dash
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
-from smaragdine.errors import SmaragdineError
+from smaragdine.errors import UsageError
 from smaragdine.view.door import ADMITTED, Door
 
 # Anybody on this machine may connect: what was not let in within this time is closed, however busily it writes.
@@ -49,7 +49,7 @@ class Server(ThreadedWSGIServer):
             with redirect_stderr(io.StringIO()):  # it would say what follows in words of its own
                 super().__init__("127.0.0.1", port, self.door, _Handler)
         except (OSError, OverflowError, SystemExit):
-            raise SmaragdineError(f"cannot listen on port {port}", "name another with --port", exit_code=2) from None
+            raise UsageError(f"cannot listen on port {port}", "name another with --port") from None
 
     @property
     def address(self) -> str:

@@ -8,8 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from smaragdine.accounts.edd import EDD
+from smaragdine.accounts.footprint import Footprints
 from smaragdine.errors import SmaragdineError
-from smaragdine.figures.subject import Numbers
 from smaragdine.trace.metadata import Metadata
 from smaragdine.trace.runs import Runs
 from smaragdine.view.live import Following
@@ -45,17 +45,15 @@ class Session:
     def runs(self) -> Runs:
         if self._runs is None:
             self._runs = Runs.open(*self.paths)
-            for trace in self._runs:
-                trace.require_readings()
+            self._runs.require_readings()
         return self._runs
 
     def subject(self, chosen: int) -> Runs:
         """All runs together (-1), or one."""
         return self.runs if chosen < 0 else Runs((self.runs.traces[chosen],))
 
-    def footprint(self, chosen: int) -> Numbers:
-        footprint = self.subject(chosen).footprint(self.policy)
-        return footprint.footprints[0] if len(footprint.footprints) == 1 else footprint
+    def footprint(self, chosen: int) -> Footprints:
+        return self.subject(chosen).footprint(self.policy)
 
     def edd(self, chosen: int, phase: str, folded: bool) -> EDD:
         """The diagram of one pass; of all where `phase` is empty."""

@@ -12,7 +12,7 @@ from test_footprint import NO_COVERAGE, footprints
 
 from smaragdine import EDD, Footprint, Runs, SmaragdineError, Trace
 from smaragdine.accounts.edd import OpName
-from smaragdine.accounts.footprint import FootprintRow
+from smaragdine.accounts.row import FootprintRow
 from testbed import synthetic_trace
 
 

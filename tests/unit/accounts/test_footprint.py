@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from smaragdine import SmaragdineError, Trace
 from smaragdine.accounts.coverage import Coverage
 from smaragdine.accounts.energy import Energy
-from smaragdine.accounts.footprint import KEYS, Footprint, FootprintRow
+from smaragdine.accounts.footprint import Footprint
+from smaragdine.accounts.group import KEYS
+from smaragdine.accounts.row import FootprintRow
 from testbed import synthetic_trace
 from testbed.sealed import seal_trace
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from smaragdine import Runs, Trace, figures
+from smaragdine.accounts.domain import Domain
 from smaragdine.accounts.notice import notice
 from smaragdine.cli import main
 from smaragdine.daemon.client import Live
@@ -19,8 +20,7 @@ from smaragdine.figures import theme
 from smaragdine.report.content import Content
 from smaragdine.report.methods import methods
 from smaragdine.report.page import render
-from smaragdine.text.notebook import of_edd, of_footprint, of_ledger, of_trace
-from smaragdine.trace.metadata import Domain
+from smaragdine.text.notebook import page_of_edd, page_of_footprint, page_of_ledger, page_of_trace
 from smaragdine.view.live import Following
 from testbed import synthetic_trace
 from testbed.hardware import built
@@ -33,7 +33,8 @@ BECAUSE = "the application does not see this GPU: CUDA_VISIBLE_DEVICES=-1"
 @pytest.mark.parametrize("case", CASES)
 def test_the_notice_is_what_the_daemon_says(case: dict[str, list[list[str]]]) -> None:
     domains = [
-        Domain(name, "CPU:0", None, bool(counted), because, basis) for name, counted, basis, because in case["domains"]
+        Domain(name, "CPU:0", counted=bool(counted), basis=basis, not_counted_because=because)
+        for name, counted, basis, because in case["domains"]
     ]
     assert notice(domains) == case["notice"]
 
@@ -71,11 +72,11 @@ def test_every_view_says_that_sensors_were_read(uncounted: Trace, capsys: pytest
     assert "no energy sensor" not in shown
     footprint = uncounted.footprint()
     for cell in (
-        of_trace(uncounted),
-        of_footprint(footprint),
-        of_footprint(runs.footprint()),
-        of_ledger(uncounted.ledger()),
-        of_edd(uncounted.edd()),
+        page_of_trace(uncounted),
+        page_of_footprint(footprint),
+        page_of_footprint(runs.footprint()),
+        page_of_ledger(uncounted.ledger()),
+        page_of_edd(uncounted.edd()),
     ):
         assert html.escape(said) in cell
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from smaragdine import Footprint, SmaragdineError
+from smaragdine.accounts.footprint import RunsFootprint
 from smaragdine.similarity import asss, assw, correlation, mean_error_difference, stefs
-from smaragdine.trace.runs import RunsFootprint
 from testbed import synthetic_trace
 
 # Figure 6 of the paper.

@@ -17,6 +17,7 @@ import pytest
 
 from smaragdine import SmaragdineError, Trace
 from smaragdine.accounts.energy import MODELLED_NOTICE
+from smaragdine.cli.ending import exit_code
 from smaragdine.cli.figure import KINDS
 from smaragdine.daemon.binary import find_binary
 from testbed import synthetic_trace
@@ -316,14 +317,14 @@ def test_no_readings_ends_with_3(bert: Path, tmp_path: Path, command: str) -> No
     seal_trace(tmp_path)
     with pytest.raises(SmaragdineError) as caught:
         run(command, tmp_path)
-    assert caught.value.exit_code == 3
+    assert exit_code(caught.value) == 3
 
 
 @pytest.mark.parametrize("command", ["footprint", "ledger", "report", "account"])
 def test_a_missing_trace_ends_with_2_and_names_the_path(tmp_path: Path, command: str) -> None:
     with pytest.raises(SmaragdineError) as caught:
         run(command, tmp_path / "nowhere")
-    assert caught.value.exit_code == 2
+    assert exit_code(caught.value) == 2
     assert "nowhere" in caught.value.message
     assert caught.value.hint
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import Told
 
+from smaragdine.cli.ending import exit_code
 from smaragdine.daemon.client import Client, StartOptions
 from smaragdine.daemon.messages import (
     ClockPair,
@@ -102,7 +103,7 @@ def test_a_missing_sensor_that_was_required_has_its_own_exit_code(told: Told, mo
     private = PrivateDaemon.start()
     with pytest.raises(SmaragdineError) as raised:
         Client(private.socket).start(StartOptions(require_measured=True))
-    assert (raised.value.exit_code, raised.value.hint) == (3, "ask for one")
+    assert (exit_code(raised.value), raised.value.hint) == (3, "ask for one")
     assert raised.value.message == "no energy sensor is readable here"
     private.close()
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from smaragdine.accounts.domain import Domain
 from smaragdine.cli import doctor, main
 from smaragdine.cli.doctor import Examination, report
-from smaragdine.daemon.client import Description, Domain, Source
+from smaragdine.daemon.client import Description, Source
 from smaragdine.doctor.message import RULE, UNIT, file
 from smaragdine.doctor.surroundings import Surroundings
 from smaragdine.doctor.trial import Rate, Trial

@@ -16,6 +16,7 @@ import pytest
 from conftest import Told
 
 import smaragdine
+from smaragdine.cli.ending import exit_code
 from smaragdine.daemon.messages import Format
 from smaragdine.errors import SmaragdineError
 from smaragdine.frameworks.record import Recording
@@ -142,7 +143,7 @@ def test_a_recording_that_is_required_and_cannot_start_says_why_and_leaves_outpu
     monkeypatch.setenv("FAKE_FAULT", fault)
     with pytest.raises(SmaragdineError) as raised, smaragdine.record(tmp_path / "out", require_measured=True):
         raise AssertionError("the program must not run")
-    assert (bool(raised.value.hint), raised.value.exit_code) == (True, 3)
+    assert (bool(raised.value.hint), exit_code(raised.value)) == (True, 3)
     assert not (tmp_path / "out").exists()
     expected = {"start": "the journal cannot be created", "version": "protocol 99", "startup": "already in use"}
     assert expected[fault] in raised.value.message
@@ -157,7 +158,7 @@ def test_no_sensor_is_one_warning_unless_one_is_required(
     assert caplog.text.count("no energy sensor was readable") == 1
     with pytest.raises(SmaragdineError) as raised:
         Recording.start(tmp_path / "required", require_measured=True)
-    assert (raised.value.exit_code, raised.value.hint) == (3, "ask for one")
+    assert (exit_code(raised.value), raised.value.hint) == (3, "ask for one")
 
 
 def test_inside_another_recording_the_outer_trace_is_joined(

@@ -16,6 +16,7 @@ from smaragdine import EDD, Runs, SmaragdineError, report
 from smaragdine.accounts.energy import MODELLED_NOTICE
 from smaragdine.accounts.ledger import ENTRIES
 from smaragdine.accounts.quantity import joules, percent
+from smaragdine.cli.ending import exit_code
 from smaragdine.report.view import MOST_LEVELS, View, thinned
 from testbed import synthetic_trace
 from testbed.sealed import seal_trace
@@ -118,7 +119,7 @@ def test_a_trace_without_readings_has_no_report(bert: Path, tmp_path: Path) -> N
     seal_trace(tmp_path)
     with pytest.raises(SmaragdineError) as caught:
         report.write(Runs.open(tmp_path), tmp_path / "report.html")
-    assert caught.value.exit_code == 3
+    assert exit_code(caught.value) == 3
 
 
 def test_a_file_that_cannot_be_written_is_named(bert: Path, tmp_path: Path) -> None:

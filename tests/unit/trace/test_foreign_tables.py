@@ -16,6 +16,7 @@ import pytest
 
 from smaragdine import SmaragdineError, Trace
 from smaragdine.cli import main
+from smaragdine.cli.ending import exit_code
 from smaragdine.trace.tables import TABLES
 from testbed import synthetic_trace
 
@@ -238,4 +239,4 @@ def test_a_type_that_no_number_can_be_read_from_is_damage_and_no_traceback(ours:
     pq.write_table(spoilt, theirs / "steps.parquet")
     with pytest.raises(SmaragdineError, match="damaged") as raised:
         _ = Trace.open(theirs).steps
-    assert raised.value.exit_code == 2
+    assert exit_code(raised.value) == 2

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from smaragdine import Runs, SmaragdineError, Trace
+from smaragdine.cli.ending import exit_code
 from testbed import synthetic_trace
 from testbed.sealed import seal_trace
 
@@ -107,7 +108,7 @@ def test_a_missing_directory_is_named(tmp_path: Path) -> None:
     error = refusal(tmp_path / "nowhere")
     assert str(tmp_path / "nowhere") in error.message
     assert error.hint
-    assert error.exit_code == 2
+    assert exit_code(error) == 2
 
 
 def test_a_directory_without_json_is_no_trace(tmp_path: Path) -> None:
@@ -124,7 +125,7 @@ def test_a_damaged_json_is_named(broken: Path, content: str) -> None:
     (broken / "trace.json").write_text(content)
     error = refusal(broken)
     assert "trace.json" in error.message
-    assert error.exit_code == 2
+    assert exit_code(error) == 2
 
 
 def test_a_newer_layout_is_refused_with_its_version(broken: Path) -> None:
@@ -154,7 +155,7 @@ def test_a_missing_table_is_named_with_a_hint(broken: Path, table: str) -> None:
     error = refusal(broken)
     assert f"{table}.parquet is missing" in error.message
     assert "recover" in (error.hint or "")
-    assert error.exit_code == 2
+    assert exit_code(error) == 2
 
 
 def test_a_truncated_table_is_named(broken: Path) -> None:
@@ -162,7 +163,7 @@ def test_a_truncated_table_is_named(broken: Path) -> None:
     file.write_bytes(file.read_bytes()[:200])
     error = refusal(broken)
     assert "events.parquet" in error.message
-    assert error.exit_code == 2
+    assert exit_code(error) == 2
 
 
 def test_a_table_without_a_needed_column_is_named(broken: Path) -> None:
@@ -195,7 +196,7 @@ def test_no_readings_at_all_is_exit_code_3(broken: Path) -> None:
     rewrite(broken, "readings", "select * from t where false")
     with pytest.raises(SmaragdineError) as caught:
         Trace.open(broken).require_readings()
-    assert caught.value.exit_code == 3
+    assert exit_code(caught.value) == 3
 
 
 def test_runs_give_mean_deviation_and_number(tmp_path: Path) -> None:

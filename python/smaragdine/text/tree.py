@@ -1,28 +1,21 @@
-"""The program as a tree of layers on the terminal."""
+"""The program as a tree of layers in text."""
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, TextIO
-
+from smaragdine.accounts.edd import EDD
 from smaragdine.accounts.energy import MEASURED
 from smaragdine.accounts.quantity import joules, percent, watts
-from smaragdine.cli.table import write_table
 from smaragdine.text.table import Table
-
-if TYPE_CHECKING:
-    from smaragdine.accounts.edd import EDD
 
 _LEAST = 0.002
 """Of all energy: what is less does not get a line of its own."""
 
 
-def write_tree(edd: EDD, *, depth: int, top: int, out: TextIO | None = None) -> None:
+def tree(edd: EDD, *, depth: int, top: int, guides: bool = False) -> Table:
     """So many levels of a diagram, most energy first; of a level so many boxes that matter, the rest as one line.
 
-    Guides and bars are drawn on a terminal; elsewhere the tree is told by indentation alone.
+    With `guides` lines lead from a layer to what is inside; without, the tree is told by indentation alone.
     """
-    out = out or sys.stdout
     total_j = edd.energy_j
     rows: list[tuple[str, ...]] = []
     bars: list[float] = []
@@ -32,23 +25,23 @@ def write_tree(edd: EDD, *, depth: int, top: int, out: TextIO | None = None) -> 
         rows.append((name, joules(energy_j), percent(share), watts(power_w) if edd.basis == MEASURED else "–"))
         bars.append(share)
 
-    def branch(box: EDD, guides: str, level: int) -> None:
+    def branch(box: EDD, before: str, level: int) -> None:
         boxes = sorted(box.children, key=lambda child: -child.energy_j) if level < depth else []
         shown = [child for child in boxes[:top] if child.energy_j >= _LEAST * total_j]
         rest = boxes[len(shown) :] if shown else []
         for place, child in enumerate(shown):
             last = place == len(shown) - 1 and not rest
             turn, onward = ("└─ ", "   ") if last else ("├─ ", "│  ")
-            if not out.isatty():
+            if not guides:
                 turn = onward = "  "
-            line(guides + turn + child.name, child.energy_j, child.power_w)
-            branch(child, guides + onward, level + 1)
+            line(before + turn + child.name, child.energy_j, child.power_w)
+            branch(child, before + onward, level + 1)
         if rest:
             time_s = sum(child.time_s for child in rest)
             energy_j = sum(child.energy_j for child in rest)
-            turn = "└─ " if out.isatty() else "  "
-            line(f"{guides}{turn}{len(rest)} more", energy_j, energy_j / time_s if time_s > 0 else None)
+            turn = "└─ " if guides else "  "
+            line(f"{before}{turn}{len(rest)} more", energy_j, energy_j / time_s if time_s > 0 else None)
 
     line(edd.name, edd.energy_j, edd.power_w)
     branch(edd, "", 0)
-    write_table(Table(("layer", "energy", "share", "power"), tuple(rows), frozenset({1, 2, 3}), tuple(bars)), out=out)
+    return Table(("layer", "energy", "share", "power"), tuple(rows), frozenset({1, 2, 3}), tuple(bars))

@@ -1,0 +1,69 @@
+"""Readings of a trace: energy of one domain over one interval."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from smaragdine.trace.tables import Tables
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Flags of readings whose energy is not known.
+DOUBTS = ("reset", "ambiguous", "lost", "suspended", "impossible", "standing")
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Energy of one domain over consecutive intervals, in order of time. Arrays of equal length."""
+
+    start_ns: NDArray[np.int64]
+    end_ns: NDArray[np.int64]
+    energy_j: NDArray[np.float64]
+    app_share: NDArray[np.float64]
+    """Fraction of each reading's energy; NaN where unknown."""
+    gap: NDArray[np.bool_]
+    """The energy of the interval is not known: its flags tell why."""
+
+    @property
+    def power_w(self) -> NDArray[np.float64]:
+        """Mean power over each interval; NaN where an interval has no length or its energy is unknown."""
+        length_s = (self.end_ns - self.start_ns) / 1e9
+        known = (length_s > 0) & ~self.gap
+        power = np.full(len(length_s), np.nan)
+        power[known] = self.energy_j[known] / length_s[known]
+        return power
+
+    @property
+    def total_j(self) -> float:
+        return float(self.energy_j.sum())
+
+    def __len__(self) -> int:
+        return len(self.energy_j)
+
+
+def readings_by_domain(tables: Tables, domains: Iterable[str]) -> dict[str, Readings]:
+    """In the order of `domains`; those without any are left out."""
+    rows = tables.rows(
+        "select domain, start_ns, end_ns, energy_j, app_share, "
+        f"coalesce(list_has_any(flags, {list(DOUBTS)}), false) from readings "
+        "order by domain, start_ns"
+    )
+    by_domain: dict[str, list[tuple[Any, ...]]] = {}
+    for domain, *rest in rows:
+        by_domain.setdefault(domain, []).append(tuple(rest))
+    order = {domain: index for index, domain in enumerate(domains)}
+    return {
+        domain: Readings(
+            start_ns=np.array([row[0] for row in own], dtype=np.int64),
+            end_ns=np.array([row[1] for row in own], dtype=np.int64),
+            energy_j=np.array([row[2] for row in own], dtype=np.float64),
+            app_share=np.array([np.nan if row[3] is None else row[3] for row in own], dtype=np.float64),
+            gap=np.array([row[4] for row in own], dtype=np.bool_),
+        )
+        for domain, own in sorted(by_domain.items(), key=lambda item: order.get(item[0], len(order)))
+    }
