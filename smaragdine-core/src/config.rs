@@ -132,6 +132,9 @@ pub struct Recover {
 pub struct Assemble {
     /// The recording's state directory.
     pub dir: PathBuf,
+    /// Where to write the trace; without it, to `trace` there, whatever that holds.
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
     /// How much of the journal.
     #[arg(long, default_value = "whole", value_parser = parse_part)]
     pub part: Part,

@@ -10,7 +10,6 @@ use smaragdine_core::config::{Cli, Command, Serve};
 use smaragdine_core::daemon::{Daemon, Settings};
 use smaragdine_core::lifeline;
 use smaragdine_core::reaccount::reaccount;
-use smaragdine_core::recover::recover;
 use smaragdine_core::server::{serve, shutdown_signal};
 use smaragdine_core::shown::{Shown, shown, shown_lines};
 use smaragdine_core::socket::{self, Socket};
@@ -53,8 +52,23 @@ fn run(command: Command) -> anyhow::Result<()> {
             serde_json::to_writer(std::io::stdout(), &child::assemble(&options))?;
             Ok(())
         }
-        Command::Recover(options) => Ok(recover(&options.from, &options.output, options.program_end)?),
+        Command::Recover(options) => {
+            // As a service does: whatever a journal holds, it takes no more than its share of the machine.
+            let assembler = Assembler::new(Some(SELF.into()), memory());
+            if let Some(lost) = assembler.recover(&options.from, &options.output, options.program_end)? {
+                eprintln!("notice: the trace is without {}; all energy is kept", shown(&lost));
+            }
+            Ok(())
+        }
     }
+}
+
+/// The program that runs, even where another was installed meanwhile.
+const SELF: &str = "/proc/self/exe";
+
+/// Bytes that traces which are being assembled may take, together.
+fn memory() -> u64 {
+    available("/proc".as_ref(), "/sys/fs/cgroup".as_ref()) / 2
 }
 
 /// A connection takes two, and shells leave programs no more than 1024 though they may have many more.
@@ -81,8 +95,7 @@ fn serve_until_told(options: Serve) -> anyhow::Result<()> {
             proc: options.roots.proc_root,
             nvml_library: options.roots.nvml_library,
         };
-        let memory = options.limits.assembly_mib.map(|mib| mib << 20);
-        let memory = memory.unwrap_or_else(|| available("/proc".as_ref(), "/sys/fs/cgroup".as_ref()) / 2);
+        let memory = options.limits.assembly_mib.map_or_else(memory, |mib| mib << 20);
         let daemon = Daemon::new(Settings {
             roots,
             period: options.period,
@@ -91,8 +104,7 @@ fn serve_until_told(options: Serve) -> anyhow::Result<()> {
             socket: options.socket.clone(),
             access: Access { users: options.group, observers: options.observers },
             limits: options.limits,
-            // The program that runs, even where another was installed meanwhile.
-            assembler: Assembler::new(Some("/proc/self/exe".into()), memory),
+            assembler: Assembler::new(Some(SELF.into()), memory),
         });
         tracing::info!(socket = %options.socket.display(), "serving");
         let result = serve(daemon, listener, shutdown, options.grace).await;

@@ -9,16 +9,6 @@ use crate::journal::Part;
 use crate::tables;
 use crate::trace::{Policy, State, Trace};
 
-/// Rebuilds the trace of `from`, a recording's state directory, into `output`.
-///
-/// What a `trace.json` says of where a journal lies is not read: anybody can have written it.
-///
-/// # Errors
-/// Where there is no journal, or `output` cannot be written.
-pub fn recover(from: &Path, output: &Path, program_end_ns: Option<i64>) -> Result<()> {
-    build(&journal_of(from)?, output, Part::Whole, None, program_end_ns).map(drop)
-}
-
 /// Assembles a part of a journal, accounts it, and writes the trace to `output`: what an orderly end and a recovery
 /// both do. `lost` says what became of an attempt at more.
 ///
@@ -43,7 +33,11 @@ pub(crate) fn build(
     Ok(trace)
 }
 
-fn journal_of(from: &Path) -> Result<PathBuf> {
+/// The journal in a recording's state directory.
+///
+/// # Errors
+/// Where it holds none, or it may not be opened.
+pub(crate) fn journal_of(from: &Path) -> Result<PathBuf> {
     let journal = from.join("journal");
     // A link, a pipe or a device in its place is none.
     match std::fs::symlink_metadata(&journal) {

@@ -1,5 +1,6 @@
 //! The child's side: one journal, within limits that are set before it is opened.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use rustix::param::page_size;
@@ -7,6 +8,7 @@ use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal,
 use serde::{Deserialize, Serialize};
 
 use crate::config::Assemble;
+use crate::error::{Error, Result};
 use crate::recording::Summary;
 use crate::recover::build;
 
@@ -19,22 +21,37 @@ const NICENESS: i32 = 15;
 pub enum Outcome {
     Done(Summary),
     /// Nothing is wrong with the journal's size: it is none, or its trace cannot be written.
-    Refused(String),
+    Refused {
+        problem: String,
+        hint: Option<String>,
+    },
+}
+
+impl Outcome {
+    pub(super) fn refused(error: &Error) -> Self {
+        Self::Refused { problem: error.to_string(), hint: error.hint().map(Cow::into_owned) }
+    }
 }
 
 /// Assembles, accounts and writes one trace.
 #[must_use]
 pub fn assemble(options: &Assemble) -> Outcome {
     limit(options.memory, options.cpu);
-    let journal = options.dir.join("journal");
-    let lost = options.lost.as_deref();
-    match build(&journal, &options.dir.join("trace"), options.part, lost, options.program_end) {
-        Ok(trace) => Outcome::Done(Summary::of(&trace)),
-        Err(error) => Outcome::Refused(match error.hint() {
-            Some(hint) => format!("{error}\nhint: {hint}"),
-            None => error.to_string(),
-        }),
+    match written(options) {
+        Ok(summary) => Outcome::Done(summary),
+        Err(error) => Outcome::refused(&error),
     }
+}
+
+fn written(options: &Assemble) -> Result<Summary> {
+    let (journal, own) = (options.dir.join("journal"), options.dir.join("trace"));
+    if options.output.is_none() && own.exists() {
+        // Half a trace of a child that was killed.
+        std::fs::remove_dir_all(&own).map_err(Error::io("remove", &own))?;
+    }
+    let output = options.output.as_deref().unwrap_or(&own);
+    let trace = build(&journal, output, options.part, options.lost.as_deref(), options.program_end)?;
+    Ok(Summary::of(&trace))
 }
 
 /// Limits that a sandbox does not let it set are told: its memory is then bounded by the service's alone.
