@@ -49,6 +49,9 @@ pub enum Error {
     Undecodable { what: &'static str, problem: String },
     #[error("{0}")]
     Invalid(String),
+    /// By a child, in whose process it went wrong.
+    #[error("{problem}")]
+    Told { problem: String, hint: Option<String> },
 }
 
 impl Error {
@@ -63,6 +66,9 @@ impl Error {
     pub fn hint(&self) -> Option<Cow<'static, str>> {
         if let Self::NotAdmitted { group: Some(group), .. } = self {
             return Some(format!("ask an administrator for `sudo usermod --append --groups {group} USER`").into());
+        }
+        if let Self::Told { hint, .. } = self {
+            return hint.clone().map(Cow::Owned);
         }
         self.fixed_hint().map(Cow::Borrowed)
     }

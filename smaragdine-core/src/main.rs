@@ -6,7 +6,6 @@ use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use smaragdine_core::build::assembler::{Assembler, available, child};
 use smaragdine_core::build::reaccount::reaccount;
-use smaragdine_core::build::recover::recover;
 use smaragdine_core::config::{Cli, Command, Serve};
 use smaragdine_core::registers::source::Roots;
 use smaragdine_core::serve::access::Access;
@@ -58,8 +57,23 @@ fn run(command: Command) -> anyhow::Result<()> {
             use std::io::Write;
             Ok(std::io::stdout().write_all(schema().as_bytes())?)
         }
-        Command::Recover(options) => Ok(recover(&options.from, &options.output, options.program_end)?),
+        Command::Recover(options) => {
+            // As a service does: whatever a journal holds, it takes no more than its share of the machine.
+            let assembler = Assembler::new(Some(SELF.into()), memory());
+            if let Some(lost) = assembler.recover(&options.from, &options.output, options.program_end)? {
+                eprintln!("notice: the trace is without {}; all energy is kept", shown(&lost));
+            }
+            Ok(())
+        }
     }
+}
+
+/// The program that runs, even where another was installed meanwhile.
+const SELF: &str = "/proc/self/exe";
+
+/// Bytes that traces which are being assembled may take, together.
+fn memory() -> u64 {
+    available("/proc".as_ref(), "/sys/fs/cgroup".as_ref()) / 2
 }
 
 /// A connection takes two, and shells leave programs no more than 1024 though they may have many more.
@@ -86,8 +100,7 @@ fn serve_until_told(options: Serve) -> anyhow::Result<()> {
             proc: options.roots.proc_root,
             nvml_library: options.roots.nvml_library,
         };
-        let memory = options.limits.assembly_mib.map(|mib| mib << 20);
-        let memory = memory.unwrap_or_else(|| available("/proc".as_ref(), "/sys/fs/cgroup".as_ref()) / 2);
+        let memory = options.limits.assembly_mib.map_or_else(memory, |mib| mib << 20);
         let daemon = Daemon::new(Settings {
             roots,
             period: options.period,
@@ -96,8 +109,7 @@ fn serve_until_told(options: Serve) -> anyhow::Result<()> {
             socket: options.socket.clone(),
             access: Access { users: options.group, observers: options.observers },
             limits: options.limits,
-            // The program that runs, even where another was installed meanwhile.
-            assembler: Assembler::new(Some("/proc/self/exe".into()), memory),
+            assembler: Assembler::new(Some(SELF.into()), memory),
         });
         tracing::info!(socket = %options.socket.display(), "serving");
         let result = serve(daemon, listener, shutdown, options.grace).await;

@@ -3,6 +3,7 @@
 mod support;
 
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use smaragdine_core::store::tables;
@@ -66,6 +67,37 @@ async fn a_graph_that_grows_costs_its_recording_the_operations_and_not_the_energ
 async fn so_does_an_executed_graph_of_nothing_but_names() {
     // RunMetadata.partition_graphs, each with a node of one input.
     poisoned(Format::RunMetadata, &[0x1a, 0x04, 0x0a, 0x02, 0x1a, 0x00]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recovering_a_journal_that_grows_takes_no_more_and_says_what_its_trace_lacks() {
+    let dir = tempfile::tempdir().unwrap();
+    let tree = Tree::start(&dir.path().join("powercap"), 100.0, 262_143_328_850);
+    let mut daemon = serving(dir.path(), &tree.root, "192");
+    let mut client = daemon.client().await;
+    let started = client.start(StartRequest::default()).await.unwrap().into_inner();
+    let mut sent = profile(Format::GraphDef, &[0x0a, 0x00], 1);
+    sent.push(Payload::Note(v1::Note { text: "kept".to_owned() }));
+    record(&mut client, &started.recording, sent).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    daemon.process.kill().unwrap();
+    daemon.process.wait().unwrap();
+
+    let output = dir.path().join("-out");
+    let mut recover = Command::new(env!("CARGO_BIN_EXE_smaragdined"));
+    recover.current_dir(dir.path()).arg("recover").arg(&started.state_dir).arg("--output=-out");
+    let recovered = recover.output().unwrap();
+    let told = String::from_utf8(recovered.stderr).unwrap();
+    assert!(recovered.status.success(), "{told}");
+    let journal_mib = std::fs::metadata(Path::new(&started.state_dir).join("journal")).unwrap().len() >> 20;
+    let most = told.split("took more than ").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<u64>().ok());
+    assert!(most.is_some_and(|most| most <= 64 + 64 * (journal_mib + 1)), "{told}");
+    assert!(told.contains("notice: the trace is without its operations") && !told.contains("allocation"), "{told}");
+    let trace = tables::read(&output).unwrap();
+    let energy_j: f64 = trace.readings.iter().map(|reading| reading.energy_j).sum();
+    assert!(energy_j > 30.0, "{energy_j} J of more than 50");
+    assert_eq!(trace.metadata.log, ["kept"]);
+    assert!(trace.metadata.warnings.iter().any(|told| told.contains("is without its operations")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use smaragdine_core::build::recover::recover;
+use smaragdine_core::build::assembler::Assembler;
 use smaragdine_core::store::tables;
 use smaragdine_core::trace::{Entry, Flag, State, Trace};
 use smaragdine_core::wire::PROTOCOL_VERSION;
@@ -136,7 +136,8 @@ async fn a_killed_daemon_leaves_a_journal_from_which_the_trace_is_recovered() {
     daemon.process.wait().unwrap();
 
     let output = dir.path().join("out");
-    recover(started.state_dir.as_ref(), &output, None).unwrap();
+    let lost = Assembler::new(None, 0).recover(started.state_dir.as_ref(), &output, None).unwrap();
+    assert_eq!(lost, None);
     let trace = tables::read(&output).unwrap();
     assert_eq!(trace.metadata.state, State::Cut);
     let total_j = readings_sum(&trace);

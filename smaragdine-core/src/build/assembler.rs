@@ -20,7 +20,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use self::attempts::Attempts;
 use self::child::Outcome;
 pub use self::memory::available;
-use crate::build::from_journal::trace_from_journal;
+use crate::build::from_journal::{journal_of, trace_from_journal};
 use crate::build::summary::Summary;
 use crate::error::{Error, Result};
 use crate::store::journal::Part;
@@ -90,37 +90,67 @@ impl Assembler {
     /// Where the journal cannot be read or the trace cannot be written, where even what was measured cannot be
     /// assembled, or where this was cancelled.
     pub(crate) fn assemble(&self, owner: u32, dir: &Path, program_end_ns: Option<i64>) -> Result<Summary> {
+        self.tried(owner, dir, || Attempts::of(dir), None, program_end_ns).map(|(summary, _)| summary)
+    }
+
+    /// Makes the trace of a journal that no daemon has any more, into `output`: whoever asks for it may ask again.
+    /// Returns why it holds less than the whole journal, where it does.
+    ///
+    /// What a `trace.json` says of where a journal lies is not read: anybody can have written it.
+    ///
+    /// # Errors
+    /// Where there is no journal in `from`, even what was measured cannot be assembled, or `output` cannot be written.
+    pub fn recover(&self, from: &Path, output: &Path, program_end_ns: Option<i64>) -> Result<Option<String>> {
+        journal_of(from)?;
+        // Whatever they are called, they are no options of the child's.
+        let absolute = |path: &Path| std::path::absolute(path).map_err(Error::io("find", path));
+        let (from, output) = (absolute(from)?, absolute(output)?);
+        let owner = rustix::process::geteuid().as_raw();
+        self.tried(owner, &from, || Ok(Attempts::default()), Some(&output), program_end_ns).map(|(_, lost)| lost)
+    }
+
+    /// Tries less and less of the journal in `dir`, which is where its trace goes but for an `output`; also returns why, if
+    /// it was not the whole.
+    fn tried(
+        &self,
+        owner: u32,
+        dir: &Path,
+        attempts: impl FnOnce() -> Result<Attempts>,
+        output: Option<&Path>,
+        program_end_ns: Option<i64>,
+    ) -> Result<(Summary, Option<String>)> {
         let journal = dir.join("journal");
         let Some(program) = &self.program else {
-            return trace_from_journal(&journal, &dir.join("trace"), Part::Whole, None, program_end_ns)
-                .map(|trace| Summary::of_trace(&trace));
+            let output = output.map_or_else(|| dir.join("trace"), Path::to_owned);
+            let trace = trace_from_journal(&journal, &output, Part::Whole, None, program_end_ns)?;
+            return Ok((Summary::of_trace(&trace), None));
         };
         let size = std::fs::metadata(&journal).map_err(Error::io("read", &journal))?.len();
         let memory = (LEAST_MEMORY + size.saturating_mul(GROWTH)).min(self.memory / 2).max(LEAST_MEMORY);
         let cpu_s = LEAST_CPU_S + (size >> 20) * CPU_S_PER_MIB;
         let turn = self.turn(owner, dir, memory)?;
-        let mut attempts = Attempts::of(dir)?;
+        let mut attempts = attempts()?;
         let mut lost: Option<String> = None;
         while let Some(part) = attempts.part() {
-            let trace = dir.join("trace");
-            if trace.exists() {
-                // Half a trace of a child that was killed.
-                std::fs::remove_dir_all(&trace).map_err(Error::io("remove", &trace))?;
-            }
             attempts.begin()?;
             let mut command = Command::new(program);
             command.arg("assemble").arg(dir).args(["--part", part.name()]);
+            command.args(output.iter().flat_map(|output| ["--output".as_ref(), output.as_os_str()]));
             command.args(["--memory", &memory.to_string(), "--cpu", &cpu_s.to_string()]);
             command.args(program_end_ns.map(|program_end_ns| format!("--program-end={program_end_ns}")));
             command.args(lost.iter().flat_map(|why| ["--lost", why.as_str()]));
+            if output.is_some() {
+                // There is no log: what a person needs to know is returned.
+                command.stderr(Stdio::null());
+            }
             match turn.run(command, memory, cpu_s) {
                 Ended::Told(Outcome::Done(summary)) => {
                     attempts.undo()?;
-                    return Ok(summary);
+                    return Ok((summary, lost.map(|why| format!("{}: assembling them {why}", part.lacks()))));
                 }
-                Ended::Told(Outcome::Refused(problem)) => {
+                Ended::Told(Outcome::Refused { problem, hint }) => {
                     attempts.undo()?;
-                    return Err(Error::Invalid(problem));
+                    return Err(Error::Told { problem, hint });
                 }
                 Ended::Cancelled => {
                     attempts.undo()?;
@@ -133,10 +163,9 @@ impl Assembler {
                 }
             }
         }
-        Err(Error::Invalid(format!(
-            "the journal {} cannot be assembled, and is not tried again; it is kept",
-            journal.display()
-        )))
+        let why = lost.map(|why| format!(" ({why})")).unwrap_or_default();
+        let again = if output.is_none() { ", and is not tried again" } else { "" };
+        Err(Error::Invalid(format!("the journal {} cannot be assembled{why}{again}; it is kept", journal.display())))
     }
 
     /// Ends what is under way of the recording in `dir`.
@@ -214,7 +243,11 @@ impl Turn<'_> {
                     job.child = Some(Pid::from_child(&child));
                     child
                 }
-                Err(error) => return Ended::Told(Outcome::Refused(format!("no process can be started: {error}"))),
+                Err(error) => {
+                    return Ended::Told(Outcome::refused(&Error::Invalid(format!(
+                        "no process can be started: {error}"
+                    ))));
+                }
             }
         };
         let mut answer = String::new();

@@ -1,10 +1,10 @@
 //! From a journal to a trace directory: at a recording's end, and after a crash.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::accounting::account::account;
 use crate::build::assembly::assemble_part;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::journal::Part;
 use crate::store::tables;
 use crate::trace::{Policy, State, Trace};
@@ -31,4 +31,18 @@ pub(crate) fn trace_from_journal(
     account(&mut trace, Policy::Equal);
     tables::write(output, &trace)?;
     Ok(trace)
+}
+
+/// The journal in a recording's state directory.
+///
+/// # Errors
+/// Where it holds none, or it may not be opened.
+pub(crate) fn journal_of(from: &Path) -> Result<PathBuf> {
+    let journal = from.join("journal");
+    // A link, a pipe or a device in its place is none.
+    match std::fs::symlink_metadata(&journal) {
+        Ok(there) if there.is_file() => Ok(journal),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err(Error::NotYourJournal(journal)),
+        _ => Err(Error::NotATrace { path: from.to_owned(), problem: "it holds no journal of a recording".to_owned() }),
+    }
 }

@@ -4,5 +4,4 @@ pub mod assembler;
 pub mod assembly;
 pub(crate) mod from_journal;
 pub mod reaccount;
-pub mod recover;
 pub mod summary;

@@ -42,7 +42,9 @@ impl From<Error> for Status {
             None => error.to_string(),
         };
         match error {
-            Error::CallerEnded | Error::Invalid(_) | Error::Undecodable { .. } => Self::invalid_argument(message),
+            Error::CallerEnded | Error::Invalid(_) | Error::Told { .. } | Error::Undecodable { .. } => {
+                Self::invalid_argument(message)
+            }
             Error::NoSensor | Error::NothingCounted(_) => Self::failed_precondition(message),
             Error::NoSuchRecording(_) => Self::not_found(message),
             Error::NotAdmitted { .. } => Self::permission_denied(message),

@@ -10,11 +10,10 @@ use crate::store::journal::Part;
 /// Attempts that may end with the daemon, or the machine, before less is tried: they may have ended for other reasons.
 const CHANCES: u64 = 2;
 
-/// A file with one byte for each attempt that did not end well.
-#[derive(Debug)]
+/// How many did not end well: as many bytes as a file has, which the default one does without.
+#[derive(Debug, Default)]
 pub(super) struct Attempts {
-    file: File,
-    path: PathBuf,
+    file: Option<(File, PathBuf)>,
     count: u64,
 }
 
@@ -23,7 +22,7 @@ impl Attempts {
         let path = dir.join("attempts");
         let file = File::options().append(true).create(true).open(&path).map_err(Error::io("open", &path))?;
         let count = file.metadata().map_err(Error::io("read", &path))?.len();
-        Ok(Self { file, path, count })
+        Ok(Self { file: Some((file, path)), count })
     }
 
     /// What is to be tried next; `None`: nothing is left to try.
@@ -32,7 +31,9 @@ impl Attempts {
     }
 
     pub(super) fn begin(&mut self) -> Result<()> {
-        self.file.write_all(b".").and_then(|()| self.file.sync_data()).map_err(Error::io("write", &self.path))?;
+        if let Some((file, path)) = &mut self.file {
+            file.write_all(b".").and_then(|()| file.sync_data()).map_err(Error::io("write", &*path))?;
+        }
         self.count += 1;
         Ok(())
     }
@@ -48,7 +49,9 @@ impl Attempts {
     }
 
     fn set(&mut self, count: u64) -> Result<()> {
-        self.file.set_len(count).map_err(Error::io("write", &self.path))?;
+        if let Some((file, path)) = &self.file {
+            file.set_len(count).map_err(Error::io("write", path))?;
+        }
         self.count = count;
         Ok(())
     }

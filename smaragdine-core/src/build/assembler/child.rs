@@ -1,5 +1,6 @@
 //! The child's side: one journal, within limits that are set before it is opened.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::build::from_journal::trace_from_journal;
 use crate::build::summary::Summary;
+use crate::error::{Error, Result};
 use crate::store::journal::Part;
 
 /// Below everything that samples or trains.
@@ -20,7 +22,16 @@ const NICENESS: i32 = 15;
 pub enum Outcome {
     Done(Summary),
     /// Nothing is wrong with the journal's size: it is none, or its trace cannot be written.
-    Refused(String),
+    Refused {
+        problem: String,
+        hint: Option<String>,
+    },
+}
+
+impl Outcome {
+    pub(super) fn refused(error: &Error) -> Self {
+        Self::Refused { problem: error.to_string(), hint: error.hint().map(Cow::into_owned) }
+    }
 }
 
 /// What it is told.
@@ -28,6 +39,9 @@ pub enum Outcome {
 pub struct Assemble {
     /// The recording's state directory.
     pub dir: PathBuf,
+    /// Where to write the trace; without it, to `trace` there, whatever that holds.
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
     /// How much of the journal.
     #[arg(long, default_value = "whole", value_parser = parse_part)]
     pub part: Part,
@@ -45,7 +59,7 @@ pub struct Assemble {
     pub cpu: u64,
 }
 
-fn parse_part(text: &str) -> Result<Part, String> {
+fn parse_part(text: &str) -> std::result::Result<Part, String> {
     Part::parse(text).ok_or_else(|| format!("unknown part; one of {}", Part::ALL.map(Part::name).join(", ")))
 }
 
@@ -53,15 +67,21 @@ fn parse_part(text: &str) -> Result<Part, String> {
 #[must_use]
 pub fn assemble(options: &Assemble) -> Outcome {
     limit(options.memory, options.cpu);
-    let journal = options.dir.join("journal");
-    let lost = options.lost.as_deref();
-    match trace_from_journal(&journal, &options.dir.join("trace"), options.part, lost, options.program_end) {
-        Ok(trace) => Outcome::Done(Summary::of_trace(&trace)),
-        Err(error) => Outcome::Refused(match error.hint() {
-            Some(hint) => format!("{error}\nhint: {hint}"),
-            None => error.to_string(),
-        }),
+    match written(options) {
+        Ok(summary) => Outcome::Done(summary),
+        Err(error) => Outcome::refused(&error),
     }
+}
+
+fn written(options: &Assemble) -> Result<Summary> {
+    let (journal, own) = (options.dir.join("journal"), options.dir.join("trace"));
+    if options.output.is_none() && own.exists() {
+        // Half a trace of a child that was killed.
+        std::fs::remove_dir_all(&own).map_err(Error::io("remove", &own))?;
+    }
+    let output = options.output.as_deref().unwrap_or(&own);
+    let trace = trace_from_journal(&journal, output, options.part, options.lost.as_deref(), options.program_end)?;
+    Ok(Summary::of_trace(&trace))
 }
 
 /// Limits that a sandbox does not let it set are told: its memory is then bounded by the service's alone.
