@@ -24,6 +24,7 @@ _COMMANDS = (
     "ledger",
     "figure",
     "compare",
+    "statement",
     "export",
     "account",
     "recover",

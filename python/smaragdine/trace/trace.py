@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     import duckdb
     from numpy.typing import NDArray
 
+    from smaragdine.carbon.emissions import Emissions
+    from smaragdine.carbon.place import Place
+    from smaragdine.carbon.statement import Statement
+
 _LOG = logging.getLogger("smaragdine")
 
 # Flags of readings whose energy is not known.
@@ -272,6 +276,21 @@ class Trace:
         entries = {entry: index for index, entry in enumerate(ENTRIES)}
         rows.sort(key=lambda row: (order.get(row[0], len(order)), entries.get(row[1], len(entries))))
         return Ledger(policy, tuple(self._ledger_rows(rows)), self.notice)
+
+    def emissions(self, place: Place) -> Emissions:
+        """What the application's energy emitted at a place, with interval and source."""
+        from smaragdine.carbon.emissions import Emissions
+
+        return Emissions.of(self, place)
+
+    def statement(self, place: Place | None = None, *, allow_modelled: bool = False) -> Statement:
+        """What the run cost; `.write("latex")` is it in one of many forms. Without a place energy stays energy.
+
+        Raises SmaragdineError with exit code 3 where nothing was measured, unless modelled energy is allowed.
+        """
+        from smaragdine.carbon.statement import Statement
+
+        return Statement.of([self], place, allow_modelled=allow_modelled).with_cost(None)
 
     def _check_sums(self, ledger: list[tuple[Any, ...]]) -> None:
         """The ledger holds every joule of the readings of which it tells, and none else."""
