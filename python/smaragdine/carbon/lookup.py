@@ -116,7 +116,7 @@ class Lookup:
         for called in difflib.get_close_matches(folded(name), self._names, n=4 * _NEAREST, cutoff=0.6):
             near += [place for place in self._names[called] if place not in near]
         told = ", ".join(f"{place} ({self.found(place).name})" for place in near[:_NEAREST])
-        hint = f"nearest: {told}" if told else "`smaragdine regions` lists all places"
+        hint = f"nearest: {told}" if told else "`smaragdine regions --all` lists those of which there is a figure"
         return unusable(f"no table knows a region {name!r}", hint)
 
 

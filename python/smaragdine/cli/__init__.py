@@ -25,6 +25,8 @@ _COMMANDS = (
     "figure",
     "compare",
     "statement",
+    "regions",
+    "estimate",
     "export",
     "account",
     "recover",
