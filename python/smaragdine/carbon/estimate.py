@@ -1,7 +1,7 @@
 """A guess before the run: thermal design power × hours × utilisation (experiment-impact-tracker, appendix E).
 
 It is a guess: it takes the most that parts are built to draw for what they do draw. The same appendix takes a third
-of it, or all; measured runs lay outside both.
+of it, or all.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
 
 from smaragdine.carbon.fault import unusable
 from smaragdine.carbon.intensity import LIFECYCLE, Intensity
@@ -49,7 +50,8 @@ class Place:
         self.intensity = self.found.choose(scope, year)
         self.others = self.found.others(self.intensity)
         if series is not None and series.scope != self.intensity.scope:
-            self.intensity = self.found.choose(series.scope, year)
+            same = any(row.scope == series.scope for row in self.found.rows)
+            self.intensity = self.found.choose(series.scope, year) if same else _mean(self.found, series)
             self.others = self.found.others(self.intensity)
 
     def __repr__(self) -> str:
@@ -82,6 +84,16 @@ def _told(region: str, value: float, scope: str, year: int | None) -> Intensity:
     grams_per_kwh(str(value), "the intensity told")
     return Intensity(
         region, "own", region, "", year or 0, "average", scope, value, None, None, "the user's own figure", "",
+    )  # fmt: skip
+
+
+def _mean(found: Found, series: Series) -> Intensity:
+    """What stands for the time that a series leaves out where no table has figures of its scope: its own mean."""
+    first = datetime.fromtimestamp(int(series.times_ns[0, 0]) / 1e9, timezone.utc)
+    mean = float(series.g_per_kwh.mean())
+    return Intensity(
+        found.place, "own", found.name, found.country, first.year, "average", series.scope, mean, None, None,
+        f"the mean of {series.source}", "", series.digits,
     )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "estimate",
         help="a guess before the run",
         description="Guesses energy and emissions: thermal design power × hours × utilisation. Without a utilisation "
-        "the guess is the range from a third to all of the design power. Measured runs have lain outside both.",
+        "the guess is the range from a third to all of the design power; runs may well lie outside.",
     )
     parser.add_argument("--hardware", action="append", required=True, metavar="[Nx]NAME[=WATTS]",
                         help="a part, as in 8xH200 or 'board=150'; may be repeated")  # fmt: skip

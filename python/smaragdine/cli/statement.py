@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,11 +11,16 @@ from typing import TYPE_CHECKING
 from smaragdine.cli.number import amount
 
 if TYPE_CHECKING:
+    from smaragdine.carbon.lookup import Found
     from smaragdine.carbon.place import Place
     from smaragdine.carbon.pue import Pue
+    from smaragdine.carbon.series import Series
     from smaragdine.carbon.statement import Statement
     from smaragdine.trace.trace import Trace
 
+_LOG = logging.getLogger("smaragdine")
+
+PROVIDERS = ("electricity-maps", "uk", "caiso")
 FORMATS = ("text", "markdown", "latex", "json", "model-card", "spdx", "annex-xi")
 
 
@@ -35,6 +41,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--allow-modelled", action="store_true", help="state traces of which nothing was measured")
     parser.add_argument("--anonymous", action="store_true", help="without the names of runs")
     parser.add_argument("--series", type=Path, metavar="FILE", help="intensities over time: CSV with start, g_per_kwh")
+    parser.add_argument(
+        "--live", choices=PROVIDERS, help="ask this provider for the time of the runs, over the network"
+    )
     parser.add_argument(
         "--market-based", type=amount, metavar="G", help="g/kWh of a contract, stated beside the grid's"
     )
@@ -105,6 +114,7 @@ def build(args: argparse.Namespace) -> Statement:
 
 def place_of(args: argparse.Namespace, region: str | None, pue: Pue, traces: list[Trace]) -> Place | None:
     """None where nobody tells a region nor an intensity."""
+    from smaragdine.carbon.lookup import Lookup
     from smaragdine.carbon.place import Place
     from smaragdine.carbon.series import Series
     from smaragdine.carbon.table import grams_per_kwh, own
@@ -112,18 +122,39 @@ def place_of(args: argparse.Namespace, region: str | None, pue: Pue, traces: lis
     own_figure = grams_per_kwh(args.g_per_kwh, "--g-per-kwh") if args.g_per_kwh is not None else None
     if region is None and own_figure is None:
         return None
+    rows = own(args.table) if args.table else ()
     series = None
     if path := getattr(args, "series", None):
         series = Series.read(path, args.scope or "lifecycle")
+    elif provider := getattr(args, "live", None):
+        series = _live(provider, args.scope, Lookup(rows).find(region or ""), traces)
     return Place(
         region or "a place of the user's",
         pue,
         scope=args.scope,
         year=_year(traces),
-        rows=own(args.table) if args.table else (),
+        rows=rows,
         series=series,
         intensity_g_per_kwh=own_figure,
     )
+
+
+def _live(provider: str, scope: str | None, found: Found, traces: list[Trace]) -> Series | None:
+    """Intensities of the traces' time; None, with a warning, where the provider does not answer."""
+    from smaragdine.carbon.fault import unusable
+    from smaragdine.carbon.live import SilentError, fetch
+
+    if not traces:
+        raise unusable(
+            "--live asks for the time of a run, and no trace is named", "--series or --g-per-kwh tell figures"
+        )
+    starts = [trace.metadata.start_ns for trace in traces]
+    ends = [trace.metadata.end_ns or trace.metadata.start_ns for trace in traces]
+    try:
+        return fetch(provider, found, min(starts), max(ends), scope)
+    except SilentError as silence:
+        _LOG.warning("%s; the yearly figure stands in", silence)
+        return None
 
 
 def _year(traces: list[Trace]) -> int | None:
