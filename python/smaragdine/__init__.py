@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from smaragdine.accounts import display as _display
-from smaragdine.text.shown import Shown
+from smaragdine.shown import Shown
 
 if TYPE_CHECKING:
     from smaragdine import figures as figures

@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from smaragdine.cli import main
-from smaragdine.text.shown import cell, json_text, shown, shown_lines
+from smaragdine.shown import cell, json_text, shown, shown_lines
 from testbed import synthetic_trace
 from testbed.sealed import seal_trace
 

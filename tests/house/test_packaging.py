@@ -71,6 +71,8 @@ def test_the_wheel_holds_both_commands_the_stubs_and_the_licence() -> None:
         f"smaragdine-{version}.data/scripts/smaragdine",
         f"smaragdine-{version}.data/scripts/smaragdined",
         f"smaragdine-{version}.dist-info/licenses/LICENSE",
+        f"smaragdine-{version}.dist-info/licenses/NOTICE",
+        "smaragdine/carbon/tables/zones.csv",
         "smaragdine/__init__.py",
         "smaragdine/py.typed",
         "smaragdine/v1/accountant_pb2.py",

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from smaragdine.cli.ending import NOT_MEASURED
 from smaragdine.cli.table import write_json
 from smaragdine.cli.terminal import tell
+from smaragdine.shown import shown
 from smaragdine.text.aligned import columns
-from smaragdine.text.shown import shown
 
 if TYPE_CHECKING:
     from smaragdine.accounts.domain import Domain

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 from smaragdine.accounts.energy import MEASURED, MODELLED
 from smaragdine.cli.terminal import tell
 from smaragdine.errors import UsageError
-from smaragdine.text.shown import cell
+from smaragdine.shown import cell
 
 if TYPE_CHECKING:
     from smaragdine.files.writing import Folder

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from smaragdine.cli.terminal import paint, tell
+from smaragdine.shown import cell, json_text
 from smaragdine.text.aligned import GAP, aligned, widths
-from smaragdine.text.shown import cell, json_text
 from smaragdine.text.table import Table
 
 _SHORTEST = 12

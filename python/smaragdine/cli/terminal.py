@@ -7,7 +7,7 @@ import sys
 from typing import TextIO
 
 from smaragdine.errors import SmaragdineError
-from smaragdine.text.shown import shown, shown_lines
+from smaragdine.shown import shown, shown_lines
 
 _STYLES = {"bold": "1", "dim": "2", "green": "32", "yellow": "33"}
 

@@ -11,7 +11,7 @@ from smaragdine.accounts.footprint import Footprint, Footprints
 from smaragdine.accounts.group import Groups
 from smaragdine.accounts.ledger import Ledger
 from smaragdine.accounts.quantity import joules, seconds
-from smaragdine.text.shown import shown
+from smaragdine.shown import shown
 from smaragdine.text.table import Table
 from smaragdine.text.tree import tree
 from smaragdine.trace.runs import Runs

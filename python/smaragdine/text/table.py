@@ -12,8 +12,8 @@ from smaragdine.accounts.group import Group
 from smaragdine.accounts.ledger import ENTRIES, MEANINGS, Ledger
 from smaragdine.accounts.quantity import joules, number, percent, seconds, watts
 from smaragdine.accounts.spread import INTERVAL, Spread, deviation
+from smaragdine.shown import shown
 from smaragdine.text.aligned import GAP, aligned, widths
-from smaragdine.text.shown import shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     import duckdb
     from numpy.typing import NDArray
 
+    from smaragdine.carbon.emissions import Emissions
+    from smaragdine.carbon.place import Place
+    from smaragdine.carbon.statement import Statement
+
 _LOG = logging.getLogger("smaragdine")
 
 
@@ -212,3 +216,18 @@ class Trace(Recorded):
     def ledger(self, policy: str = "equal") -> Ledger:
         """Where every joule of the counted domains went, by one policy."""
         return self._accounting.ledger(policy)
+
+    def emissions(self, place: Place) -> Emissions:
+        """What the application's energy emitted at a place, with interval and source."""
+        from smaragdine.carbon.emissions import Emissions
+
+        return Emissions.of(self, place)
+
+    def statement(self, place: Place | None = None, *, allow_modelled: bool = False) -> Statement:
+        """What the run cost; `.write("latex")` is it in one of many forms. Without a place energy stays energy.
+
+        Raises NotMeasuredError where nothing was measured, unless modelled energy is allowed.
+        """
+        from smaragdine.carbon.statement import Statement
+
+        return Statement.of([self], place, allow_modelled=allow_modelled).with_cost(None)

@@ -1,0 +1,147 @@
+"""What energy a run is charged with: the application's part of each counted domain, from the ledger.
+
+Operations, the rest of the application, its untraced steps and the profiling that it asked for are what it caused.
+The daemon's own energy is told apart, other processes' and idle energy is not the run's. A gap is neither: the
+application has drawn something between nothing and all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from smaragdine.accounts.energy import MEASURED, MODELLED, Energy
+
+if TYPE_CHECKING:
+    from smaragdine.carbon.run import Run
+
+ENTRIES = ("operations", "application", "untraced", "profiling")
+APART = ("daemon", "other", "idle", "gap")
+COMPONENTS = ("cpu", "gpu", "dram", "module")
+J_PER_KWH = 3.6e6
+# The daemon tells so many gaps, and no more.
+_MOST_GAPS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Energy of one component by one basis, without PUE. `high_j` is None where nobody knows how much a gap took."""
+
+    component: str
+    basis: str
+    energy_j: float
+    high_j: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """The energy of one or several runs: by component and basis, and what was read beside it."""
+
+    parts: tuple[Part, ...]
+    apart: Mapping[str, Energy]
+    unmeasured: tuple[str, ...] = ()
+    """Devices of which no energy was counted."""
+
+    @classmethod
+    def of(cls, trace: Run, policy: str = "equal") -> Credit:
+        """Of a trace; raises SmaragdineError where it has no readings or was not accounted by this policy."""
+        trace.require_readings()
+        ledger = trace.ledger(policy)
+        beyond = _beyond(trace)
+        parts: dict[tuple[str, str], Part] = {}
+        for domain in trace.metadata.counted:
+            entries = ledger.domain(domain.name)
+            if not entries:
+                continue
+            energy = sum(entries.get(entry, 0.0) for entry in ENTRIES)
+            more = beyond.get(domain.name, 0.0)
+            high = None if more is None else energy + entries.get("gap", 0.0) + more
+            part = Part(component(domain.device, domain.name), domain.basis, energy, high)
+            key = (part.component, part.basis)
+            parts[key] = _joined(parts[key], part) if key in parts else part
+        measured = {domain.device for domain in trace.metadata.counted}
+        unmeasured = tuple(device for device in trace.metadata.devices if device not in measured)
+        return cls(tuple(parts.values()), {entry: ledger.entry(entry) for entry in APART}, unmeasured)
+
+    @classmethod
+    def total(cls, credits: Iterable[Credit]) -> Credit:
+        parts: dict[tuple[str, str], Part] = {}
+        apart: dict[str, Energy] = {}
+        unmeasured: dict[str, None] = {}
+        for credit in credits:
+            for part in credit.parts:
+                key = (part.component, part.basis)
+                parts[key] = _joined(parts[key], part) if key in parts else part
+            for entry, energy in credit.apart.items():
+                apart[entry] = apart.get(entry, Energy()) + energy
+            unmeasured |= dict.fromkeys(credit.unmeasured)
+        return cls(tuple(parts.values()), apart, tuple(unmeasured))
+
+    @property
+    def energy(self) -> Energy:
+        return Energy.total((part.basis, part.energy_j) for part in self.parts)
+
+    @property
+    def kwh(self) -> float:
+        """Both bases together, for what has one number alone; whoever shows it says how much of it is modelled."""
+        return sum(part.energy_j for part in self.parts) / J_PER_KWH
+
+    @property
+    def high_kwh(self) -> float | None:
+        """With all of every gap; None where nobody knows how much one took."""
+        highs = [part.high_j for part in self.parts if part.high_j is not None]
+        return sum(highs) / J_PER_KWH if len(highs) == len(self.parts) else None
+
+    @property
+    def modelled_kwh(self) -> float:
+        return self.energy[MODELLED] / J_PER_KWH
+
+    @property
+    def modelled_only(self) -> bool:
+        return bool(self.parts) and all(part.basis == MODELLED for part in self.parts)
+
+    def component_kwh(self, name: str) -> float | None:
+        """None where it was not measured: that is not 0."""
+        of = [part.energy_j for part in self.parts if part.component == name]
+        return sum(of) / J_PER_KWH if of else None
+
+    def bases(self, name: str) -> tuple[str, ...]:
+        held = {part.basis for part in self.parts if part.component == name}
+        return tuple(basis for basis in (MEASURED, MODELLED) if basis in held)
+
+
+def component(device: str, domain: str) -> str:
+    """Whose energy a domain's is: `cpu`, `gpu`, `dram`, or `module` where hardware meters CPU and GPU together."""
+    if device.startswith("GPU:"):
+        return "gpu"
+    if device.startswith("MODULE:"):
+        return "module"
+    return "dram" if domain.startswith("dram") else "cpu"
+
+
+def _joined(one: Part, other: Part) -> Part:
+    high = None if one.high_j is None or other.high_j is None else one.high_j + other.high_j
+    return Part(one.component, one.basis, one.energy_j + other.energy_j, high)
+
+
+def _beyond(trace: Run) -> dict[str, float | None]:
+    """How much more than their readings say gaps can have taken, by domain; None where nobody knows."""
+    beyond: dict[str, float | None] = {}
+    gaps = trace.metadata.raw.get("gaps") or []
+    for gap in gaps:
+        so_far, low, high = beyond.get(gap["domain"], 0.0), gap.get("energy_low_j"), gap.get("energy_high_j")
+        unknown = so_far is None or high is None
+        beyond[gap["domain"]] = None if unknown else so_far + max(0.0, high - (low or 0.0))
+    # There may be more gaps than are told; and what a cut recording missed nobody measured.
+    if len(gaps) >= _MOST_GAPS or _missing(trace):
+        beyond |= dict.fromkeys(domain.name for domain in trace.metadata.counted)
+    return beyond
+
+
+def _missing(trace: Run) -> bool:
+    """The program went on after its recording was cut, or may have."""
+    metadata = trace.metadata
+    if metadata.state != "cut":
+        return False
+    return metadata.program_s is None or metadata.program_s > (metadata.duration_s or 0.0)

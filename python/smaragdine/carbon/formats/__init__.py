@@ -1,0 +1,1 @@
+"""A statement in the forms that people need it in: one small file each, `write(statement, anonymous) -> str`."""

@@ -1,0 +1,36 @@
+"""The `co2_eq_emissions` block of a Hugging Face model card: YAML between lines of `---`; emissions in grams."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from smaragdine.carbon.digits import rounded
+from smaragdine.carbon.facts import NO_PLACE, kwh
+from smaragdine.carbon.fault import unusable
+
+if TYPE_CHECKING:
+    from smaragdine.carbon.statement import Statement
+
+
+def write(statement: Statement, anonymous: bool) -> str:
+    """Raises SmaragdineError where no emissions are known: the block is about nothing else."""
+    if statement.kg is None:
+        raise unusable("a model card states emissions, and without a region none are known", NO_PLACE)
+    source = "told by the user"
+    if statement.energy_kwh is not None:
+        how = {"told": "energy told by the user"}.get(statement.basis, f"energy {statement.basis} by Smaragdine")
+        source = f"{how}: {kwh(statement.energy_kwh, statement)} at a PUE of {statement.pue.factor:g}"
+    if statement.emissions:
+        source += f"; carbon intensity: {statement.emissions.origin}"
+    fields = {
+        "source": source,
+        "training_type": statement.training,
+        "geographical_location": statement.emissions.place.name if statement.emissions else None,
+        "hardware_used": "; ".join(statement.work.hardware) or None,
+    }
+    emissions = rounded(1000 * statement.kg, statement.kg_digits).replace(",", "")
+    lines = ["---", "co2_eq_emissions:", f"  emissions: {emissions}"]
+    # JSON's strings are YAML's.
+    lines += [f"  {name}: {json.dumps(value)}" for name, value in fields.items() if value]
+    return "\n".join([*lines, "---"]) + "\n"

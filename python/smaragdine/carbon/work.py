@@ -1,0 +1,92 @@
+"""What runs did with their energy: how long, on what, how many steps, samples, tokens and floating-point operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from smaragdine.carbon.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Sums over runs; None where it is not known of every run."""
+
+    runs: int = 0
+    duration_s: float | None = None
+    steps: int = 0
+    samples: float | None = None
+    tokens: float | None = None
+    flops: float | None = None
+    """Extrapolated from the traced steps to all, of the operations whose FLOPs are known."""
+    hardware: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    gpu_held_h: float | None = None
+    """Hours that GPUs were there for, whether used or not."""
+    end_ns: int | None = None
+    cuts: tuple[str, ...] = ()
+    """What recordings that were cut say of themselves."""
+
+    @classmethod
+    def of(cls, traces: Sequence[Run]) -> Work:
+        steps = [step for trace in traces for step in trace.steps]
+        tokens = [step.metrics.get("tokens") for step in steps]
+        return cls(
+            runs=len(traces),
+            duration_s=_sum(trace.metadata.duration_s for trace in traces),
+            steps=len(steps),
+            samples=_sum(step.samples for step in steps) if steps else None,
+            tokens=_sum(tokens) if steps else None,
+            flops=_sum(_flops(trace) for trace in traces),
+            hardware=tuple(dict.fromkeys(part for trace in traces for part in _hardware(trace))),
+            names=tuple(trace.name for trace in traces),
+            gpu_held_h=_sum(_held_h(trace) for trace in traces),
+            end_ns=max((trace.metadata.end_ns or 0 for trace in traces), default=0) or None,
+            cuts=tuple(trace.metadata.cut for trace in traces if trace.metadata.cut),
+        )
+
+    @property
+    def counts(self) -> dict[str, float]:
+        """Functional units that were counted in every step."""
+        counts = {"step": float(self.steps), "sample": self.samples, "token": self.tokens}
+        return {unit: count for unit, count in counts.items() if count}
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    total = 0.0
+    for value in values:
+        if value is None:
+            return None
+        total += value
+    return total
+
+
+def _held_h(trace: Run) -> float | None:
+    gpus = sum(device.startswith("GPU:") for device in trace.metadata.devices)
+    return None if trace.metadata.duration_s is None else gpus * trace.metadata.duration_s / 3600
+
+
+def _flops(trace: Run) -> float | None:
+    """FLOPs of all steps: those of traced ones, times how many more there were."""
+    traced = sum(step.traced for step in trace.steps)
+    known = trace.flops()
+    if not traced or not known:
+        return None
+    # An operation has a row of each basis; it was executed once.
+    executed = {(row.op, row.device): known.get(row.qtn, 0.0) * row.count for row in trace.footprint().rows}
+    return sum(executed.values()) * len(trace.steps) / traced
+
+
+def _hardware(trace: Run) -> Iterable[str]:
+    """`Intel Xeon … (2 sockets)`, `4 × NVIDIA H200`."""
+    hardware = trace.metadata.hardware
+    if cpu := hardware.get("cpu"):
+        sockets = hardware.get("sockets")
+        yield f"{cpu} ({sockets} sockets)" if isinstance(sockets, int) and sockets > 1 else str(cpu)
+    counts: dict[str, int] = {}
+    for gpu in hardware.get("gpus") or []:
+        name = str(gpu.get("name") if isinstance(gpu, dict) else gpu)
+        counts[name] = counts.get(name, 0) + 1
+    yield from (f"{count} × {name}" if count > 1 else name for name, count in counts.items())
