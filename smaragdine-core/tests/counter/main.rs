@@ -36,7 +36,7 @@ fn interval(start_ns: i64, end_ns: i64, energy_j: f64) -> Interval {
 
 /// The same, shown by a read that began and ended then.
 fn shown(interval: Interval, from_ns: i64, to_ns: i64) -> Interval {
-    Interval { read_ns: (from_ns, to_ns), ..interval }
+    Interval { read: (from_ns, to_ns).into(), ..interval }
 }
 
 fn flagged(interval: Interval, flag: Flag) -> Interval {
