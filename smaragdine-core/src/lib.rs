@@ -23,7 +23,7 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod shown;
-pub(crate) mod span;
+pub mod span;
 pub mod wire;
 
 pub mod accounting;

@@ -210,7 +210,7 @@ fn trace(readings: Vec<Reading>, events: Vec<Event>) -> Trace {
                 domain("psys", "CPU:0", false, Basis::Measured),
                 domain("model-0", "CPU:0", true, Basis::Modelled),
             ],
-            profiling: vec![(60 * US, 80 * US)],
+            profiling: vec![(60 * US, 80 * US).into()],
             ..Metadata::default()
         },
         readings,

@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use smaragdine_core::accounting::account::account;
 use smaragdine_core::error::Error;
+use smaragdine_core::span::Span;
 use smaragdine_core::store::tables::{self, merge_untouched};
 use smaragdine_core::trace::{Flag, Flags, Policy, Reading, State, Trace};
 use tempfile::TempDir;
@@ -202,7 +203,7 @@ proptest! {
         readings in readings(),
         windows in prop::collection::vec((0..20_000_000_000i64, 0..2_000_000_000i64), 0..4),
     ) {
-        let windows: Vec<(i64, i64)> = windows.into_iter().map(|(start, length)| (start, start + length)).collect();
+        let windows: Vec<Span> = windows.into_iter().map(|(start, length)| Span::new(start, start + length)).collect();
         let merged = merge_untouched(&readings, &windows);
         let whole = |readings: &[Reading], domain| {
             readings.iter().filter(|reading| reading.domain == domain).map(|reading| reading.energy_j).sum::<f64>()
@@ -219,7 +220,7 @@ proptest! {
             }
         }
         let touched = |reading: &Reading| {
-            windows.iter().any(|window| window.0 < reading.end_ns && reading.start_ns < window.1)
+            windows.iter().any(|window| window.start_ns < reading.end_ns && reading.start_ns < window.end_ns)
         };
         let kept = |readings: &[Reading]| {
             readings.iter().filter(|reading| touched(reading) || reading.flags.is_gap()).copied().collect::<Vec<_>>()

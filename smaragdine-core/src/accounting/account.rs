@@ -17,7 +17,8 @@ use self::stretches::stretches;
 use crate::accounting::attribution::split;
 use crate::accounting::deconvolution::{Refusal, Response, Solution};
 use crate::accounting::footprint::DeviceFootprint;
-use crate::trace::{Deconvolution, Op, Policy, Reading, Solved, Trace, Unmeasured};
+use crate::span::{Span, ordered};
+use crate::trace::{Deconvolution, Op, Policy, Reading, Solved, Step, Trace, Unmeasured, readings_of_domain};
 
 /// Accounts `trace` by `policy`: replaces that policy's rows of `footprint`, `footprint_domains` and `ledger`, and
 /// fills `energy_j` of the steps (the application's energy in each counted domain, whatever the policy).
@@ -37,9 +38,8 @@ pub fn account(trace: &mut Trace, policy: Policy) {
     trace.footprint_domains.retain(|row| row.policy != policy);
     trace.ledger.retain(|row| row.policy != policy);
 
-    let traced = trace.steps.iter().filter(|step| step.traced).map(|step| (step.start_ns, step.end_ns));
-    let traced = ordered(traced.collect());
-    let profiling = ordered(trace.metadata.profiling.clone());
+    let traced = ordered(trace.steps.iter().filter(|step| step.traced).map(Step::span));
+    let profiling = ordered(trace.metadata.profiling.iter().copied());
     let (mut rows, mut domain_rows, mut ledger_rows) = (Vec::new(), Vec::new(), Vec::new());
     let stretches = stretches(&trace.steps, &trace.events, &profiling);
     let (mut unmeasured, mut solved) = (BTreeMap::new(), BTreeMap::new());
@@ -101,13 +101,7 @@ struct Accounted {
 }
 
 impl Accounted {
-    fn of(
-        device: &Device,
-        policy: Policy,
-        ops: &[Op],
-        stretches: &[(i64, i64)],
-        responses: &[Option<Response>],
-    ) -> Self {
+    fn of(device: &Device, policy: Policy, ops: &[Op], stretches: &[Span], responses: &[Option<Response>]) -> Self {
         let mut aligned = device.align(&device.events, |_, readings, number| measured(readings, number));
         let domains = 0..device.domains.len();
         let ledgers = |aligned: &Aligned| domains.clone().map(|domain| Ledger::of(device, aligned, domain)).collect();
@@ -154,11 +148,6 @@ fn in_coverage(solution: &Result<Solution, Refusal>) -> Deconvolution {
     }
 }
 
-fn ordered(mut spans: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
-    spans.sort_unstable();
-    spans
-}
-
 /// Every device that executed something or was metered.
 fn device_names(trace: &Trace) -> Vec<String> {
     let metered = trace.metadata.domains.iter().map(|domain| &domain.device);
@@ -172,9 +161,7 @@ fn device_names(trace: &Trace) -> Vec<String> {
 fn fill_steps(trace: &mut Trace) {
     trace.steps.iter_mut().for_each(|step| step.energy_j.clear());
     for (number, domain) in (0..=u16::MAX).zip(&trace.metadata.domains).filter(|(_, domain)| domain.counted) {
-        let start = trace.readings.partition_point(|reading| reading.domain < number);
-        let end = trace.readings.partition_point(|reading| reading.domain <= number);
-        let readings = &trace.readings[start..end];
+        let readings = readings_of_domain(&trace.readings, number);
         for step in &mut trace.steps {
             if let Some(energy_j) = energy_within(readings, step.start_ns, step.end_ns) {
                 step.energy_j.insert(domain.name.clone(), energy_j);

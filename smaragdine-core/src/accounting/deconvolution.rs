@@ -39,8 +39,7 @@ use self::row::Window;
 use self::search::ever_finer;
 use self::verdict::Drawn;
 use crate::accounting::attribution::split;
-use crate::registers::source::powercap;
-use crate::span::joined;
+use crate::span::{Span, joined};
 use crate::trace::{Basis, Domain, Event, Flag, Kind, Level, Op, Reading};
 
 /// Fewer steps or readings than these say nothing about how far off a power may be.
@@ -64,10 +63,10 @@ pub struct Problem<'a> {
     pub readings: &'a [Reading],
     /// In order of their start.
     pub events: &'a [&'a Event],
-    /// Traced steps, in order of their start: start, end.
-    pub steps: &'a [(i64, i64)],
+    /// Traced steps, in order of their start.
+    pub steps: &'a [Span],
     /// Stretches in which every event is known, in order and disjoint.
-    pub stretches: &'a [(i64, i64)],
+    pub stretches: &'a [Span],
 }
 
 /// Powers of one domain, and how well they are known.
@@ -139,7 +138,7 @@ pub fn deconvolve(problem: &Problem) -> Result<Solution, Refusal> {
 }
 
 fn clock_ns(domain: &Domain) -> f64 {
-    if domain.device.starts_with("CPU") { CPU_CLOCK_NS } else { GPU_CLOCK_NS }
+    if domain.is_of_cpu() { CPU_CLOCK_NS } else { GPU_CLOCK_NS }
 }
 
 /// The median over readings.
@@ -150,9 +149,9 @@ fn typical(windows: &[Window], value: fn(&Window) -> i64) -> Option<f64> {
 }
 
 /// Whether every event is known from one instant to another.
-fn is_traced(stretches: &[(i64, i64)], from_ns: i64, to_ns: i64) -> bool {
-    let stretch = stretches.partition_point(|stretch| stretch.1 < to_ns);
-    stretches.get(stretch).is_some_and(|stretch| stretch.0 <= from_ns)
+fn is_traced(stretches: &[Span], from_ns: i64, to_ns: i64) -> bool {
+    let stretch = stretches.partition_point(|stretch| stretch.end_ns < to_ns);
+    stretches.get(stretch).is_some_and(|stretch| stretch.start_ns <= from_ns)
 }
 
 /// How long an operation lasts that runs at some instant, on average: brief ones weigh little.
@@ -170,8 +169,7 @@ pub(crate) fn unseen_ns(domain: &Domain, reading: &Reading) -> i64 {
         return 0;
     }
     let length_ns = reading.end_ns.saturating_sub(reading.start_ns);
-    let update_ns = if domain.source == "powercap" { powercap::UPDATE_NS.min(length_ns) } else { length_ns };
-    update_ns / 2
+    domain.update_ns().map_or(length_ns, |update_ns| update_ns.min(length_ns)) / 2
 }
 
 /// The readings that lie wholly in traced time and whose energy is known, as the design takes them.
@@ -263,6 +261,6 @@ fn solution(problem: &Problem, design: &Design, fit: &Fit, lag_range_ns: f64) ->
 }
 
 /// The stretches in which any of `events`, in order of their start, draws energy.
-pub(crate) fn union(events: &[&Event]) -> Vec<(i64, i64)> {
-    joined(events.iter().filter(|event| event.draws()).map(|event| (event.start_ns, event.end_ns)))
+pub(crate) fn union(events: &[&Event]) -> Vec<Span> {
+    joined(events.iter().filter(|event| event.draws()).map(|event| event.span()))
 }

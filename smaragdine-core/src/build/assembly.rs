@@ -29,6 +29,7 @@ use crate::profiler::tensorflow::names::Namer;
 use crate::profiler::tensorflow::step_stats;
 use crate::profiler::tensorflow::xplane;
 use crate::registers::mirrors::find_mirrors;
+use crate::span::Span;
 use crate::store::journal::{Part, Record, Records};
 use crate::store::tables::merge_untouched;
 use crate::trace::{ClockChange, Metadata, Model, ShareSample, State, Step, Trace, gaps};
@@ -237,7 +238,7 @@ impl Assembly {
         let start_ns = map(self.clock(), span.clock, span.start_ns, pair);
         let end_ns = map(self.clock(), span.clock, span.end_ns, pair);
         if self.bounds(pair).hold(start_ns, end_ns) {
-            self.trace.metadata.profiling.push((start_ns, end_ns));
+            self.trace.metadata.profiling.push(Span { start_ns, end_ns });
         } else {
             self.warn("a profiling span that cannot be was left out");
         }

@@ -16,6 +16,7 @@ use self::doubt::{Doubt, Turn, Why};
 use self::jumps::Jumps;
 use self::step::{Edge, Held, Step, Value};
 use crate::registers::source::{self, Observation};
+use crate::span::Span;
 use crate::trace::{Domain, Flag, Flags, Limit};
 
 /// A register is given so many times as long as it was ever seen to stand before it moved.
@@ -100,7 +101,7 @@ impl Counter {
         if self.rest.is_some() {
             return self.rest.take();
         }
-        let here = Edge::at(now_ns, (now_ns, now_ns));
+        let here = Edge::at(now_ns, Span::new(now_ns, now_ns));
         if let Some(since) = self.failing_since.take() {
             let since = self.last.take().map_or(since, |last| last.since);
             if self.doubt.take().is_some() {
@@ -125,24 +126,24 @@ impl Counter {
     /// Takes the next read of the register; reads come in order of time. [`Self::rest`] is to be asked afterwards.
     pub fn update(&mut self, observation: &Observation) -> Difference {
         self.flags = self.flags.union(observation.flags);
-        let read_ns = (observation.read_start_ns, observation.read_end_ns);
-        let looked_ns = read_ns.0 + (read_ns.1 - read_ns.0) / 2;
+        let read = Span { start_ns: observation.read_start_ns, end_ns: observation.read_end_ns };
+        let looked_ns = read.start_ns + (read.end_ns - read.start_ns) / 2;
         match observation.value {
             source::Value::Failed { .. } => {
                 self.flags = self.flags.with(Flag::Failed);
-                self.failing_since.get_or_insert(self.covered.unwrap_or(Edge::at(looked_ns, read_ns)));
+                self.failing_since.get_or_insert(self.covered.unwrap_or(Edge::at(looked_ns, read)));
                 Difference::Failed
             }
             source::Value::Interval { start_ns, end_ns, energy_j } => {
                 self.failing_since = None;
-                self.covered = Some(Edge::at(end_ns, read_ns));
+                self.covered = Some(Edge::at(end_ns, read));
                 let flags = self.take_flags();
-                Difference::Counted(Interval { start_ns, end_ns, edge_uncertainty_ns: None, read_ns, energy_j, flags })
+                Difference::Counted(Interval { start_ns, end_ns, edge_uncertainty_ns: None, read, energy_j, flags })
             }
-            source::Value::Counter { energy_uj } => self.count(energy_uj, looked_ns, Edge::at(looked_ns, read_ns)),
+            source::Value::Counter { energy_uj } => self.count(energy_uj, looked_ns, Edge::at(looked_ns, read)),
             source::Value::Updated { energy_uj } => {
-                let uncertainty_ns = (read_ns.1 - read_ns.0 + 1) / 2;
-                self.count(energy_uj, read_ns.1, Edge::at(looked_ns, read_ns).within(Some(uncertainty_ns)))
+                let uncertainty_ns = (read.end_ns - read.start_ns + 1) / 2;
+                self.count(energy_uj, read.end_ns, Edge::at(looked_ns, read).within(Some(uncertainty_ns)))
             }
             source::Value::Stamped { energy_uj, from_ns, to_ns } => {
                 let at_ns = from_ns + (to_ns - from_ns) / 2;
@@ -153,11 +154,11 @@ impl Counter {
                 }
                 let of_update = self.stamps_updates.unwrap_or(to_ns < observation.read_start_ns);
                 if !self.can_be_of(energy_uj, at_ns) {
-                    return self.count(energy_uj, looked_ns, Edge::at(looked_ns, read_ns));
+                    return self.count(energy_uj, looked_ns, Edge::at(looked_ns, read));
                 }
                 let uncertainty_ns = of_update.then_some((to_ns - from_ns + 1) / 2);
                 let now_ns = if of_update { to_ns } else { at_ns };
-                self.count(energy_uj, now_ns, Edge::at(at_ns, read_ns).within(uncertainty_ns))
+                self.count(energy_uj, now_ns, Edge::at(at_ns, read).within(uncertainty_ns))
             }
         }
     }
@@ -337,7 +338,7 @@ impl Counter {
     fn edge(&mut self, last: &Held, value: &Value) -> Edge {
         if last.stood() && value.here.uncertainty_ns.is_none() {
             let known = self.cadence.learn(Bounds { from_ns: last.seen_ns, to_ns: value.now_ns });
-            Edge::at(known.middle_ns(), value.here.read_ns).within(Some(known.uncertainty_ns()))
+            Edge::at(known.middle_ns(), value.here.read).within(Some(known.uncertainty_ns()))
         } else {
             self.cadence.miss();
             value.here
@@ -356,7 +357,7 @@ impl Counter {
             start_ns: from.at_ns,
             end_ns: to.at_ns,
             edge_uncertainty_ns: from.uncertainty_ns.zip(to.uncertainty_ns).map(|(start, end)| start.max(end)),
-            read_ns: to.read_ns,
+            read: to.read,
             energy_j: energy_uj / 1e6,
             flags,
         }

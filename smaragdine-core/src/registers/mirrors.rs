@@ -3,7 +3,7 @@
 //! Some processors of several dies count the whole socket once and show that counter at every die; others count each
 //! die. Nothing in the machine tells which, but the readings do: two dies never draw the same energy many times over.
 
-use crate::trace::{Domain, Reading};
+use crate::trace::{Domain, Reading, SourceName, readings_of_domain};
 
 /// Fewer readings prove nothing.
 const LEAST_READINGS: usize = 100;
@@ -16,11 +16,12 @@ const STRADDLED: f64 = 0.1;
 ///
 /// `readings` are by domain and time.
 pub fn find_mirrors(domains: &mut [Domain], readings: &[Reading]) -> Vec<String> {
+    let of_place = |place: usize| readings_of_domain(readings, u16::try_from(place).unwrap_or(u16::MAX));
     let mut found = Vec::new();
     for place in 1..domains.len() {
         let Some(socket) = die(&domains[place]) else { continue };
         let earlier = (0..place).filter(|earlier| die(&domains[*earlier]) == Some(socket));
-        let mirrored = |first: usize| Some((first, agreeing(of(readings, first), of(readings, place))?));
+        let mirrored = |first: usize| Some((first, agreeing(of_place(first), of_place(place))?));
         let Some((first, agreed)) = earlier.filter_map(mirrored).next() else { continue };
         let because = format!("repeats {}: they agree over {agreed} readings", domains[first].name);
         let domain = &mut domains[place];
@@ -34,13 +35,7 @@ pub fn find_mirrors(domains: &mut [Domain], readings: &[Reading]) -> Vec<String>
 /// `package-0` of `package-0-die-1`, where that is counted.
 fn die(domain: &Domain) -> Option<&str> {
     let (of_socket, _) = domain.name.split_once("-die-")?;
-    (domain.counted && domain.source == "powercap").then_some(of_socket)
-}
-
-fn of(readings: &[Reading], domain: usize) -> &[Reading] {
-    let start = readings.partition_point(|reading| usize::from(reading.domain) < domain);
-    let end = readings.partition_point(|reading| usize::from(reading.domain) <= domain);
-    &readings[start..end]
+    (domain.counted && domain.source == SourceName::Powercap.name()).then_some(of_socket)
 }
 
 /// How many readings of the two were compared, if they show that both are one register.

@@ -64,6 +64,18 @@ pub struct Domain {
 pub const UNKNOWN_SOCKET: &str = "socket:?";
 
 impl Domain {
+    /// It meters a GPU by itself.
+    #[must_use]
+    pub fn is_of_gpu(&self) -> bool {
+        self.device.starts_with("GPU")
+    }
+
+    /// It meters CPUs by themselves.
+    #[must_use]
+    pub fn is_of_cpu(&self) -> bool {
+        self.device.starts_with("CPU")
+    }
+
     /// A register that is measured and counted, and of which nothing else is known.
     #[must_use]
     pub fn new(name: &str, device: &str, source: &str, scope: &str) -> Self {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::words::words;
+use crate::span::Span;
 
 words! {
     /// What an event does with its lane.
@@ -32,6 +33,11 @@ pub struct Event {
 }
 
 impl Event {
+    #[must_use]
+    pub fn span(&self) -> Span {
+        Span { start_ns: self.start_ns, end_ns: self.end_ns }
+    }
+
     /// Whether it draws energy: it has a length, and does not only wait.
     #[must_use]
     pub fn draws(&self) -> bool {
@@ -99,4 +105,11 @@ pub struct Step {
     /// Energy of the application by counted domain, filled by accounting.
     pub energy_j: BTreeMap<String, f64>,
     pub metrics: BTreeMap<String, f64>,
+}
+
+impl Step {
+    #[must_use]
+    pub fn span(&self) -> Span {
+        Span { start_ns: self.start_ns, end_ns: self.end_ns }
+    }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::words::words;
 use super::{ClockChange, Coverage, Domain, Gap, Hardware, Host, Model, RecordingOptions, SourceReport, Suspension};
+use crate::span::Span;
 
 /// Version of the trace directory's layout, in `trace.json`.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -79,7 +80,8 @@ pub struct Metadata {
     /// Operations of the executed graph that the profiler did not show.
     pub hidden_operations: Vec<String>,
     /// Stretches in which a profiler was being started or stopped: start, end.
-    pub profiling: Vec<(i64, i64)>,
+    #[schemars(with = "Vec<(i64, i64)>")]
+    pub profiling: Vec<Span>,
     /// Steps of the wall clock, and suspends.
     pub clock_changes: Vec<ClockChange>,
     /// Stretches of each domain whose energy is unknown; the first thousand.

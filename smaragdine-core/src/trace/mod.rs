@@ -25,12 +25,12 @@ pub use domain::{Basis, Domain, SourceName, UNKNOWN_SOCKET};
 pub use event::{Event, Kind, Op, OwnLayer, Phase, Step};
 pub use gap::{Gap, gaps};
 pub use hardware::{GpuHardware, Hardware, Host};
-pub use limit::Limit;
+pub use limit::{Limit, RAPL_UPDATE_NS};
 pub use metadata::{Metadata, SCHEMA_VERSION, State};
 pub use model::Model;
 pub use notice::{notice, uncounted};
 pub use options::RecordingOptions;
-pub use reading::{Flag, Flags, Reading, ShareSample};
+pub use reading::{Flag, Flags, Reading, ShareSample, readings_of_domain};
 pub use source_report::{Sensor, SourceReport};
 
 /// One recording with everything known about it.

@@ -109,6 +109,14 @@ pub struct Reading {
     pub flags: Flags,
 }
 
+/// The readings of one domain; `readings` are by domain and time.
+#[must_use]
+pub fn readings_of_domain(readings: &[Reading], domain: u16) -> &[Reading] {
+    let start = readings.partition_point(|reading| reading.domain < domain);
+    let end = readings.partition_point(|reading| reading.domain <= domain);
+    &readings[start..end]
+}
+
 /// Shares of the energy of one scope over one interval, measured apart from the readings (law 5).
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShareSample {

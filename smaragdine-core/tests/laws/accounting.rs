@@ -138,7 +138,7 @@ proptest! {
             app_share: *share,
             ..blank()
         }));
-        trace.metadata.profiling = instants.iter().map(|(start, end, _)| (*start, *end)).collect();
+        trace.metadata.profiling = instants.iter().map(|(start, end, _)| (*start, *end).into()).collect();
         trace.steps = instants.iter().map(|(start, end, _)| Step {
             start_ns: *start,
             end_ns: *end,

@@ -141,7 +141,7 @@ proptest! {
             event.end_ns += overlap;
         }
         trace.events.iter_mut().skip(3).step_by(7).for_each(|event| event.kind = Kind::Copy);
-        trace.metadata.profiling = profiling.map(|(start, length)| (start, start + length)).into_iter().collect();
+        trace.metadata.profiling = profiling.map(|(start, length)| (start, start + length).into()).into_iter().collect();
         if let Some(step) = untraced {
             trace.steps[step].traced = false;
         }

@@ -63,8 +63,8 @@ fn metadata() -> Metadata {
         share_tick_ns: Some(4 * MS),
         coverage: Coverage { steps: Some(STEPS as u64), traced_steps: Some(5), ..Coverage::default() },
         profiling: vec![
-            (START_NS + 8 * STEP_NS - 3 * MS, START_NS + 8 * STEP_NS),
-            (START_NS + 13 * STEP_NS, START_NS + 13 * STEP_NS + 30 * MS),
+            (START_NS + 8 * STEP_NS - 3 * MS, START_NS + 8 * STEP_NS).into(),
+            (START_NS + 13 * STEP_NS, START_NS + 13 * STEP_NS + 30 * MS).into(),
         ],
         ..Metadata::default()
     }

@@ -10,7 +10,7 @@ use crate::accounting::attribution::split;
 use crate::accounting::deconvolution::{
     Moment, Powers, Problem, Refusal, Response, Solution, deconvolve, union, unseen_ns,
 };
-use crate::span::{joined, without};
+use crate::span::{Span, joined, without};
 use crate::trace::{Domain, Op, Reading};
 
 /// Readings to each side that tell how much of what is expected is really drawn.
@@ -24,7 +24,7 @@ pub(super) fn deconvolved(
     device: &Device,
     equal: Aligned,
     ops: &[Op],
-    stretches: &[(i64, i64)],
+    stretches: &[Span],
     responses: &[Option<Response>],
 ) -> (Aligned, Vec<Result<Solution, Refusal>>) {
     let solve = |(domain, response): (usize, &Option<Response>)| {
@@ -74,21 +74,21 @@ fn solved<'p>(problem: impl Fn(i64) -> Problem<'p>, late_ns: i64) -> Result<Solu
 /// What a device's time was, each in order and disjoint.
 struct Times {
     /// Some operation draws.
-    busy: Vec<(i64, i64)>,
+    busy: Vec<Span>,
     /// None does, within a traced step.
-    quiet: Vec<(i64, i64)>,
+    quiet: Vec<Span>,
     /// … and between two of them, while the profiler looked.
-    between: Vec<(i64, i64)>,
+    between: Vec<Span>,
     /// A profiler is started or stopped.
-    profiling: Vec<(i64, i64)>,
+    profiling: Vec<Span>,
 }
 
 impl Times {
-    fn of(device: &Device, stretches: &[(i64, i64)]) -> Self {
+    fn of(device: &Device, stretches: &[Span]) -> Self {
         let busy = union(&device.events);
         let traced = joined(device.traced.iter().copied());
         let all_profiling = joined(device.profiling.iter().copied());
-        let idle = |spans: &[(i64, i64)]| without(&without(spans, &busy), &all_profiling);
+        let idle = |spans: &[Span]| without(&without(spans, &busy), &all_profiling);
         Self {
             quiet: idle(&traced),
             between: idle(&without(stretches, &traced)),
@@ -144,8 +144,7 @@ impl Split {
         let numbers: Vec<usize> = (0..placed.len()).filter(|number| placed[*number].is_some()).collect();
         let pieces: Vec<Piece> = placed.iter().flatten().copied().collect();
         let moments: Vec<Moment> = pieces.iter().map(|piece| powers.moment(piece.0)).collect();
-        let events =
-            || device.events.iter().filter(|event| event.draws()).map(|event| (event.start_ns, event.end_ns, *event));
+        let events = || device.events.iter().filter(|event| event.draws()).map(|event| (event.span(), *event));
         let mut own_j = vec![0.0; pieces.len()];
         overlaps(&pieces, events(), |piece, time_s, event| {
             own_j[piece] += powers.of_event_w(event, moments[piece]) * time_s;
@@ -266,26 +265,22 @@ fn placed(domain: &Domain, readings: &[Reading], lag_ns: i64) -> Vec<Option<Piec
 }
 
 /// Calls `each` with the number of a piece and the seconds that a span, in order of their start, runs within it.
-fn overlaps<T: Copy>(
-    pieces: &[Piece],
-    spans: impl Iterator<Item = (i64, i64, T)>,
-    mut each: impl FnMut(usize, f64, T),
-) {
+fn overlaps<T: Copy>(pieces: &[Piece], spans: impl Iterator<Item = (Span, T)>, mut each: impl FnMut(usize, f64, T)) {
     let mut first = 0;
-    for (start, end, of) in spans {
-        while pieces.get(first).is_some_and(|piece| piece.1 <= start) {
+    for (Span { start_ns, end_ns }, of) in spans {
+        while pieces.get(first).is_some_and(|piece| piece.1 <= start_ns) {
             first += 1;
         }
-        for (number, piece) in pieces.iter().enumerate().skip(first).take_while(|(_, piece)| piece.0 < end) {
-            each(number, (piece.1.min(end) - piece.0.max(start)) as f64 * 1e-9, of);
+        for (number, piece) in pieces.iter().enumerate().skip(first).take_while(|(_, piece)| piece.0 < end_ns) {
+            each(number, (piece.1.min(end_ns) - piece.0.max(start_ns)) as f64 * 1e-9, of);
         }
     }
 }
 
 /// Seconds of `spans` within each piece.
-fn seconds(pieces: &[Piece], spans: &[(i64, i64)]) -> Vec<f64> {
+fn seconds(pieces: &[Piece], spans: &[Span]) -> Vec<f64> {
     let mut seconds = vec![0.0; pieces.len()];
-    let spans = spans.iter().map(|(start, end)| (*start, *end, ()));
+    let spans = spans.iter().map(|span| (*span, ()));
     overlaps(pieces, spans, |piece, time_s, ()| seconds[piece] += time_s);
     seconds
 }

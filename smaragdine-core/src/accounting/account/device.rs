@@ -7,7 +7,8 @@ use rustc_hash::FxHashMap;
 use crate::accounting::alignment::{Aligner, Alignment, MOST_DOMAINS};
 use crate::accounting::attribution::split;
 use crate::accounting::deconvolution::Problem;
-use crate::trace::{Domain, Event, Kind, Op, Reading, Trace};
+use crate::span::Span;
+use crate::trace::{Domain, Event, Kind, Op, Reading, Trace, readings_of_domain};
 
 /// Events between two advances of the sweep: enough to sort at leisure, few enough to stay in the cache.
 const CHUNK: usize = 1 << 14;
@@ -21,8 +22,8 @@ pub(super) struct Device<'a> {
     pub(super) domains: Vec<(&'a Domain, &'a [Reading])>,
     /// In order of their start.
     pub(super) events: Vec<&'a Event>,
-    pub(super) traced: &'a [(i64, i64)],
-    pub(super) profiling: &'a [(i64, i64)],
+    pub(super) traced: &'a [Span],
+    pub(super) profiling: &'a [Span],
 }
 
 /// The domains of a device, aligned with its events.
@@ -52,13 +53,11 @@ impl Aligned {
 
 impl<'a> Device<'a> {
     /// `traced` and `profiling` are spans in order of their start. The readings of `trace` are by domain and time.
-    pub(super) fn of(trace: &'a Trace, name: &str, traced: &'a [(i64, i64)], profiling: &'a [(i64, i64)]) -> Self {
+    pub(super) fn of(trace: &'a Trace, name: &str, traced: &'a [Span], profiling: &'a [Span]) -> Self {
         let domains = (0..=u16::MAX).zip(&trace.metadata.domains);
-        let domains = domains.filter(|(_, domain)| domain.counted && domain.device == name).map(|(number, domain)| {
-            let start = trace.readings.partition_point(|reading| reading.domain < number);
-            let end = trace.readings.partition_point(|reading| reading.domain <= number);
-            (domain, &trace.readings[start..end])
-        });
+        let domains = domains
+            .filter(|(_, domain)| domain.counted && domain.device == name)
+            .map(|(number, domain)| (domain, readings_of_domain(&trace.readings, number)));
         let number = trace.metadata.devices.iter().position(|device| device == name);
         let events = trace.events.iter().filter(|event| Some(usize::from(event.device)) == number);
         let mut events: Vec<&Event> = events.collect();
@@ -72,7 +71,7 @@ impl<'a> Device<'a> {
         domain: usize,
         late_ns: i64,
         ops: &'p [Op],
-        stretches: &'p [(i64, i64)],
+        stretches: &'p [Span],
     ) -> Problem<'p> {
         let (domain, readings) = self.domains[domain];
         Problem { domain, late_ns, ops, readings, events: &self.events, steps: self.traced, stretches }
@@ -94,8 +93,8 @@ impl<'a> Device<'a> {
         for first in (0..self.domains.len().max(1)).step_by(MOST_DOMAINS) {
             let domains = &self.domains[first..self.domains.len().min(first + MOST_DOMAINS)];
             let mut aligner = Aligner::new(domains.len(), self.ops);
-            self.traced.iter().for_each(|(start, end)| aligner.push_traced(*start, *end));
-            self.profiling.iter().for_each(|(start, end)| aligner.push_profiling(*start, *end));
+            self.traced.iter().for_each(|span| aligner.push_traced(span.start_ns, span.end_ns));
+            self.profiling.iter().for_each(|span| aligner.push_profiling(span.start_ns, span.end_ns));
             let mut next = vec![0; domains.len()];
             let mut energies = |aligner: &mut Aligner, until_ns: i64| {
                 for (place, ((_, readings), next)) in domains.iter().zip(&mut next).enumerate() {

@@ -23,7 +23,7 @@ impl Ledger {
         ledger.add(Entry::Operations, alignment.operations_j(place));
         // What a GPU draws in a traced step without executing anything, it draws idle; a CPU may work for the
         // application without that being an operation.
-        let gpu = device.domains[domain].0.device.starts_with("GPU:");
+        let gpu = device.domains[domain].0.is_of_gpu();
         ledger.add(if gpu { Entry::Idle } else { Entry::Application }, alignment.traced_j[place]);
         ledger.add(Entry::Profiling, alignment.profiling_j[place]);
         ledger.add(Entry::Untraced, alignment.untraced_j[place]);

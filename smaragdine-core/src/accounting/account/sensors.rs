@@ -2,13 +2,14 @@
 
 use super::device::Device;
 use crate::accounting::deconvolution::{Response, response};
+use crate::span::Span;
 use crate::trace::{Domain, Op, Reading, Sensor, SourceReport};
 
 /// How each register of a device responds, by domain; `None`: the recording does not tell.
 pub(super) fn responses(
     device: &Device,
     ops: &[Op],
-    stretches: &[(i64, i64)],
+    stretches: &[Span],
     sources: &[SourceReport],
 ) -> Vec<Option<Response>> {
     let of_domain = |(number, (domain, _)): (usize, &(&Domain, &[Reading]))| {

@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::{Problem, union};
+use crate::span::Span;
 use crate::trace::{Event, Op};
 
 /// Types of operations that are told apart, those that run longest.
@@ -15,9 +16,9 @@ pub(super) struct Course {
 }
 
 impl Course {
-    fn of(spans: Vec<(i64, i64)>, origin_ns: i64) -> Self {
+    fn of(spans: Vec<Span>, origin_ns: i64) -> Self {
         let mut edges: Vec<(i64, f64)> =
-            spans.into_iter().flat_map(|(start, end)| [(start, 1.0), (end, -1.0)]).collect();
+            spans.into_iter().flat_map(|span| [(span.start_ns, 1.0), (span.end_ns, -1.0)]).collect();
         edges.sort_unstable_by_key(|edge| edge.0);
         let (mut time_s, mut running, mut last_ns) = (0.0, 0.0, 0.0);
         let change = |(at_ns, by): (i64, f64)| {
@@ -80,7 +81,7 @@ pub(super) fn courses(problem: &Problem, origin_ns: i64) -> Vec<Course> {
     let mut spans = vec![Vec::new(); longest.len()];
     for event in drawing() {
         if let Some(place) = places.get(event.op as usize).copied().flatten() {
-            spans[place].push((event.start_ns, event.end_ns));
+            spans[place].push(event.span());
         }
     }
     [union(problem.events)].into_iter().chain(spans).map(|spans| Course::of(spans, origin_ns)).collect()
@@ -100,17 +101,17 @@ mod tests {
             near in 0..80usize,
         ) {
             let mut end_ns = 0;
-            let spans: Vec<(i64, i64)> = lengths
+            let spans: Vec<Span> = lengths
                 .into_iter()
                 .map(|(pause_ns, length_ns)| {
                     let start_ns = end_ns + pause_ns;
                     end_ns = start_ns + length_ns;
-                    (start_ns, end_ns)
+                    Span { start_ns, end_ns }
                 })
                 .collect();
             let course = Course::of(spans.clone(), 0);
             let ran_s: f64 =
-                spans.iter().map(|(start, end)| (at_ns.min(*end as f64) - *start as f64).max(0.0) * 1e-9).sum();
+                spans.iter().map(|span| (at_ns.min(span.end_ns as f64) - span.start_ns as f64).max(0.0) * 1e-9).sum();
             let mut found = near;
             // Nanoseconds are summed in another order.
             prop_assert!((course.until_s(at_ns, &mut found) - ran_s).abs() < 1e-20);

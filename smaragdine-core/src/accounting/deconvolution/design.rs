@@ -5,8 +5,7 @@ use super::length::Lengths;
 use super::model::{Courses, courses};
 use super::row::{Cell, Row, Window};
 use super::{Problem, union};
-use crate::span::{joined, without};
-use crate::trace::Event;
+use crate::span::{Span, joined, without};
 
 /// The rows of one domain, in order of time, and what their columns mean.
 #[derive(Clone)]
@@ -105,12 +104,12 @@ impl Design {
         }
         let lengths = std::mem::take(&mut design.lengths);
         let of_events = problem.events.iter().filter(|event| event.draws());
-        design.add(of_events.map(|event| span(event, lengths.longer(event))));
+        design.add(of_events.map(|event| (event.span(), event.op as usize, lengths.longer(event))));
         design.lengths = lengths;
         let busy = union(problem.events);
         let between = without(&without(problem.stretches, &joined(problem.steps.iter().copied())), &busy);
-        design.add(busy.iter().map(|(start, end)| (*start, *end, ops + 1, 0.0)));
-        design.add(between.iter().map(|(start, end)| (*start, *end, ops + 3, 0.0)));
+        design.add(busy.iter().map(|span| (*span, ops + 1, 0.0)));
+        design.add(between.iter().map(|span| (*span, ops + 3, 0.0)));
         for row in &mut design.rows {
             row.sum_up(ops);
         }
@@ -131,7 +130,7 @@ impl Design {
         let middle = window.start_ns + window.length_ns() / 2;
         let cell = |column, time_s| Cell { column, time_s, longer_s: 0.0 };
         self.rows.push(Row {
-            step: problem.steps.partition_point(|step| step.0 <= middle).saturating_sub(1),
+            step: problem.steps.partition_point(|step| step.start_ns <= middle).saturating_sub(1),
             energy_j: window.energy_j,
             length_s,
             others: window.others,
@@ -151,10 +150,10 @@ impl Design {
     }
 
     /// Enters what ran from start to end, in order of start, into the rows it ran in and at the edges it ran near.
-    fn add(&mut self, spans: impl Iterator<Item = (i64, i64, usize, f64)>) {
+    fn add(&mut self, spans: impl Iterator<Item = (Span, usize, f64)>) {
         let reach = self.reach_ns as i64;
         let (mut first_row, mut first_edge) = (0, 0);
-        for (start, end, column, longer) in spans {
+        for (Span { start_ns: start, end_ns: end }, column, longer) in spans {
             while self.rows.get(first_row).is_some_and(|row| self.edges[row.edges[1]].at_ns <= start) {
                 first_row += 1;
             }
@@ -222,11 +221,6 @@ impl Design {
         }
         design
     }
-}
-
-/// From start to end, with the column and the part by which it was longer than usual.
-fn span(event: &Event, longer: f64) -> (i64, i64, usize, f64) {
-    (event.start_ns, event.end_ns, event.op as usize, longer)
 }
 
 pub(super) fn mean(values: impl Iterator<Item = f64>) -> f64 {

@@ -4,6 +4,7 @@ use std::f64::consts::TAU;
 
 use super::row::Window;
 use super::typical;
+use crate::span::Span;
 
 /// Phases this concentrated, 1 being all the same, are locked.
 const LOCKED: f64 = 0.9;
@@ -11,12 +12,12 @@ const LOCKED: f64 = 0.9;
 const HARMONICS: i32 = 32;
 
 /// How concentrated the phases are at which readings end within steps, from 0 to 1, in the worst ratio.
-pub(super) fn concentration(windows: &[Window], steps: &[(i64, i64)]) -> f64 {
+pub(super) fn concentration(windows: &[Window], steps: &[Span]) -> f64 {
     let Some(typical_ns) = typical(windows, Window::length_ns) else { return 0.0 };
-    let phase = |step: &(i64, i64)| {
-        let next = windows.get(windows.partition_point(|window| window.end_ns <= step.0))?;
+    let phase = |step: &Span| {
+        let next = windows.get(windows.partition_point(|window| window.end_ns <= step.start_ns))?;
         // Only readings that border on the step tell where it is cut.
-        (next.start_ns <= step.0).then(|| (next.end_ns - step.0) as f64 / typical_ns * TAU)
+        (next.start_ns <= step.start_ns).then(|| (next.end_ns - step.start_ns) as f64 / typical_ns * TAU)
     };
     let phases: Vec<f64> = steps.iter().filter_map(phase).collect();
     let concentrated = |harmonic: i32| {
@@ -30,6 +31,6 @@ pub(super) fn concentration(windows: &[Window], steps: &[(i64, i64)]) -> f64 {
     (1..=HARMONICS).map(concentrated).fold(0.0, f64::max)
 }
 
-pub(super) fn locked(windows: &[Window], steps: &[(i64, i64)]) -> bool {
+pub(super) fn locked(windows: &[Window], steps: &[Span]) -> bool {
     concentration(windows, steps) > LOCKED
 }

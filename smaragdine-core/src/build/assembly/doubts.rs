@@ -1,14 +1,12 @@
 //! Registers that cannot be believed, in words.
 
-use crate::trace::{Domain, Flag, Reading};
+use crate::trace::{Domain, Flag, Reading, readings_of_domain};
 
 /// What is to be known of counted registers that showed what cannot be, or stood still. `readings` are by domain and
 /// time.
 pub(super) fn doubts(domains: &[Domain], readings: &[Reading]) -> Vec<String> {
     let of_domain = |(number, domain): (u16, &Domain)| {
-        let start = readings.partition_point(|reading| reading.domain < number);
-        let end = readings.partition_point(|reading| reading.domain <= number);
-        let readings = &readings[start..end];
+        let readings = readings_of_domain(readings, number);
         let name = &domain.name;
         let impossible = stretches(readings, Flag::Impossible).map(|stretches| {
             let most_w = domain.limit().power_w;

@@ -1,5 +1,6 @@
 //! Which step an event belongs to, and which stretches of a trace are broken down.
 
+use crate::span::{Span, merged, ordered};
 use crate::trace::{Coverage, Event, Step};
 
 /// Gives each event the step that its middle lies in, believes a step to be traced only if it has events, and leaves out
@@ -36,8 +37,8 @@ fn drop_partial(steps: &[Step], events: &mut Vec<Event>) {
     // Steps of two programs may overlap, and then an event's own is not known: any that is traced will do.
     events.retain(|event| {
         let middle = middle_ns(event);
-        let after = whole.partition_point(|stretch| stretch.0 <= middle);
-        event.step.is_none() || after.checked_sub(1).is_some_and(|index| middle < whole[index].1)
+        let after = whole.partition_point(|stretch| stretch.start_ns <= middle);
+        event.step.is_none() || after.checked_sub(1).is_some_and(|index| middle < whole[index].end_ns)
     });
 }
 
@@ -62,19 +63,9 @@ pub(crate) fn cover(coverage: &mut Coverage, steps: &[Step]) {
 }
 
 /// The stretches whose readings are kept as they are: traced steps, and events outside any step. In order, disjoint.
-pub(crate) fn windows(steps: &[Step], events: &[Event]) -> Vec<(i64, i64)> {
-    let steps = steps.iter().filter(|step| step.traced).map(|step| (step.start_ns, step.end_ns));
-    let events = events.iter().map(|event| (event.start_ns, event.end_ns));
-    let mut stretches: Vec<_> = steps.chain(events).collect();
-    stretches.sort_unstable();
-    let mut merged: Vec<(i64, i64)> = Vec::new();
-    for (start, end) in stretches {
-        match merged.last_mut() {
-            Some(last) if start <= last.1 => last.1 = last.1.max(end),
-            _ => merged.push((start, end)),
-        }
-    }
-    merged
+pub(crate) fn windows(steps: &[Step], events: &[Event]) -> Vec<Span> {
+    let steps = steps.iter().filter(|step| step.traced).map(Step::span);
+    merged(ordered(steps.chain(events.iter().map(Event::span))))
 }
 
 fn middle_ns(event: &Event) -> i64 {
@@ -84,6 +75,7 @@ fn middle_ns(event: &Event) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::span::spans;
     use crate::trace::Kind;
 
     fn step(step: i64, start_ns: i64, end_ns: i64) -> Step {
@@ -138,6 +130,6 @@ mod tests {
     #[test]
     fn stretches_that_touch_are_one() {
         let steps = [step(1, 0, 100), step(2, 100, 200)];
-        assert_eq!(windows(&steps, &[event(150, 230), event(300, 310)]), [(0, 230), (300, 310)]);
+        assert_eq!(windows(&steps, &[event(150, 230), event(300, 310)]), spans([(0, 230), (300, 310)]));
     }
 }

@@ -15,6 +15,7 @@ use crate::profiler::Shape;
 use crate::profiler::tensorflow::graph::shape;
 use crate::profiler::tensorflow::xplane::contains_others;
 use crate::profiler::{Profile, RawEvent, RawOp};
+use crate::span::Span;
 use crate::trace::Kind;
 use crate::wire::tensorflow::{NodeExecStats, RunMetadata};
 
@@ -63,7 +64,7 @@ pub fn decode_within(bytes: &[u8], within: &RangeInclusive<i64>) -> Result<Profi
                 profile.names.push(RawOp { raw_name, kind, ..RawOp::default() });
                 (profile.names.len() - 1) as u32
             });
-            let (start_ns, end_ns) = interval(node);
+            let Span { start_ns, end_ns } = executed(node);
             if !(within.contains(&start_ns) && within.contains(&end_ns)) {
                 profile.impossible += 1;
                 continue;
@@ -125,12 +126,12 @@ fn activity(kind: &str, label: &str) -> Kind {
 }
 
 /// When the operation itself ran, without being scheduled.
-fn interval(node: &NodeExecStats) -> (i64, i64) {
+fn executed(node: &NodeExecStats) -> Span {
     let nanos = |nanos: i64, micros: i64| if nanos == 0 { micros.saturating_mul(1000) } else { nanos };
     let all_start = nanos(node.all_start_nanos, node.all_start_micros);
     let start = all_start.saturating_add(nanos(node.op_start_rel_nanos, node.op_start_rel_micros).max(0));
     let end = all_start.saturating_add(nanos(node.op_end_rel_nanos, node.op_end_rel_micros));
-    (start, end.max(start))
+    Span::new(start, end.max(start))
 }
 
 /// Gives each event the lowest lane from `first` on that is free; returns the number of lanes.

@@ -1,5 +1,6 @@
 //! What one read of a register adds to the one before.
 
+use crate::span::Span;
 use crate::trace::Flags;
 
 /// What one read of a register adds to the last.
@@ -42,7 +43,7 @@ pub struct Interval {
     /// How far a refresh may be off its estimate, of the worse edge; `None`: up to one refresh before the read.
     pub edge_uncertainty_ns: Option<i64>,
     /// Around the read that showed its end.
-    pub read_ns: (i64, i64),
+    pub read: Span,
     /// A lower bound where [`Flags::is_gap`]. Below 0 where the register fell to what it would have shown had it not
     /// risen as much before: so much was counted that nobody drew.
     pub energy_j: f64,

@@ -61,7 +61,7 @@ pub(super) enum Turn {
 impl Doubt {
     pub(super) fn new(why: Why, value: &Value) -> Self {
         let first = Held::new(value, value.here, 0.0);
-        Self { why, first, latest: first, moves: 0, since_ns: value.here.read_ns.0 }
+        Self { why, first, latest: first, moves: 0, since_ns: value.here.read.start_ns }
     }
 
     /// The same doubt, about another value.
@@ -77,7 +77,7 @@ impl Doubt {
 
     /// It lasts for too long already to wait for values that agree.
     pub(super) fn is_old(&self, value: &Value) -> bool {
-        value.here.read_ns.0 - self.since_ns >= HELD_NS
+        value.here.read.start_ns - self.since_ns >= HELD_NS
     }
 
     /// It moved on from the strange value at least once.
@@ -109,7 +109,7 @@ impl Doubt {
         let goes_on = match self.why {
             Why::Late { .. } | Why::Stood { .. } => true,
             Why::Jumped { .. } | Why::Fell { .. } => {
-                self.moves >= MOVES && value.here.read_ns.0 - self.first.shown_ns >= HELD_NS
+                self.moves >= MOVES && value.here.read.start_ns - self.first.shown_ns >= HELD_NS
             }
         };
         if goes_on { Turn::GoesOn } else { Turn::Undecided }
@@ -133,7 +133,7 @@ impl Doubt {
             Why::Stood { for_ns, .. } => {
                 let moved = !matches!(step, Step::Same | Step::Jump(_) | Step::Fall { .. });
                 let follows = !matches!(before, Step::Jump(_) | Step::Fall { .. });
-                moved && follows && 4 * (value.here.read_ns.0 - self.first.shown_ns) >= for_ns
+                moved && follows && 4 * (value.here.read.start_ns - self.first.shown_ns) >= for_ns
             }
         }
     }

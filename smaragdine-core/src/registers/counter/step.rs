@@ -1,5 +1,6 @@
 //! From one value of a register to another: what may have happened in between.
 
+use crate::span::Span;
 use crate::trace::Limit;
 
 /// When a register took a value.
@@ -8,13 +9,13 @@ pub(super) struct Edge {
     pub(super) at_ns: i64,
     pub(super) uncertainty_ns: Option<i64>,
     /// The read that showed it.
-    pub(super) read_ns: (i64, i64),
+    pub(super) read: Span,
 }
 
 impl Edge {
     /// At a moment, as far as a read tells.
-    pub(super) fn at(at_ns: i64, read_ns: (i64, i64)) -> Self {
-        Self { at_ns, uncertainty_ns: None, read_ns }
+    pub(super) fn at(at_ns: i64, read: Span) -> Self {
+        Self { at_ns, uncertainty_ns: None, read }
     }
 
     pub(super) fn within(self, uncertainty_ns: Option<i64>) -> Self {
@@ -53,7 +54,7 @@ pub(super) struct Held {
 
 impl Held {
     pub(super) fn new(value: &Value, since: Edge, untold_uj: f64) -> Self {
-        let Value { energy_uj, now_ns, here: Edge { read_ns: (read_ns, _), .. }, .. } = *value;
+        let Value { energy_uj, now_ns, here: Edge { read: Span { start_ns: read_ns, .. }, .. }, .. } = *value;
         Self { energy_uj, since, shown_ns: read_ns, read_ns, seen_ns: now_ns, slept_ns: 0, untold_uj }
     }
 
@@ -69,14 +70,14 @@ impl Held {
 
     /// It is shown again.
     pub(super) fn seen_at(&mut self, value: &Value) {
-        self.read_ns = value.here.read_ns.0;
+        self.read_ns = value.here.read.start_ns;
         self.seen_ns = value.now_ns;
         self.slept_ns += value.slept_ns;
     }
 
     /// The most that can have been drawn from when this value was first shown until another is.
     fn drawable_uj(&self, value: &Value, limit: &Limit) -> f64 {
-        limit.energy_uj((value.here.read_ns.1 - self.shown_ns).max(0) + self.slept_ns + value.slept_ns)
+        limit.energy_uj((value.here.read.end_ns - self.shown_ns).max(0) + self.slept_ns + value.slept_ns)
     }
 
     /// What may still be untold of, once `gained_uj` are told.
@@ -89,7 +90,7 @@ impl Held {
     pub(super) fn step(&self, value: &Value, range_uj: Option<u64>, limit: &Limit) -> Step {
         let drawable_uj = self.drawable_uj(value, limit);
         // Only what happened since the last successful read can have gone unseen: an idle register may stand for hours.
-        let unseen_uj = limit.energy_uj(value.here.read_ns.1 - self.read_ns + value.slept_ns);
+        let unseen_uj = limit.energy_uj(value.here.read.end_ns - self.read_ns + value.slept_ns);
         let wraps_again = |gained: u64| range_uj.is_some_and(|range| gained as f64 + range as f64 <= unseen_uj);
         match value.energy_uj.checked_sub(self.energy_uj) {
             Some(rise) if wraps_again(rise) => Step::Ambiguous(rise),

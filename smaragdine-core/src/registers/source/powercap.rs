@@ -17,10 +17,7 @@ use crate::clock::monotonic_ns;
 use crate::registers::cpuinfo::Cpuinfo;
 use crate::registers::source::{Observation, Source, Unavailable, Value};
 use crate::registers::topology::Topology;
-use crate::trace::{Basis, Domain, Flag, Flags, UNKNOWN_SOCKET};
-
-/// RAPL registers are updated about every millisecond.
-pub const UPDATE_NS: i64 = 1_000_000;
+use crate::trace::{Basis, Domain, Flag, Flags, RAPL_UPDATE_NS, UNKNOWN_SOCKET};
 
 /// Nests at most: control type, package, domain.
 const DEEPEST: usize = 4;
@@ -134,7 +131,7 @@ impl Source for Powercap {
     }
 
     fn update_ns(&self) -> Option<i64> {
-        Some(UPDATE_NS)
+        Some(RAPL_UPDATE_NS)
     }
 
     fn problems(&self) -> Vec<String> {

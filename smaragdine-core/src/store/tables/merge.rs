@@ -1,39 +1,33 @@
 //! Long recordings: readings that no traced window touches, merged to longer ones.
 
+use crate::span::{Span, merged, ordered};
 use crate::trace::{Flag, Reading};
 
 const LONGEST_NS: i64 = 1_000_000_000;
 
-/// Merges runs of readings that none of `windows` (start, end) touches into readings of at most one second.
+/// Merges runs of readings that none of `windows` touches into readings of at most one second.
 ///
 /// Energy belongs to intervals, so none is lost: energies add up, shares become their energy-weighted mean, flags unite
 /// with `merged`. Nothing is merged across a hole or a gap, nor a known share with an unknown one.
 /// `readings` are by domain, then in order of time, and stay so.
 #[must_use]
-pub fn merge_untouched(readings: &[Reading], windows: &[(i64, i64)]) -> Vec<Reading> {
-    let mut windows = windows.to_vec();
-    windows.sort_unstable();
-    let mut reach = i64::MIN;
-    for window in &mut windows {
-        // Ends that never fall allow to look for the first window that may touch by bisection.
-        reach = reach.max(window.1);
-        window.1 = reach;
-    }
+pub fn merge_untouched(readings: &[Reading], windows: &[Span]) -> Vec<Reading> {
+    let windows = merged(ordered(windows.iter().copied()));
     let touched = |reading: &Reading| {
-        let first = windows.partition_point(|window| window.1 <= reading.start_ns);
-        windows.get(first).is_some_and(|window| window.0 < reading.end_ns)
+        let first = windows.partition_point(|window| window.end_ns <= reading.start_ns);
+        windows.get(first).is_some_and(|window| window.start_ns < reading.end_ns)
     };
-    let mut merged: Vec<Reading> = Vec::new();
+    let mut joined: Vec<Reading> = Vec::new();
     let mut open = false;
     for reading in readings {
         let mergeable = !reading.flags.is_gap() && !touched(reading);
-        match merged.last_mut() {
+        match joined.last_mut() {
             Some(last) if open && mergeable && joins(last, reading) => *last = join(last, reading),
-            _ => merged.push(*reading),
+            _ => joined.push(*reading),
         }
         open = mergeable;
     }
-    merged
+    joined
 }
 
 fn joins(last: &Reading, next: &Reading) -> bool {

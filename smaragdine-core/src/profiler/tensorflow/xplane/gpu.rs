@@ -9,7 +9,7 @@ use super::fields::Malformed;
 use super::kernels::Kernels;
 use super::lanes::Lanes;
 use super::launches::Launches;
-use super::leaves::{Span, What};
+use super::leaves::{LaneSpan, What};
 use super::lines::{Line, Occurrence};
 use super::plane::Plane;
 use super::push;
@@ -72,7 +72,7 @@ impl<'a, 'p> Gpu<'a, 'p> {
         Ok(())
     }
 
-    fn stream(&mut self, mut line: Line<'a>) -> Result<Vec<Span>, Malformed> {
+    fn stream(&mut self, mut line: Line<'a>) -> Result<Vec<LaneSpan>, Malformed> {
         let mut spans = Vec::new();
         // `Stream #13(Compute,MemcpyD2D)`. Of the lines that converters derive from the streams each would be counted a
         // second time. A stream on which CUPTI was busy too is told under CUPTI's name, kernels and all.
@@ -87,7 +87,7 @@ impl<'a, 'p> Gpu<'a, 'p> {
         Ok(spans)
     }
 
-    fn span(&mut self, mut kind: Kind, event: &Occurrence<'a>) -> Result<Span, Malformed> {
+    fn span(&mut self, mut kind: Kind, event: &Occurrence<'a>) -> Result<LaneSpan, Malformed> {
         let mut told = Told { metadata: event.metadata, ..Told::default() };
         let mut correlation = None;
         let Known { hlo_op, program, tf_op, correlation: correlated, memcpy } = self.known;
@@ -108,7 +108,7 @@ impl<'a, 'p> Gpu<'a, 'p> {
                 what
             }
         };
-        Ok(Span { what, kind, start_ns: event.start_ns, end_ns: event.end_ns, correlation })
+        Ok(LaneSpan { what, kind, start_ns: event.start_ns, end_ns: event.end_ns, correlation })
     }
 
     /// XLA's instruction says it best; then the operation around the launch; then the outermost annotation that was

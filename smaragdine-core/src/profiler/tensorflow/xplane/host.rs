@@ -6,7 +6,7 @@ use super::fields::Malformed;
 use super::kernels::Kernels;
 use super::lanes::Lanes;
 use super::launches::{Call, Launches, lead_back, waits};
-use super::leaves::{Span, What};
+use super::leaves::{LaneSpan, What};
 use super::lines::{Line, Occurrence, Stat};
 use super::plane::Plane;
 use super::pool::{Marks, add_tasks};
@@ -51,7 +51,7 @@ struct Known {
 /// One line of the plane.
 #[derive(Default)]
 struct Thread<'a> {
-    spans: Vec<Span>,
+    spans: Vec<LaneSpan>,
     scoped: Scoped<'a>,
     marks: Marks,
     calls: Vec<Call>,
@@ -120,7 +120,7 @@ impl<'a, 'p> Host<'a, 'p> {
         let pipeline = line.name.starts_with("tf_data");
         while let Some((class, event)) = line.next_event(|metadata| self.class(metadata, pipeline))? {
             let Occurrence { start_ns, end_ns, .. } = event;
-            let span = |what, correlation| Span { what, kind: Kind::Compute, start_ns, end_ns, correlation };
+            let span = |what, correlation| LaneSpan { what, kind: Kind::Compute, start_ns, end_ns, correlation };
             match class {
                 Class::Operation(number) => thread.spans.push(span(What::Operation(number), None)),
                 Class::Eager(number) => {
@@ -205,13 +205,13 @@ impl<'a, 'p> Host<'a, 'p> {
         if let Some(instruction) = hlo_op {
             let kernel = self.kernels.kernel(program, instruction, self.names);
             let span = if kernel.runs_others {
-                Span { what: What::Nothing, kind: Kind::Compute, start_ns, end_ns, correlation: None }
+                LaneSpan { what: What::Nothing, kind: Kind::Compute, start_ns, end_ns, correlation: None }
             } else {
                 let id = execution.unwrap_or_else(|| {
                     self.anonymous += 1;
                     u64::MAX - self.anonymous
                 });
-                Span { what: kernel.what, kind: Kind::Compute, start_ns, end_ns, correlation: Some(id) }
+                LaneSpan { what: kernel.what, kind: Kind::Compute, start_ns, end_ns, correlation: Some(id) }
             };
             thread.spans.push(span);
         } else if let Some(correlation) = correlation {

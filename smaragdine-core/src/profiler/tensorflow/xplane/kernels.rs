@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::hlo::{Piece, Programs, runs_others};
-use super::leaves::{Span, What};
+use super::leaves::{LaneSpan, What};
 use super::push;
 use crate::profiler::RawOp;
 
@@ -101,7 +101,7 @@ impl<'a> Kernels<'a> {
     }
 
     /// Tells the operations of a leaf in order: (operation, start, end), one after the other and together the whole.
-    pub(super) fn divide(&mut self, leaf: &Span, mut part: impl FnMut(u32, i64, i64)) {
+    pub(super) fn divide(&mut self, leaf: &LaneSpan, mut part: impl FnMut(u32, i64, i64)) {
         match leaf.what {
             What::Nothing => {}
             What::Operation(operation) => part(operation, leaf.start_ns, leaf.end_ns),

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::kernels::Kernels;
-use super::leaves::{Span, resolve};
+use super::leaves::{LaneSpan, resolve};
 use crate::profiler::RawEvent;
 
 pub(super) struct Lanes<'p> {
@@ -11,7 +11,7 @@ pub(super) struct Lanes<'p> {
     within: &'p RangeInclusive<i64>,
     events: &'p mut Vec<RawEvent>,
     impossible: &'p mut u64,
-    leaves: Vec<Span>,
+    leaves: Vec<LaneSpan>,
 }
 
 impl<'p> Lanes<'p> {
@@ -26,7 +26,7 @@ impl<'p> Lanes<'p> {
     }
 
     /// Adds all that one lane executes.
-    pub(super) fn add(&mut self, lane: u32, spans: &mut Vec<Span>, kernels: &mut Kernels) {
+    pub(super) fn add(&mut self, lane: u32, spans: &mut Vec<LaneSpan>, kernels: &mut Kernels) {
         let Self { device, within, events, impossible, leaves } = self;
         let all = spans.len();
         spans.retain(|span| within.contains(&span.start_ns) && within.contains(&span.end_ns));
@@ -34,7 +34,7 @@ impl<'p> Lanes<'p> {
         leaves.clear();
         resolve(spans, leaves);
         for leaf in leaves {
-            let (device, Span { kind, correlation, .. }) = (*device, *leaf);
+            let (device, LaneSpan { kind, correlation, .. }) = (*device, *leaf);
             kernels.divide(leaf, |name, start_ns, end_ns| {
                 events.push(RawEvent { name, device, lane, kind, start_ns, end_ns, correlation });
             });

@@ -7,7 +7,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::leaves::{Span, What, innermost};
+use super::leaves::{LaneSpan, What, innermost};
+use crate::span::Span;
 use crate::trace::Kind;
 
 /// Operations by the correlation id of what they launched: indexes into the profile's operations.
@@ -30,21 +31,21 @@ pub(super) fn waits(title: &str) -> bool {
 
 /// Leads the calls of one thread, which it takes out, back to the operations around them; what an operation waits
 /// becomes a span of its own.
-pub(super) fn lead_back(calls: &mut Vec<Call>, spans: &mut Vec<Span>, launches: &mut Launches) {
+pub(super) fn lead_back(calls: &mut Vec<Call>, spans: &mut Vec<LaneSpan>, launches: &mut Launches) {
     if calls.is_empty() {
         return;
     }
     calls.sort_by_key(|call| call.start_ns);
-    spans.sort_by_key(Span::order);
-    let intervals: Vec<_> = spans.iter().map(|span| (span.start_ns, span.end_ns)).collect();
+    spans.sort_by_key(LaneSpan::order);
+    let intervals: Vec<_> = spans.iter().map(|span| Span::new(span.start_ns, span.end_ns)).collect();
     let around = innermost(&intervals, calls.iter().map(|call| call.start_ns));
     for (call, around) in calls.drain(..).zip(around) {
-        let Some(Span { what: What::Operation(operation), .. }) = around.map(|span| spans[span]) else { continue };
+        let Some(LaneSpan { what: What::Operation(operation), .. }) = around.map(|span| spans[span]) else { continue };
         launches.insert(call.correlation, operation);
         if call.waits {
             let Call { start_ns, end_ns, .. } = call;
             let what = What::Operation(operation);
-            spans.push(Span { what, kind: Kind::Wait, start_ns, end_ns, correlation: None });
+            spans.push(LaneSpan { what, kind: Kind::Wait, start_ns, end_ns, correlation: None });
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Resolves the nesting of one lane: at each instant only the innermost span works.
 
+use crate::span::Span;
 use crate::trace::Kind;
 
 /// A stretch of one lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
+pub(super) struct LaneSpan {
     pub(super) what: What,
     pub(super) kind: Kind,
     pub(super) start_ns: i64,
@@ -23,7 +24,7 @@ pub(super) enum What {
     Nothing,
 }
 
-impl Span {
+impl LaneSpan {
     /// Spans in this order have each before those nested in it.
     pub(super) fn order(&self) -> (i64, std::cmp::Reverse<i64>) {
         (self.start_ns, std::cmp::Reverse(self.end_ns))
@@ -35,9 +36,9 @@ impl Span {
 /// A span keeps the time in which nothing nested in it runs: none, one piece, or several. Of two spans that overlap
 /// without nesting, which no profiler writes for one thread, the later one has the time both claim. Appends to `leaves`
 /// in order of start; `spans` is left sorted. O(n log n), O(n) where they are in order already.
-pub(super) fn resolve(spans: &mut [Span], leaves: &mut Vec<Span>) {
-    if !spans.is_sorted_by_key(Span::order) {
-        spans.sort_by_key(Span::order);
+pub(super) fn resolve(spans: &mut [LaneSpan], leaves: &mut Vec<LaneSpan>) {
+    if !spans.is_sorted_by_key(LaneSpan::order) {
+        spans.sort_by_key(LaneSpan::order);
     }
     let first = leaves.len();
     let mut open: Vec<Open> = Vec::new();
@@ -57,7 +58,7 @@ pub(super) fn resolve(spans: &mut [Span], leaves: &mut Vec<Span>) {
 }
 
 struct Open {
-    span: Span,
+    span: LaneSpan,
     /// What is before this is written already, or a child's.
     resumed_ns: i64,
     /// Nothing nested in it so far.
@@ -66,19 +67,19 @@ struct Open {
 
 impl Open {
     /// Writes the piece that ends at `until_ns`.
-    fn cut(&mut self, until_ns: i64, leaves: &mut Vec<Span>) {
+    fn cut(&mut self, until_ns: i64, leaves: &mut Vec<LaneSpan>) {
         let end_ns = until_ns.min(self.span.end_ns);
         // A span without length still counts as an execution; a piece without length does not.
         let executed = end_ns > self.resumed_ns || (self.whole && end_ns == self.span.end_ns);
         if executed && self.span.what != What::Nothing {
-            leaves.push(Span { start_ns: self.resumed_ns, end_ns, ..self.span });
+            leaves.push(LaneSpan { start_ns: self.resumed_ns, end_ns, ..self.span });
         }
         self.resumed_ns = self.resumed_ns.max(end_ns);
     }
 }
 
 /// Closes what has ended by `now_ns`, innermost first.
-fn close(open: &mut Vec<Open>, now_ns: i64, leaves: &mut Vec<Span>) {
+fn close(open: &mut Vec<Open>, now_ns: i64, leaves: &mut Vec<LaneSpan>) {
     while open.last().is_some_and(|innermost| innermost.span.end_ns <= now_ns) {
         let Some(mut ended) = open.pop() else { return };
         ended.cut(i64::MAX, leaves);
@@ -89,19 +90,19 @@ fn close(open: &mut Vec<Open>, now_ns: i64, leaves: &mut Vec<Span>) {
 }
 
 /// For each of `instants`, in order of time, the innermost of the intervals around it: an index into `intervals`, which
-/// are in the order of [`Span::order`].
-pub(super) fn innermost(intervals: &[(i64, i64)], instants: impl Iterator<Item = i64>) -> Vec<Option<usize>> {
+/// are in the order of [`LaneSpan::order`].
+pub(super) fn innermost(intervals: &[Span], instants: impl Iterator<Item = i64>) -> Vec<Option<usize>> {
     let mut open: Vec<usize> = Vec::new();
     let mut next = 0;
     let around = |instant: i64| {
-        while let Some(&(start_ns, _)) = intervals.get(next).filter(|(start_ns, _)| *start_ns <= instant) {
-            while open.last().is_some_and(|&last| intervals[last].1 <= start_ns) {
+        while let Some(&Span { start_ns, .. }) = intervals.get(next).filter(|interval| interval.start_ns <= instant) {
+            while open.last().is_some_and(|&last| intervals[last].end_ns <= start_ns) {
                 open.pop();
             }
             open.push(next);
             next += 1;
         }
-        while open.last().is_some_and(|&last| intervals[last].1 <= instant) {
+        while open.last().is_some_and(|&last| intervals[last].end_ns <= instant) {
             open.pop();
         }
         open.last().copied()
@@ -114,19 +115,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::span::spans;
 
-    fn span(what: What, start_ns: i64, end_ns: i64) -> Span {
-        Span { what, kind: Kind::Compute, start_ns, end_ns, correlation: None }
+    fn span(what: What, start_ns: i64, end_ns: i64) -> LaneSpan {
+        LaneSpan { what, kind: Kind::Compute, start_ns, end_ns, correlation: None }
     }
 
-    fn event(name: u32, start_ns: i64, end_ns: i64) -> Span {
+    fn event(name: u32, start_ns: i64, end_ns: i64) -> LaneSpan {
         span(What::Operation(name), start_ns, end_ns)
     }
 
-    fn resolved(mut spans: Vec<Span>) -> Vec<(u32, i64, i64)> {
+    fn resolved(mut spans: Vec<LaneSpan>) -> Vec<(u32, i64, i64)> {
         let mut leaves = Vec::new();
         resolve(&mut spans, &mut leaves);
-        let name = |leaf: &Span| match leaf.what {
+        let name = |leaf: &LaneSpan| match leaf.what {
             What::Operation(name) => name,
             other => panic!("{other:?} does not work"),
         };
@@ -163,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_innermost_interval_is_the_last_to_start_of_those_that_last() {
-        let intervals = [(0, 100), (10, 50), (20, 30), (60, 70)];
+        let intervals = spans([(0, 100), (10, 50), (20, 30), (60, 70)]);
         let around = innermost(&intervals, [5, 10, 25, 30, 49, 50, 65, 100].into_iter());
         assert_eq!(around, [Some(0), Some(1), Some(2), Some(1), Some(1), Some(0), Some(3), None]);
     }

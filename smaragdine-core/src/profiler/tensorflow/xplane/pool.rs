@@ -10,7 +10,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::leaves::{Span, What, innermost};
+use super::leaves::{LaneSpan, What, innermost};
+use crate::span::Span;
 use crate::trace::Kind;
 
 /// What the pool told of one thread. Instants are CLOCK_REALTIME.
@@ -46,7 +47,7 @@ struct Execution {
 
 /// Adds to each thread's spans, which know their execution by its id, the tasks that instructions left to it.
 /// `done` tells when an execution was done, by its id.
-pub(super) fn add_tasks(threads: &mut [(Vec<Span>, Marks)], done: &FxHashMap<u64, i64>) {
+pub(super) fn add_tasks(threads: &mut [(Vec<LaneSpan>, Marks)], done: &FxHashMap<u64, i64>) {
     let mut tasks: Vec<Vec<Task>> = Vec::with_capacity(threads.len());
     let mut scheduled: Vec<(i64, u64, Scheduler)> = Vec::new();
     for (spans, marks) in threads.iter_mut() {
@@ -74,7 +75,7 @@ pub(super) fn add_tasks(threads: &mut [(Vec<Span>, Marks)], done: &FxHashMap<u64
             // The worker that does the last of an instruction's tasks goes on with other instructions.
             let end_ns = done.get(&id).map_or(end_ns, |&done| end_ns.min(done));
             if end_ns > start_ns {
-                spans.push(Span { what, kind: Kind::Compute, start_ns, end_ns, correlation: Some(id) });
+                spans.push(LaneSpan { what, kind: Kind::Compute, start_ns, end_ns, correlation: Some(id) });
             }
         }
     }
@@ -96,13 +97,13 @@ fn tasks_of(turns: &mut [(i64, Option<u64>)]) -> Vec<Task> {
 }
 
 /// Where each task that one thread scheduled was: (instant, id, in what).
-fn schedulers(spans: &[Span], tasks: &[Task], scheduled: &[(i64, u64)]) -> Vec<(i64, u64, Scheduler)> {
-    let execution = |span: &Span| span.correlation.map(|id| Execution { what: span.what, id });
+fn schedulers(spans: &[LaneSpan], tasks: &[Task], scheduled: &[(i64, u64)]) -> Vec<(i64, u64, Scheduler)> {
+    let execution = |span: &LaneSpan| span.correlation.map(|id| Execution { what: span.what, id });
     let spans = spans.iter().map(|span| (span.order(), Scheduler::Execution(execution(span))));
     let order = |task: &Task| (task.start_ns, std::cmp::Reverse(task.end_ns));
     let mut around: Vec<_> = spans.chain(tasks.iter().map(|task| (order(task), Scheduler::Task(task.id)))).collect();
     around.sort_by_key(|(order, _)| *order);
-    let intervals: Vec<_> = around.iter().map(|((start_ns, end_ns), _)| (*start_ns, end_ns.0)).collect();
+    let intervals: Vec<_> = around.iter().map(|((start_ns, end_ns), _)| Span::new(*start_ns, end_ns.0)).collect();
     let found = innermost(&intervals, scheduled.iter().map(|(instant, _)| *instant));
     let found = scheduled.iter().zip(found);
     found.filter_map(|(&(instant, id), found)| Some((instant, id, around[found?].1))).collect()

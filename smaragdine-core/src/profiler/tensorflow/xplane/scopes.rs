@@ -1,8 +1,9 @@
 //! Gives operations that Python ran eagerly the scope that the client said they ran in.
 
+use crate::span::Span;
 use rustc_hash::FxHashMap;
 
-use super::leaves::{Span, What, innermost};
+use super::leaves::{LaneSpan, What, innermost};
 use super::push;
 use crate::profiler::RawOp;
 
@@ -27,14 +28,14 @@ pub(super) struct Scoped<'a> {
 impl Scopes {
     /// Names each eager operation after the innermost scope around it, in the order of their start: the first `MatMul`
     /// within one stretch of a scope is `<scope>/MatMul`, the second `<scope>/MatMul_1`, as a graph would number them.
-    pub(super) fn name(&mut self, scoped: &mut Scoped, spans: &mut [Span], names: &mut Vec<RawOp>) {
+    pub(super) fn name(&mut self, scoped: &mut Scoped, spans: &mut [LaneSpan], names: &mut Vec<RawOp>) {
         let (mut scopes, mut eager) = (std::mem::take(&mut scoped.scopes), std::mem::take(&mut scoped.eager));
         if scopes.is_empty() {
             return;
         }
         scopes.sort_by_key(|&(start_ns, end_ns, _)| (start_ns, std::cmp::Reverse(end_ns)));
         eager.sort_by_key(|&span| spans[span].start_ns);
-        let intervals: Vec<_> = scopes.iter().map(|&(start_ns, end_ns, _)| (start_ns, end_ns)).collect();
+        let intervals: Vec<_> = scopes.iter().map(|&(start_ns, end_ns, _)| Span { start_ns, end_ns }).collect();
         let around = innermost(&intervals, eager.iter().map(|&span| spans[span].start_ns));
         let mut counts: FxHashMap<(usize, u32), u32> = FxHashMap::default();
         for (span, stretch) in eager.into_iter().zip(around) {

@@ -7,7 +7,7 @@ use nvml_wrapper_sys::bindings::{NVML_POWER_SCOPE_GPU, nvmlDevice_t};
 
 use super::field::{Field, POWER_INSTANT, TOTAL_ENERGY};
 use super::samples::{self, Buffer, Sample};
-use super::stamp::{Span, Stamp, Stamps, WallClock};
+use super::stamp::{Bracket, Stamp, Stamps, WallClock};
 use crate::clock::monotonic_ns;
 use crate::registers::source::power::Integral;
 use crate::registers::source::{Observation, Value};
@@ -141,7 +141,7 @@ impl Meter {
         let read_start_ns = monotonic_ns();
         let read = self.register.read(&device, &self.buffer);
         let read_end_ns = monotonic_ns();
-        let call = Span { from_ns: read_start_ns, to_ns: read_end_ns };
+        let call = Bracket { from_ns: read_start_ns, to_ns: read_end_ns };
         let mut observe = |(value, flags)| out.push(Observation { domain, read_start_ns, read_end_ns, value, flags });
         let mut place = |stamp: Option<Stamp>| stamp.and_then(|stamp| self.stamps.place(stamp, call, wall));
         let failed = |problem: String| Value::Failed { problem: format!("cannot read {}: {problem}", self.name) };
@@ -149,7 +149,7 @@ impl Meter {
             Ok(Read::Energy { energy_mj, stamp }) => {
                 let energy_uj = energy_mj.saturating_mul(1000);
                 let value = match place(stamp) {
-                    Some(Span { from_ns, to_ns }) => Value::Stamped { energy_uj, from_ns, to_ns },
+                    Some(Bracket { from_ns, to_ns }) => Value::Stamped { energy_uj, from_ns, to_ns },
                     None => Value::Counter { energy_uj },
                 };
                 observe((value, Flags::NONE));

@@ -14,7 +14,7 @@ use nvml_wrapper::enums::device::SampleValue;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper_sys::bindings::nvmlValueType_enum_NVML_VALUE_TYPE_SIGNED_LONG_LONG as SIGNED_LONG_LONG;
 
-use super::stamp::{OLDEST_NS, Span, WallClock};
+use super::stamp::{Bracket, OLDEST_NS, WallClock};
 use crate::clock::monotonic_ns;
 
 /// Successive samples that are further apart than this have a hole between them: the slowest drivers take one every
@@ -41,7 +41,7 @@ impl Buffer {
         let mut buffer = Self::default();
         let from_ns = monotonic_ns();
         let Ok(samples) = buffer.fetch(device) else { return false };
-        let call = Span { from_ns, to_ns: monotonic_ns() };
+        let call = Bracket { from_ns, to_ns: monotonic_ns() };
         !buffer.unseen(samples, call, WallClock::now()).is_empty()
     }
 
@@ -67,7 +67,7 @@ impl Buffer {
 
     /// The moments of `samples` that `call` fetched and that were not seen yet, in their order, with the power of each.
     /// At first only the newest: what was drawn before belongs to nobody who reads now.
-    pub(super) fn unseen(&mut self, mut samples: Vec<Sample>, call: Span, wall: WallClock) -> Vec<(i64, f64)> {
+    pub(super) fn unseen(&mut self, mut samples: Vec<Sample>, call: Bracket, wall: WallClock) -> Vec<(i64, f64)> {
         self.last_us = self.last_us.map(|last_us| last_us.saturating_add(wall.step_ns / 1000));
         samples.sort_by_key(|sample| sample.at_us);
         samples.dedup_by_key(|sample| sample.at_us);
@@ -84,7 +84,7 @@ impl Buffer {
     }
 
     /// Nothing came for so long that the driver must have ceased to sample.
-    pub(super) fn stands(&self, call: Span, wall: WallClock) -> bool {
+    pub(super) fn stands(&self, call: Bracket, wall: WallClock) -> bool {
         let oldest_ns = call.from_ns.saturating_sub(OLDEST_NS);
         self.last_us.is_none_or(|last_us| wall.monotonic_ns(last_us) < oldest_ns)
     }
@@ -107,8 +107,8 @@ mod tests {
         Sample { at_us: realtime_ns / 1000, power_w: 100.0 }
     }
 
-    fn call(at_ns: i64) -> Span {
-        Span { from_ns: at_ns - MS, to_ns: at_ns }
+    fn call(at_ns: i64) -> Bracket {
+        Bracket { from_ns: at_ns - MS, to_ns: at_ns }
     }
 
     fn moments(powers: &[(i64, f64)]) -> Vec<i64> {

@@ -14,14 +14,14 @@ const APART_NS: i64 = 10_000;
 /// Values of registers that are updated every 20 to 100 ms are never older.
 pub(super) const OLDEST_NS: i64 = 1_000_000_000;
 
-/// What lies between two moments of `CLOCK_MONOTONIC`.
+/// Two moments of `CLOCK_MONOTONIC` between which something happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
+pub(super) struct Bracket {
     pub(super) from_ns: i64,
     pub(super) to_ns: i64,
 }
 
-impl Span {
+impl Bracket {
     pub(super) fn middle_ns(self) -> i64 {
         self.from_ns + (self.to_ns - self.from_ns) / 2
     }
@@ -66,7 +66,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    fn taken(self, call: Span, wall: WallClock) -> Option<Span> {
+    fn taken(self, call: Bracket, wall: WallClock) -> Option<Bracket> {
         let at_ns = wall.monotonic_ns(self.at_us);
         if self.latency_us < 0 || at_ns > call.to_ns.saturating_add(APART_NS) {
             return None;
@@ -74,10 +74,10 @@ impl Stamp {
         let from_ns = at_ns.saturating_sub(self.latency_us.saturating_mul(1000));
         let to_ns = at_ns.saturating_add(1000);
         if to_ns.saturating_add(APART_NS) < call.from_ns {
-            return Some(Span { from_ns, to_ns });
+            return Some(Bracket { from_ns, to_ns });
         }
         let within = |ns: i64| ns.clamp(call.from_ns, call.to_ns);
-        Some(Span { from_ns: within(from_ns), to_ns: within(to_ns) })
+        Some(Bracket { from_ns: within(from_ns), to_ns: within(to_ns) })
     }
 }
 
@@ -85,12 +85,12 @@ impl Stamp {
 #[derive(Debug, Default)]
 pub(super) struct Stamps {
     /// The last that was used, with what it stood for.
-    last: Option<(i64, Span)>,
+    last: Option<(i64, Bracket)>,
 }
 
 impl Stamps {
     /// Between when the value that `call` brought was taken; `None`: its stamp cannot be used.
-    pub(super) fn place(&mut self, stamp: Stamp, call: Span, wall: WallClock) -> Option<Span> {
+    pub(super) fn place(&mut self, stamp: Stamp, call: Bracket, wall: WallClock) -> Option<Bracket> {
         if wall.step_ns != 0 {
             // The stamp may be from before the step or from after it.
             self.last = None;
@@ -117,10 +117,10 @@ mod tests {
     const MS: i64 = 1_000_000;
     /// The wall clock began 5 s before the monotonic one.
     const WALL: WallClock = WallClock { offset_ns: 5_000 * MS, step_ns: 0 };
-    const CALL: Span = Span { from_ns: 2_000 * MS, to_ns: 2_010 * MS };
+    const CALL: Bracket = Bracket { from_ns: 2_000 * MS, to_ns: 2_010 * MS };
 
-    fn span(from_ns: i64, to_ns: i64) -> Option<Span> {
-        Some(Span { from_ns, to_ns })
+    fn span(from_ns: i64, to_ns: i64) -> Option<Bracket> {
+        Some(Bracket { from_ns, to_ns })
     }
 
     /// The wall clock's stamp of a monotonic instant, with a latency of 30 µs.
@@ -128,7 +128,7 @@ mod tests {
         Stamp { at_us: (at_ns + WALL.offset_ns) / 1000, latency_us: 30 }
     }
 
-    fn place(stamp: Stamp) -> Option<Span> {
+    fn place(stamp: Stamp) -> Option<Bracket> {
         Stamps::default().place(stamp, CALL, WALL)
     }
 
@@ -164,9 +164,9 @@ mod tests {
         assert!(first.is_some());
         assert_eq!(stamps.place(stamp(1_980 * MS), CALL, WALL), None);
         let scattered = WallClock::at(WALL.offset_ns + 40);
-        let next = Span { from_ns: 2_030 * MS, to_ns: 2_031 * MS };
+        let next = Bracket { from_ns: 2_030 * MS, to_ns: 2_031 * MS };
         assert_eq!(stamps.place(stamp(1_990 * MS), next, scattered), first);
-        let much_later = Span { from_ns: 3_030 * MS, to_ns: 3_031 * MS };
+        let much_later = Bracket { from_ns: 3_030 * MS, to_ns: 3_031 * MS };
         assert_eq!(stamps.place(stamp(1_990 * MS), much_later, WALL), None);
     }
 
