@@ -97,9 +97,11 @@ class Kept:
             log = os.open(_LOG_FILE, _FILE, dir_fd=self._above)
         except OSError:
             return
+        if not is_own_file(os.fstat(log)):
+            os.close(log)
+            return
         with os.fdopen(log, "rb") as source, Folder.at(output) as into:
-            if is_own_file(os.fstat(log)):
-                into.copy(source, _LOG_FILE)
+            into.copy(source, _LOG_FILE)
 
     def remove(self, socket: Path) -> None:
         """Removes what a private daemon left, and the directory of its socket, as far as they are marked as that.

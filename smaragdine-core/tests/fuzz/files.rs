@@ -1,10 +1,11 @@
 //! Files that come back: traces and journals, damaged by a disk or made by somebody.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use smaragdine_core::accounting::account::account;
+use smaragdine_core::build::assembler::Assembler;
 use smaragdine_core::build::assembly::assemble;
 use smaragdine_core::store::journal::{Journal, Record};
 use smaragdine_core::store::tables;
@@ -121,40 +122,63 @@ fn no_row_that_can_be_written_makes_accounting_panic() {
 #[test]
 fn no_journal_makes_recovery_panic() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("journal");
-    let whole = synthetic::trace();
-    let requests = requests();
+    let (whole, requests) = (synthetic::trace(), requests());
     fuzz("journal", 7, |random| {
-        let _ = fs::remove_file(&path);
-        let mut journal = Journal::create(&path).unwrap();
-        journal.append(&Record::Start(Box::new(whole.metadata.clone()))).unwrap();
-        for _ in 0..random.below(8) {
-            let record = match random.below(4) {
-                0 => {
-                    let mut readings = whole.readings[..8].to_vec();
-                    let at = random.below(readings.len());
-                    readings[at].domain = random.number() as u16;
-                    readings[at].start_ns = random.number().cast_signed();
-                    readings[at].end_ns = random.number().cast_signed();
-                    Record::Readings(readings)
-                }
-                1 => Record::End(Box::new(whole.metadata.clone())),
-                _ => {
-                    let mut message = random.pick(&requests).clone();
-                    wire::mutate(&mut message, random);
-                    let Ok(request) = prost::Message::decode(&*wire::encode(&message)) else { continue };
-                    Record::Request { stream: random.next() % 2, request: Box::new(request) }
-                }
-            };
-            journal.append(&record).unwrap();
-        }
-        if random.chance(3) {
-            let mut damaged = fs::read(&path).unwrap();
-            bytes::mutate(&mut damaged, random);
-            fs::write(&path, damaged).unwrap();
-        }
+        let path = journal(dir.path(), &whole, &requests, random);
         assemble(&path).map(|mut trace| account(&mut trace, Policy::Equal)).is_ok()
     });
+}
+
+#[test]
+fn no_journal_makes_a_trace_that_cannot_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = dir.path().join("out");
+    let (whole, requests) = (synthetic::trace(), requests());
+    // In this process, so that a panic shows; the child that commands have do it in only limits it.
+    let assembler = Assembler::new(None, 0);
+    fuzz("recovered", 1, |random| {
+        journal(dir.path(), &whole, &requests, random);
+        let recovered = assembler.recover(dir.path(), &output, random.chance(2).then(|| random.number().cast_signed()));
+        if recovered.is_ok() {
+            tables::read(&output).unwrap();
+        }
+        let _ = fs::remove_dir_all(&output);
+        recovered.is_ok()
+    });
+}
+
+/// A journal that no daemon wrote, of what daemons write.
+fn journal(dir: &Path, whole: &Trace, requests: &[wire::Message], random: &mut Random) -> PathBuf {
+    let path = dir.join("journal");
+    let _ = fs::remove_file(&path);
+    let mut journal = Journal::create(&path).unwrap();
+    journal.append(&Record::Start(Box::new(whole.metadata.clone()))).unwrap();
+    for _ in 0..random.below(8) {
+        let record = match random.below(4) {
+            0 => {
+                let mut readings = whole.readings[..8].to_vec();
+                let at = random.below(readings.len());
+                readings[at].domain = random.number() as u16;
+                readings[at].start_ns = random.number().cast_signed();
+                readings[at].end_ns = random.number().cast_signed();
+                Record::Readings(readings)
+            }
+            1 => Record::End(Box::new(whole.metadata.clone())),
+            _ => {
+                let mut message = random.pick(requests).clone();
+                wire::mutate(&mut message, random);
+                let Ok(request) = prost::Message::decode(&*wire::encode(&message)) else { continue };
+                Record::Request { stream: random.next() % 2, request: Box::new(request) }
+            }
+        };
+        journal.append(&record).unwrap();
+    }
+    if random.chance(3) {
+        let mut damaged = fs::read(&path).unwrap();
+        bytes::mutate(&mut damaged, random);
+        fs::write(&path, damaged).unwrap();
+    }
+    path
 }
 
 /// One request of each kind, as clients send them.
