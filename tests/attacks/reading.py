@@ -14,6 +14,7 @@ from pathlib import Path
 
 from smaragdine import SmaragdineError
 from smaragdine.cli import main
+from smaragdine.cli.ending import exit_code
 from smaragdine.cli.figure import KINDS
 from smaragdine.cli.terminal import tell_error
 from smaragdine.figures import distribution, sunburst
@@ -75,7 +76,7 @@ def viewed(trace: Path, to: Path) -> Outcome:
     except SmaragdineError as error:
         with contextlib.redirect_stderr(err):
             tell_error(error)
-        return error.exit_code, "", err.getvalue()
+        return exit_code(error), "", err.getvalue()
     return 0, _UUID.sub("", told), ""
 
 
