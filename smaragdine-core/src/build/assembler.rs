@@ -6,19 +6,20 @@
 
 mod attempts;
 pub mod child;
+mod jobs;
 mod memory;
 
-use std::collections::HashMap;
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 
 use self::attempts::Attempts;
 use self::child::Outcome;
+use self::jobs::{Job, Jobs};
 pub use self::memory::available;
 use crate::build::from_journal::{journal_of, trace_from_journal};
 use crate::build::summary::Summary;
@@ -44,32 +45,6 @@ pub struct Assembler {
     memory: u64,
     jobs: Mutex<Jobs>,
     changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Jobs {
-    leaving: bool,
-    memory: u64,
-    by_dir: HashMap<PathBuf, Job>,
-}
-
-#[derive(Debug)]
-struct Job {
-    owner: u32,
-    memory: u64,
-    /// Its child, which leads a process group of its own.
-    child: Option<Pid>,
-    cancelled: bool,
-}
-
-impl Jobs {
-    /// Whether one more may start: one of a user at a time, and large ones leave room for small ones.
-    fn have_room(&self, owner: u32, memory: u64, most: u64) -> bool {
-        let left = most.saturating_sub(self.memory);
-        let is_large = memory > most / 8;
-        let room = if is_large { left / 2 } else { left };
-        self.by_dir.is_empty() || (memory <= room && self.by_dir.values().all(|job| job.owner != owner))
-    }
 }
 
 impl Assembler {
@@ -185,25 +160,20 @@ impl Assembler {
 
     fn turn<'a>(&'a self, owner: u32, dir: &'a Path, memory: u64) -> Result<Turn<'a>> {
         let mut jobs = self.jobs();
+        jobs.asked += 1;
+        let stand = (memory, jobs.asked);
+        jobs.waiting.push((owner, stand));
         loop {
             if jobs.leaving {
                 return Err(Error::Leaving);
             }
-            if jobs.have_room(owner, memory, self.memory) {
+            if jobs.is_next(owner, stand) && jobs.have_room(owner, memory, self.memory) {
+                jobs.waiting.retain(|(_, waiting)| *waiting != stand);
                 jobs.memory += memory;
                 jobs.by_dir.insert(dir.to_owned(), Job { owner, memory, child: None, cancelled: false });
                 return Ok(Turn { assembler: self, dir });
             }
             jobs = self.changed.wait(jobs).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
-
-impl Job {
-    fn cancel(&mut self) {
-        self.cancelled = true;
-        if let Some(child) = self.child {
-            let _ = kill_process_group(child, Signal::KILL);
         }
     }
 }
@@ -293,25 +263,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_journal_of_a_user_is_assembled_at_a_time_and_large_ones_leave_room_for_small_ones() {
-        let most = 512 << 20;
-        let mut jobs = Jobs::default();
-        let add = |jobs: &mut Jobs, owner: u32, memory: u64| {
-            let has_room = jobs.have_room(owner, memory, most);
-            if has_room {
-                jobs.memory += memory;
-                jobs.by_dir.insert(owner.to_string().into(), Job { owner, memory, child: None, cancelled: false });
-            }
-            has_room
-        };
-        assert!(add(&mut jobs, 1, 256 << 20));
-        assert!(!add(&mut jobs, 1, LEAST_MEMORY), "one of a user");
-        assert!(!add(&mut jobs, 2, 256 << 20) && add(&mut jobs, 2, 128 << 20), "half of what is left");
-        assert!(add(&mut jobs, 3, LEAST_MEMORY) && add(&mut jobs, 4, LEAST_MEMORY));
-        assert!(!add(&mut jobs, 5, LEAST_MEMORY));
-    }
-
-    #[test]
     fn a_child_that_dies_costs_the_operations_then_the_rest_and_is_not_tried_for_ever() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("journal"), b"poison").unwrap();
@@ -328,6 +279,33 @@ mod tests {
         assert!(tried.contains("--lost took more than 64 MiB of memory"), "{tried}");
         assert!(assembler.assemble(1, dir.path(), None).is_err());
         assert_eq!(std::fs::read_to_string(&log).unwrap(), tried, "nor by the next who asks");
+    }
+
+    #[test]
+    fn a_small_journal_waits_for_one_of_its_user_s_large_ones_and_not_for_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let (program, log) = (dir.path().join("program"), dir.path().join("log"));
+        let done = r#"{"done":{"end_ns":0,"readings":0,"events":0,"warnings":[]}}"#;
+        let script = format!("#!/bin/sh\necho $2 >> {}\nsleep 0.3\necho '{done}'\n", log.display());
+        std::fs::write(&program, script).unwrap();
+        std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let assembler = Assembler::new(Some(program), 1 << 40);
+        let journal = |name: &str, mib: usize| {
+            let place = dir.path().join(name);
+            std::fs::create_dir(&place).unwrap();
+            std::fs::write(place.join("journal"), vec![0; mib << 20]).unwrap();
+            place
+        };
+        let places = [journal("a", 2), journal("b", 2), journal("c", 2), journal("small", 0)];
+        std::thread::scope(|scope| {
+            for place in &places {
+                scope.spawn(|| assembler.assemble(1, place, None).unwrap());
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+        });
+        let begun = std::fs::read_to_string(&log).unwrap();
+        let begun: Vec<_> = begun.lines().map(|place| place.rsplit('/').next().unwrap()).collect();
+        assert_eq!(begun, ["a", "small", "b", "c"]);
     }
 
     #[test]
