@@ -13,6 +13,8 @@ from smaragdine.daemon import private as daemon
 from smaragdine.daemon.private import PrivateDaemon, find_binary, reach, running_socket
 from smaragdine.errors import SmaragdineError
 
+pytestmark = pytest.mark.daemon
+
 
 @pytest.fixture
 def stale(tmp_path: Path) -> Path:
