@@ -7,7 +7,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed={}", root.display());
 
     let service = protox::compile(["smaragdine/v1/trace.proto", "smaragdine/v1/accountant.proto"], [&root])?;
-    let configured = tonic_prost_build::configure().bytes(".smaragdine.v1").codec_path("crate::codec::Bounded");
+    let configured = tonic_prost_build::configure().bytes(".smaragdine.v1").codec_path("crate::wire::codec::Bounded");
     configured.compile_fds(service)?;
 
     let profiles = ["xplane", "step_stats", "graph", "hlo"].map(|name| format!("tensorflow/{name}.proto"));

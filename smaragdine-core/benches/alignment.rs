@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use smaragdine_core::alignment::{Aligner, Alignment};
+use smaragdine_core::accounting::alignment::{Aligner, Alignment};
 use smaragdine_core::trace::{Event, Kind};
 
 const EVENTS: usize = 1_000_000;

@@ -16,10 +16,10 @@ use criterion::{Criterion, criterion_group};
 use fake_powercap::{Layout, Tree};
 use rustix::time::{ClockId, clock_gettime};
 use smaragdine_core::clock::{TraceClock, monotonic_ns};
-use smaragdine_core::sampler::Sampler;
-use smaragdine_core::source::Source;
-use smaragdine_core::source::edge_lock::EdgeLock;
-use smaragdine_core::source::powercap::Powercap;
+use smaragdine_core::registers::sampler::Sampler;
+use smaragdine_core::registers::source::Source;
+use smaragdine_core::registers::source::edge_lock::EdgeLock;
+use smaragdine_core::registers::source::powercap::Powercap;
 use smaragdine_core::trace::Reading;
 
 const LENGTH: Duration = Duration::from_secs(4);

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use prost::Message as _;
-use smaragdine_core::names::{Model, Namer};
+use smaragdine_core::profiler::tensorflow::names::{Model, Namer};
+use smaragdine_core::profiler::tensorflow::xplane::decode;
 use smaragdine_core::wire::tensorflow::profiler::XSpace;
-use smaragdine_core::xplane::decode;
 
 fn fixtures() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/tensorflow")

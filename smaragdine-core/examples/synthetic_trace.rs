@@ -4,8 +4,9 @@
 mod synthetic;
 
 use anyhow::Context;
+use smaragdine_core::accounting::account::account;
+use smaragdine_core::store::tables;
 use smaragdine_core::trace::Policy;
-use smaragdine_core::{account::account, tables};
 
 fn main() -> anyhow::Result<()> {
     let dir = std::env::args_os().nth(1).context("name the directory to write")?;

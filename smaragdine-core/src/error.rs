@@ -15,6 +15,9 @@ pub enum Error {
     },
     #[error("{} is not a trace: {problem}", path.display())]
     NotATrace { path: PathBuf, problem: String },
+    /// Of a version of the layout that is not known here.
+    #[error("the trace {} has a layout of version {version}, and this version of smaragdine knows {known}", path.display())]
+    UnknownLayout { path: PathBuf, version: u64, known: u32 },
     #[error("the trace {} is damaged: {problem}", path.display())]
     DamagedTrace { path: PathBuf, problem: String },
     /// It can be read, and is not as it was sealed.
@@ -70,6 +73,9 @@ impl Error {
                 Some("`smaragdine doctor` tells which permission is missing and who can grant it")
             }
             Self::NotATrace { .. } => Some("name the directory that a recording wrote; it holds trace.json"),
+            Self::UnknownLayout { .. } => Some(
+                "a newer version wrote it: `pip install --upgrade smaragdine`, or open it with the version that did",
+            ),
             Self::DamagedTrace { .. } => Some("`smaragdine recover OUTPUT` rebuilds a trace that a crash cut"),
             Self::ChangedTrace { .. } => {
                 Some("copy it anew; if you changed it on purpose, `smaragdine account` takes it as it is and seals it")

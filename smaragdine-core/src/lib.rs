@@ -1,7 +1,6 @@
 //! Energy accounting of tensor programs.
 //!
-//! Two processes: the training process emits events, the daemon `smaragdined` does the rest.
-//! Data flows one way, in the order of the modules:
+//! Two processes: the training process emits events, the daemon `smaragdined` does the rest. Data flows one way:
 //!
 //! ```text
 //! energy:  source → counter → sampler → journal ┐
@@ -9,61 +8,28 @@
 //! events:  gRPC   → service           → journal ┘
 //! ```
 //!
-//! Attribution, alignment, deconvolution and footprint are pure: no clock, no file, no socket.
-
-pub mod error;
+//! Rooms, of which each imports only those above it (`tests/rooms.rs` holds that):
+//!
+//! ```text
+//! trace       the nouns: readings, events, operations, what is known beside
+//! registers   sensors → readings             profiler   what a framework's profiler said
+//! accounting  readings and events → footprint and ledger; pure: no clock, no file, no socket
+//! store       journals and trace directories on a disk
+//! build       journal → trace directory, and a trace directory accounted anew
+//! serve       the daemon: who may do what, recordings, and their clients
+//! ```
 
 pub mod clock;
 pub mod config;
-pub mod folder;
-pub mod host;
+pub mod error;
 pub mod shown;
-pub(crate) mod span;
-
-mod cpuinfo;
-mod mounts;
-pub mod topology;
-
-pub mod counter;
-pub mod sampler;
-pub mod shares;
-pub mod source;
-
-pub mod journal;
-pub mod tables;
-pub mod trace;
-
-pub mod flops;
-pub mod graph;
-pub mod names;
-pub mod step_stats;
-pub mod xplane;
-
-pub mod assembly;
-pub mod mirrors;
-
-pub mod account;
-pub mod alignment;
-pub mod attribution;
-pub mod deconvolution;
-pub mod footprint;
-
-pub mod access;
-mod acl;
-pub mod assembler;
-pub mod codec;
-pub mod connection;
-pub mod daemon;
-pub mod directory;
-pub(crate) mod intake;
-pub mod lifeline;
-pub mod process;
-pub mod reaccount;
-pub mod recording;
-pub mod recover;
-pub mod room;
-pub mod server;
-pub mod service;
-pub mod socket;
-pub mod state;
+pub mod span;
 pub mod wire;
+
+pub mod accounting;
+pub mod build;
+pub mod profiler;
+pub mod registers;
+pub mod serve;
+pub mod store;
+pub mod trace;

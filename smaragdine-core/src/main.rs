@@ -4,18 +4,19 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use smaragdine_core::access::Access;
-use smaragdine_core::assembler::{Assembler, available, child};
+use smaragdine_core::build::assembler::{Assembler, available, child};
+use smaragdine_core::build::reaccount::reaccount;
+use smaragdine_core::build::recover::recover;
 use smaragdine_core::config::{Cli, Command, Serve};
-use smaragdine_core::daemon::{Daemon, Settings};
-use smaragdine_core::lifeline;
-use smaragdine_core::reaccount::reaccount;
-use smaragdine_core::recover::recover;
-use smaragdine_core::server::{serve, shutdown_signal};
+use smaragdine_core::registers::source::Roots;
+use smaragdine_core::serve::access::Access;
+use smaragdine_core::serve::daemon::{Daemon, Settings};
+use smaragdine_core::serve::lifeline;
+use smaragdine_core::serve::server::{serve, shutdown_signal};
+use smaragdine_core::serve::socket::{self, Socket};
 use smaragdine_core::shown::{Shown, shown, shown_lines};
-use smaragdine_core::socket::{self, Socket};
-use smaragdine_core::source::Roots;
-use smaragdine_core::state::StateDir;
+use smaragdine_core::store::state::StateDir;
+use smaragdine_core::store::tables::schema;
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt()
@@ -52,6 +53,10 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Assemble(options) => {
             serde_json::to_writer(std::io::stdout(), &child::assemble(&options))?;
             Ok(())
+        }
+        Command::Schema(_) => {
+            use std::io::Write;
+            Ok(std::io::stdout().write_all(schema().as_bytes())?)
         }
         Command::Recover(options) => Ok(recover(&options.from, &options.output, options.program_end)?),
     }

@@ -1,5 +1,7 @@
 //! Generated protocol types.
 
+pub mod codec;
+
 /// `smaragdine.v1`: what clients and the daemon say to each other.
 #[allow(clippy::all, unreachable_pub)]
 pub mod v1 {

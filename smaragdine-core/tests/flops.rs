@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use prost::Message as _;
-use smaragdine_core::flops::flops;
-use smaragdine_core::graph::Graph;
+use smaragdine_core::profiler::tensorflow::flops::flops;
+use smaragdine_core::profiler::tensorflow::graph::Graph;
 use smaragdine_core::wire::tensorflow::attr_value::ListValue;
 use smaragdine_core::wire::tensorflow::tensor_shape_proto::Dim;
 use smaragdine_core::wire::tensorflow::{AttrValue, GraphDef, NodeDef, TensorShapeProto};

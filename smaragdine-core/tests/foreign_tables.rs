@@ -20,9 +20,9 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use parquet::file::properties::{WriterProperties, WriterVersion};
+use smaragdine_core::build::reaccount::reaccount;
 use smaragdine_core::error::Error;
-use smaragdine_core::reaccount::reaccount;
-use smaragdine_core::tables;
+use smaragdine_core::store::tables;
 use smaragdine_core::trace::{Flags, Policy, Trace};
 use written::{accounted, written};
 

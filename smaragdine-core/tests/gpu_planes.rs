@@ -5,11 +5,12 @@ mod composed;
 use std::collections::HashMap;
 
 use composed::{Plane, START_NS, Stat, calling, computation, decoded, executes, instruction, op, program, space, told};
-use smaragdine_core::account::account;
-use smaragdine_core::assembly::add_xspaces;
-use smaragdine_core::names::{Model, Namer};
+use smaragdine_core::accounting::account::account;
+use smaragdine_core::build::assembly::add_xspaces;
+use smaragdine_core::profiler::Profile;
+use smaragdine_core::profiler::tensorflow::names::{Model, Namer};
+use smaragdine_core::profiler::tensorflow::xplane::decode;
 use smaragdine_core::trace::{Domain, Entry, Flags, Kind, Metadata, Policy, Reading, Step, Trace};
-use smaragdine_core::xplane::{Profile, decode};
 
 const KERNEL: &str = "void cutlass::Kernel<cutlass_80_simt_sgemm_128x64_8x5_nn>(Params)";
 

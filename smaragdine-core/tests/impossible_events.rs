@@ -7,15 +7,15 @@ use std::path::Path;
 
 use composed::{Plane, START_NS, space};
 use prost::Message as _;
-use smaragdine_core::account::account;
-use smaragdine_core::assembly::{add_xspaces, assemble};
-use smaragdine_core::journal::{Journal, Record};
-use smaragdine_core::step_stats;
+use smaragdine_core::accounting::account::account;
+use smaragdine_core::build::assembly::{add_xspaces, assemble};
+use smaragdine_core::profiler::tensorflow::step_stats;
+use smaragdine_core::profiler::tensorflow::xplane;
+use smaragdine_core::store::journal::{Journal, Record};
 use smaragdine_core::trace::{Domain, Flags, Metadata, Policy, Reading, ShareSample, Step, Trace};
 use smaragdine_core::wire::tensorflow::{DeviceStepStats, NodeExecStats, RunMetadata, StepStats};
 use smaragdine_core::wire::v1;
 use smaragdine_core::wire::v1::record_request::Payload;
-use smaragdine_core::xplane;
 
 const MS: i64 = 1_000_000;
 const S: i64 = 1_000 * MS;
@@ -107,8 +107,8 @@ fn a_broken_kernel_in_a_profile_that_is_added_takes_nothing_from_those_that_run_
         assert_eq!(told(&mut trace), (good(4), 1), "{broken:?}");
         // The profile holds the second step to the fifth whole.
         let coverage = &trace.metadata.coverage;
-        assert_eq!((&coverage["steps"], &coverage["traced_steps"]), (&8.into(), &4.into()), "{broken:?}");
-        assert_eq!(coverage["traced_s"], 4.0, "{broken:?}");
+        assert_eq!((coverage.steps, coverage.traced_steps), (Some(8), Some(4)), "{broken:?}");
+        assert_eq!(coverage.traced_s, Some(4.0), "{broken:?}");
         assert_eq!(trace.steps.iter().filter(|step| step.traced).count(), 4);
     }
     assert_eq!(told(&mut added(&BROKEN)), (good(4), 4));

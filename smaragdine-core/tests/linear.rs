@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use prost::Message;
-use smaragdine_core::assembly::assemble;
-use smaragdine_core::graph::Graph;
-use smaragdine_core::journal::{Journal, Record};
-use smaragdine_core::names::{Model, Namer};
+use smaragdine_core::build::assembly::assemble;
+use smaragdine_core::profiler::RawOp;
+use smaragdine_core::profiler::tensorflow::graph::Graph;
+use smaragdine_core::profiler::tensorflow::names::{Model, Namer};
+use smaragdine_core::store::journal::{Journal, Record};
 use smaragdine_core::trace::{Metadata, Op, Trace};
 use smaragdine_core::wire::tensorflow::{GraphDef, NodeDef};
 use smaragdine_core::wire::v1;
 use smaragdine_core::wire::v1::record_request::Payload;
-use smaragdine_core::xplane::RawOp;
 
 /// Processor time of this thread, which other programs do not take.
 fn used() -> Duration {

@@ -1,9 +1,9 @@
 //! Small cases with answers worked out by hand, among them those that published accounting code gets wrong.
 
-use smaragdine_core::account::account;
-use smaragdine_core::alignment::Aligner;
+use smaragdine_core::accounting::account::account;
+use smaragdine_core::accounting::alignment::Aligner;
 use smaragdine_core::trace::{
-    Basis, Domain, Entry, Event, Flag, Flags, Kind, Metadata, Op, Phase, Policy, Reading, Step, Trace,
+    Basis, Domain, Entry, Event, Flag, Flags, Kind, Metadata, Op, Phase, Policy, Reading, Step, Trace, Unmeasured,
 };
 
 const US: i64 = 1000;
@@ -210,7 +210,7 @@ fn trace(readings: Vec<Reading>, events: Vec<Event>) -> Trace {
                 domain("psys", "CPU:0", false, Basis::Measured),
                 domain("model-0", "CPU:0", true, Basis::Modelled),
             ],
-            profiling: vec![(60 * US, 80 * US)],
+            profiling: vec![(60 * US, 80 * US).into()],
             ..Metadata::default()
         },
         readings,
@@ -278,8 +278,8 @@ fn a_device_without_a_sensor_has_no_footprint_and_its_time_is_told() {
     let mut trace = trace(vec![reading(0, 0, 100, 1.0, Some(0.5))], vec![event(A, 0, 10), on_gpu, on_gpu]);
     account(&mut trace, Policy::Equal);
     assert!(trace.footprint.iter().all(|row| row.device == "CPU:0" && row.op == A));
-    let unmeasured = &trace.metadata.coverage["unmeasured_devices"]["GPU:0"];
-    assert_eq!(*unmeasured, serde_json::json!({ "events": 2, "time_s": 20e-6 }));
+    let unmeasured = trace.metadata.coverage.unmeasured_devices["GPU:0"];
+    assert_eq!(unmeasured, Unmeasured { events: 2, time_s: 20e-6 });
 }
 
 #[test]

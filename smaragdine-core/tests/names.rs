@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use rustc_hash::FxHashMap;
-use smaragdine_core::graph::Graph;
-use smaragdine_core::names::{Model, Namer};
+use smaragdine_core::profiler::tensorflow::graph::Graph;
+use smaragdine_core::profiler::tensorflow::names::{Model, Namer};
+use smaragdine_core::profiler::tensorflow::{step_stats, xplane};
+use smaragdine_core::profiler::{Profile, RawOp};
 use smaragdine_core::trace::{Op, Phase};
-use smaragdine_core::xplane::{Profile, RawOp};
-use smaragdine_core::{step_stats, xplane};
 
 fn fixture(name: &str) -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/tensorflow").join(name);

@@ -13,10 +13,10 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use smaragdine_core::clock::TraceClock;
-use smaragdine_core::sampler::Sampler;
-use smaragdine_core::shares::gpu::GpuShareSampler;
-use smaragdine_core::source::nvml::{CudaEnvironment, Nvml};
-use smaragdine_core::source::{Observation, Source, Value};
+use smaragdine_core::registers::sampler::Sampler;
+use smaragdine_core::registers::shares::gpu::GpuShareSampler;
+use smaragdine_core::registers::source::nvml::{CudaEnvironment, Nvml};
+use smaragdine_core::registers::source::{Observation, Source, Value};
 use smaragdine_core::trace::{Flag, ShareSample};
 use tempfile::TempDir;
 
@@ -182,6 +182,23 @@ fn gpus_have_the_application_s_numbers_and_unseen_ones_are_not_counted() {
     assert_eq!(energies, [10_000, 30_000, 20_000].map(Some));
     assert_eq!(uuids(&visible("GPU-bb"))[0], "GPU-bb");
     assert!(visible("").domains().iter().all(|domain| !domain.counted));
+}
+
+#[test]
+fn every_gpu_is_told_with_its_identity_in_the_order_of_its_devices() {
+    let driver = Driver::new(
+        "gpus = 3\ngpu.0.uuid = GPU-aa\ngpu.1.uuid = GPU-bb\ngpu.2.uuid = GPU-cc\n\
+         gpu.name = NVIDIA H100\ngpu.1.name = NVIDIA L4\ngpu.1.memory_gib = 24\ngpu.2.memory_gib = 0\n\
+         # it tells neither energy nor power, and is in the machine all the same\n\
+         gpu.2.energy = no\ngpu.2.instant = no\ngpu.2.architecture = 9",
+    );
+    let environment = CudaEnvironment { visible_devices: Some("1".into()), device_order: None };
+    let nvml = Nvml::open_for(Some(&driver.library()), &environment).unwrap();
+    let told = nvml.gpu_hardware();
+    let told: Vec<_> = told.iter().map(|gpu| (gpu.index, &*gpu.uuid, &*gpu.name, gpu.memory_bytes)).collect();
+    let gib = |count: u64| Some(count << 30);
+    assert_eq!(told[0], (0, "GPU-bb", "NVIDIA L4", gib(24)));
+    assert_eq!(told[1..], [(1, "GPU-aa", "NVIDIA H100", gib(80)), (2, "GPU-cc", "NVIDIA H100", None)]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod programs;
 
 use programs::{Program, Step, autoencoder, model, pair};
-use smaragdine_core::xplane::RawOp;
+use smaragdine_core::profiler::RawOp;
 
 #[test]
 fn a_part_has_one_path_in_every_pass_however_it_is_called() {

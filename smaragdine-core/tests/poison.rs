@@ -5,7 +5,7 @@ mod support;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use smaragdine_core::tables;
+use smaragdine_core::store::tables;
 use smaragdine_core::wire::v1::profile::Format;
 use smaragdine_core::wire::v1::record_request::Payload;
 use smaragdine_core::wire::v1::{self, StartRequest, StopRequest};

@@ -5,10 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use fake_powercap::{Fault, Kind, Layout, Tree, Waveform};
-use smaragdine_core::counter::{Counter, Difference};
-use smaragdine_core::source::powercap::Powercap;
-use smaragdine_core::source::{Observation, Source, Value};
-use smaragdine_core::topology::Topology;
+use smaragdine_core::registers::counter::{Counter, Difference};
+use smaragdine_core::registers::source::powercap::Powercap;
+use smaragdine_core::registers::source::{Observation, Source, Value};
+use smaragdine_core::registers::topology::Topology;
 use smaragdine_core::trace::{Basis, Domain, Flag, Limit};
 use tempfile::TempDir;
 

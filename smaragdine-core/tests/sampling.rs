@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use fake_powercap::{Fault, Kind, Layout, Tree, Waveform};
 use smaragdine_core::clock::{TraceClock, monotonic_ns};
-use smaragdine_core::counter::{Counter, Interval};
-use smaragdine_core::sampler::Sampler;
-use smaragdine_core::source::edge_lock::EdgeLock;
-use smaragdine_core::source::powercap::Powercap;
-use smaragdine_core::source::replay::Replay;
-use smaragdine_core::source::{Observation, Source, Value};
+use smaragdine_core::registers::counter::{Counter, Interval};
+use smaragdine_core::registers::sampler::Sampler;
+use smaragdine_core::registers::source::edge_lock::EdgeLock;
+use smaragdine_core::registers::source::powercap::Powercap;
+use smaragdine_core::registers::source::replay::Replay;
+use smaragdine_core::registers::source::{Observation, Source, Value};
 use smaragdine_core::trace::{Domain, Flag, Flags, Reading, SourceReport};
 
 const MS: i64 = 1_000_000;

@@ -8,9 +8,9 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
+use smaragdine_core::build::reaccount::reaccount;
 use smaragdine_core::error::Error;
-use smaragdine_core::reaccount::reaccount;
-use smaragdine_core::tables;
+use smaragdine_core::store::tables;
 use smaragdine_core::trace::Policy;
 use written::{accounted, written};
 
@@ -70,7 +70,7 @@ fn a_table_of_another_trace_is_not_the_one_that_was_sealed() {
 fn metadata_that_are_formatted_anew_are_as_they_were_sealed() {
     let mut trace = accounted();
     trace.metadata.domains[0].static_w = Some(4.0);
-    trace.metadata.coverage.insert("small".into(), 1.5e-7.into());
+    trace.metadata.coverage.traced_s = Some(1.5e-7);
     let dir = written(&trace);
     edit(dir.path(), |fields| {
         let sorted: std::collections::BTreeMap<_, _> = std::mem::take(fields).into_iter().collect();

@@ -4,8 +4,8 @@ mod support;
 
 use std::time::Duration;
 
-use smaragdine_core::recover::recover;
-use smaragdine_core::tables;
+use smaragdine_core::build::recover::recover;
+use smaragdine_core::store::tables;
 use smaragdine_core::trace::{Entry, Flag, State, Trace};
 use smaragdine_core::wire::PROTOCOL_VERSION;
 use smaragdine_core::wire::v1::record_request::Payload;

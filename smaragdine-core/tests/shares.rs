@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use smaragdine_core::clock::TraceClock;
-use smaragdine_core::shares::{Machine, ShareSampler};
-use smaragdine_core::topology::{SYS, Topology};
+use smaragdine_core::registers::shares::{Machine, ShareSampler};
+use smaragdine_core::registers::topology::{SYS, Topology};
 use smaragdine_core::trace::ShareSample;
 
 /// A shell that runs until it is dropped, with whatever it started.

@@ -3,7 +3,7 @@
 mod programs;
 
 use programs::{Program, Step, autoencoder, pair};
-use smaragdine_core::xplane::RawOp;
+use smaragdine_core::profiler::RawOp;
 
 #[test]
 fn what_a_step_computes_by_itself_is_in_no_layer_backward_neither() {

@@ -9,9 +9,10 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
-use smaragdine_core::account::account;
+use smaragdine_core::accounting::account::account;
 use smaragdine_core::error::Error;
-use smaragdine_core::tables::{self, merge_untouched};
+use smaragdine_core::span::Span;
+use smaragdine_core::store::tables::{self, merge_untouched};
 use smaragdine_core::trace::{Flag, Flags, Policy, Reading, State, Trace};
 use tempfile::TempDir;
 use written::{accounted, written};
@@ -79,11 +80,12 @@ fn accounting_anew_leaves_what_was_recorded_as_it_is() {
     let recorded =
         |dir: &Path| TABLES[..4].iter().map(|file| fs::read(dir.join(file)).expect("a file")).collect::<Vec<_>>();
     let before = recorded(dir.path());
-    let tables::Unsealed { mut trace, checksums, .. } = tables::read_as_it_is(dir.path()).expect("a trace is read");
+    let tables::Unsealed { mut trace, checksums, unknown, .. } =
+        tables::read_as_it_is(dir.path()).expect("a trace is read");
     account(&mut trace, Policy::Equal);
     // A recorded table that were rewritten from this would differ.
     trace.readings.clear();
-    tables::write_accounting(dir.path(), &trace, &checksums).expect("accounts are written");
+    tables::write_accounting(dir.path(), &trace, &unknown, &checksums).expect("accounts are written");
     assert_eq!(recorded(dir.path()), before);
     let read = tables::read(dir.path()).expect("a trace is read");
     assert_eq!((read.footprint, read.ledger, read.steps), (trace.footprint, trace.ledger, trace.steps));
@@ -102,8 +104,19 @@ fn what_is_no_trace_is_called_that() {
     fs::write(&json, "{\"traceEvents\": []}").expect("a file");
     assert_eq!(problem(dir.path()), "its trace.json tells no schema_version");
     assert_eq!(problem(&json), "it is a file, not a directory");
-    fs::write(&json, "{\"schema_version\": 999}").expect("a file");
-    assert_eq!(problem(dir.path()), "its layout has version 999; known here is 1");
+}
+
+#[test]
+fn a_layout_of_another_version_is_refused_in_words_and_is_no_damage() {
+    let dir = written(&accounted());
+    let path = dir.path().join("trace.json");
+    for version in [2, 999] {
+        fs::write(&path, format!("{{\"schema_version\": {version}}}")).expect("a file");
+        let refused = tables::read(dir.path()).expect_err("unknown here");
+        let told = format!("has a layout of version {version}, and this version of smaragdine knows 1");
+        assert!(refused.to_string().ends_with(&told), "{refused}");
+        assert!(refused.hint().is_some_and(|hint| hint.contains("--upgrade smaragdine")), "{refused}");
+    }
 }
 
 #[test]
@@ -190,7 +203,7 @@ proptest! {
         readings in readings(),
         windows in prop::collection::vec((0..20_000_000_000i64, 0..2_000_000_000i64), 0..4),
     ) {
-        let windows: Vec<(i64, i64)> = windows.into_iter().map(|(start, length)| (start, start + length)).collect();
+        let windows: Vec<Span> = windows.into_iter().map(|(start, length)| Span::new(start, start + length)).collect();
         let merged = merge_untouched(&readings, &windows);
         let whole = |readings: &[Reading], domain| {
             readings.iter().filter(|reading| reading.domain == domain).map(|reading| reading.energy_j).sum::<f64>()
@@ -207,7 +220,7 @@ proptest! {
             }
         }
         let touched = |reading: &Reading| {
-            windows.iter().any(|window| window.0 < reading.end_ns && reading.start_ns < window.1)
+            windows.iter().any(|window| window.start_ns < reading.end_ns && reading.start_ns < window.end_ns)
         };
         let kept = |readings: &[Reading]| {
             readings.iter().filter(|reading| touched(reading) || reading.flags.is_gap()).copied().collect::<Vec<_>>()

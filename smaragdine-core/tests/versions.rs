@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use smaragdine_core::graph::Graph;
-use smaragdine_core::names::{Model, Namer};
-use smaragdine_core::xplane::Profile;
-use smaragdine_core::{step_stats, xplane};
+use smaragdine_core::profiler::Profile;
+use smaragdine_core::profiler::tensorflow::graph::Graph;
+use smaragdine_core::profiler::tensorflow::names::{Model, Namer};
+use smaragdine_core::profiler::tensorflow::{step_stats, xplane};
 
 const VERSIONS: [&str; 2] = ["2.18", "2.21"];
 

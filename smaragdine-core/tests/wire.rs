@@ -1,10 +1,12 @@
 //! What a client sends, brought into a trace: stamps of either clock, numbers that are none, stamps that cannot be,
 //! events in any order and of devices that nobody knows.
 
-use smaragdine_core::account::account;
-use smaragdine_core::assembly::assemble;
-use smaragdine_core::journal::{Journal, Record};
-use smaragdine_core::trace::{Domain, Flags, Metadata, Policy, Reading, SCHEMA_VERSION, ShareSample, Trace};
+use smaragdine_core::accounting::account::account;
+use smaragdine_core::build::assembly::assemble;
+use smaragdine_core::store::journal::{Journal, Record};
+use smaragdine_core::trace::{
+    Domain, Flags, Metadata, Policy, Reading, SCHEMA_VERSION, ShareSample, Trace, Unmeasured,
+};
 use smaragdine_core::wire::v1;
 use smaragdine_core::wire::v1::record_request::Payload;
 
@@ -174,9 +176,9 @@ fn a_device_that_nothing_measures_has_no_footprint_and_its_time_is_told() {
         batch(vec![event(0, 0, 10 * US), elsewhere("TPU:3"), elsewhere("TPU:3"), elsewhere("x")]),
     )]);
     assert_eq!(footprint(&trace), [("net/dense/MatMul".to_owned(), 10, 1)]);
-    let unmeasured = &trace.metadata.coverage["unmeasured_devices"];
-    assert_eq!(unmeasured["TPU:3"], serde_json::json!({ "events": 2, "time_s": 20e-6 }));
-    assert_eq!(unmeasured["x"], serde_json::json!({ "events": 1, "time_s": 10e-6 }));
+    let unmeasured = &trace.metadata.coverage.unmeasured_devices;
+    assert_eq!(unmeasured["TPU:3"], Unmeasured { events: 2, time_s: 20e-6 });
+    assert_eq!(unmeasured["x"], Unmeasured { events: 1, time_s: 10e-6 });
 }
 
 #[test]

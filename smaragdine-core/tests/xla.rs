@@ -9,8 +9,9 @@ use composed::{
     Plane, S32, calling, computation, decoded, dot, executed, executes, flops, fusion, instruction, parameter, program,
     told,
 };
+use smaragdine_core::profiler::Profile;
+use smaragdine_core::profiler::tensorflow::xplane::decode;
 use smaragdine_core::wire::xla::{ConvolutionDimensionNumbers, HloInstructionProto, Window, WindowDimension};
-use smaragdine_core::xplane::{Profile, decode};
 
 fn of_integers(mut instruction: HloInstructionProto) -> HloInstructionProto {
     instruction.shape.as_mut().unwrap().element_type = S32;

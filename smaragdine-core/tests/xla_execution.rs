@@ -7,10 +7,10 @@ use composed::{
     told,
 };
 use proptest::prelude::*;
-use smaragdine_core::alignment::Aligner;
+use smaragdine_core::accounting::alignment::Aligner;
+use smaragdine_core::profiler::tensorflow::xplane::decode;
 use smaragdine_core::trace::{Event, Kind};
 use smaragdine_core::wire::xla::HloProto;
-use smaragdine_core::xplane::decode;
 
 #[test]
 fn a_loop_is_not_counted_beside_its_body_on_whichever_thread_that_runs() {

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use composed::{Plane, START_NS, Stat, decoded, space, told};
 use proptest::prelude::*;
 use prost::Message as _;
-use smaragdine_core::graph::Graph;
-use smaragdine_core::step_stats;
+use smaragdine_core::profiler::tensorflow::graph::Graph;
+use smaragdine_core::profiler::tensorflow::step_stats;
+use smaragdine_core::profiler::tensorflow::xplane::decode;
 use smaragdine_core::wire::tensorflow::profiler::{XEvent, XLine, XPlane, XSpace};
-use smaragdine_core::xplane::decode;
 
 fn fixture(name: &str) -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/tensorflow").join(name);

@@ -1,6 +1,6 @@
 //! How far accounted energies are from the truth, by type of operation.
 
-use smaragdine_core::account::account;
+use smaragdine_core::accounting::account::account;
 use smaragdine_core::trace::{Policy, Trace};
 
 use crate::training::Training;
@@ -90,6 +90,6 @@ impl Score {
 }
 
 fn refusal(trace: &Trace) -> Option<String> {
-    let told = trace.metadata.coverage.get("deconvolution")?.as_object()?.values();
-    told.filter_map(|domain| Some(domain.get("refused")?.as_str()?.to_owned())).next()
+    let mut told = trace.metadata.coverage.deconvolution.as_ref()?.values();
+    told.find_map(|domain| domain.refused().map(str::to_owned))
 }

@@ -1,7 +1,7 @@
 //! Sensors: what each tells of a true power, and how well it is known over which time it does.
 
-use smaragdine_core::counter::{Counter, Interval};
-use smaragdine_core::source::{Observation, Value};
+use smaragdine_core::registers::counter::{Counter, Interval};
+use smaragdine_core::registers::source::{Observation, Value};
 use smaragdine_core::trace::{self, Domain, Flag, Flags, Limit, Metadata, Reading, SourceReport, Trace};
 
 use crate::noise::Noise;
@@ -141,7 +141,7 @@ fn stamped(register: &[(i64, f64)], reads: &[Read], uncertainty_ns: f64, noise: 
         start_ns: stamp[0],
         end_ns: stamp[1],
         edge_uncertainty_ns: Some(uncertainty_ns as i64),
-        read_ns: (stamp[1], stamp[1]),
+        read: (stamp[1], stamp[1]).into(),
         energy_j: register[update[1]].1 - register[update[0]].1,
         flags: Flags::NONE,
     };

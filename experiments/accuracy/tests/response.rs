@@ -4,7 +4,7 @@ use accuracy::noise::Noise;
 use accuracy::score::Score;
 use accuracy::sensor::{Edges, Sensor, watch};
 use accuracy::training::{Shape, Training};
-use smaragdine_core::account::account;
+use smaragdine_core::accounting::account::account;
 use smaragdine_core::trace::{self, Policy, Trace};
 
 const MS: f64 = 1e6;

@@ -1,33 +1,17 @@
 //! What accounting derives: footprints and the ledger.
 
 use super::Basis;
+use super::words::words;
 
-/// How energy is split among operations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Policy {
-    /// The paper's rule: operations that run at once on a device share its energy equally.
-    Equal,
-    /// The paper's Algorithm 2: a reading's power holds from its timestamp; for comparison.
-    Recency,
-    /// Powers of operations shorter than a reading solved for, see [`crate::deconvolution`].
-    Deconvolved,
-}
-
-impl Policy {
-    pub const ALL: [Self; 3] = [Self::Equal, Self::Recency, Self::Deconvolved];
-
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Equal => "equal",
-            Self::Recency => "recency",
-            Self::Deconvolved => "deconvolved",
-        }
-    }
-
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|policy| policy.name() == name)
+words! {
+    /// How energy is split among operations.
+    pub enum Policy {
+        /// The paper's rule: operations that run at once on a device share its energy equally.
+        Equal = "equal",
+        /// The paper's Algorithm 2: a reading's power holds from its timestamp; for comparison.
+        Recency = "recency",
+        /// Powers of operations shorter than a reading are solved for.
+        Deconvolved = "deconvolved",
     }
 }
 
@@ -57,48 +41,25 @@ pub struct FootprintDomainRow {
     pub energy_j: f64,
 }
 
-/// Where the energy of a counted domain went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Entry {
-    Operations,
-    Application,
-    Untraced,
-    Profiling,
-    Daemon,
-    Other,
-    Idle,
-    Gap,
-}
-
-impl Entry {
-    pub const ALL: [Self; 8] = [
-        Self::Operations,
-        Self::Application,
-        Self::Untraced,
-        Self::Profiling,
-        Self::Daemon,
-        Self::Other,
-        Self::Idle,
-        Self::Gap,
-    ];
-
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Operations => "operations",
-            Self::Application => "application",
-            Self::Untraced => "untraced",
-            Self::Profiling => "profiling",
-            Self::Daemon => "daemon",
-            Self::Other => "other",
-            Self::Idle => "idle",
-            Self::Gap => "gap",
-        }
-    }
-
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|entry| entry.name() == name)
+words! {
+    /// Where the energy of a counted domain went.
+    pub enum Entry {
+        /// Operations of the program.
+        Operations = "operations",
+        /// The application in traced steps, outside operations.
+        Application = "application",
+        /// The application in steps without events.
+        Untraced = "untraced",
+        /// Starting and stopping profilers.
+        Profiling = "profiling",
+        /// The daemon that measures.
+        Daemon = "daemon",
+        /// Other processes.
+        Other = "other",
+        /// Nothing was active on that socket or GPU.
+        Idle = "idle",
+        /// Missed, failed or ambiguous: whose it is cannot be known.
+        Gap = "gap",
     }
 }
 

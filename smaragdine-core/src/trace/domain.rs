@@ -1,17 +1,38 @@
 //! Energy registers.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Whether a number comes from a sensor or from a model of the machine's use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Basis {
-    Measured,
-    Modelled,
+use super::words::words;
+
+words! {
+    /// Whether a number comes from a sensor or from a model of the machine's use.
+    pub enum Basis {
+        /// By a sensor.
+        Measured = "measured",
+        /// Computed from use.
+        Modelled = "modelled",
+    }
+}
+
+words! {
+    /// What reads registers.
+    pub enum SourceName {
+        /// Linux' power capping tree: RAPL.
+        Powercap = "powercap",
+        /// NVIDIA's management library.
+        Nvml = "nvml",
+        /// Linux' hardware monitors.
+        Hwmon = "hwmon",
+        /// Power computed from CPU use, where no sensor counts.
+        Model = "model",
+        /// Readings of an earlier recording.
+        Replay = "replay",
+    }
 }
 
 /// One energy register.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Domain {
     /// `package-0`, `dram-0`, `psys`, `gpu-0`, `gpu-0-memory`
     pub name: String,
@@ -25,16 +46,17 @@ pub struct Domain {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_counted_because: Option<String>,
     pub basis: Basis,
-    /// powercap, nvml, hwmon, model, replay
+    /// What reads it.
+    #[schemars(with = "SourceName")]
     pub source: String,
-    /// Power drawn when nothing is active, where it is known.
+    /// Watts drawn when nothing is active, where they are known.
     pub static_w: Option<f64>,
     /// The register wraps to 0 after this many microjoules.
     pub range_uj: Option<u64>,
-    /// The most that firmware or driver let it draw on average, where they tell.
+    /// The most watts that firmware or driver let it draw on average, where they tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit_w: Option<f64>,
-    /// Whose shares apply: `socket:0` by the kernel's id, `gpu:0`, or [`UNKNOWN_SOCKET`].
+    /// Whose shares apply: `socket:0` by the kernel's id, `gpu:0`, or `socket:?` where that is not known.
     pub scope: String,
 }
 
@@ -42,6 +64,18 @@ pub struct Domain {
 pub const UNKNOWN_SOCKET: &str = "socket:?";
 
 impl Domain {
+    /// It meters a GPU by itself.
+    #[must_use]
+    pub fn is_of_gpu(&self) -> bool {
+        self.device.starts_with("GPU")
+    }
+
+    /// It meters CPUs by themselves.
+    #[must_use]
+    pub fn is_of_cpu(&self) -> bool {
+        self.device.starts_with("CPU")
+    }
+
     /// A register that is measured and counted, and of which nothing else is known.
     #[must_use]
     pub fn new(name: &str, device: &str, source: &str, scope: &str) -> Self {

@@ -2,27 +2,18 @@
 
 use std::collections::BTreeMap;
 
-/// What an event does with its lane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    Compute,
-    Copy,
-    Wait,
-}
+use super::words::words;
+use crate::span::Span;
 
-impl Kind {
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Compute => "compute",
-            Self::Copy => "copy",
-            Self::Wait => "wait",
-        }
-    }
-
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Compute, Self::Copy, Self::Wait].into_iter().find(|kind| kind.name() == name)
+words! {
+    /// What an event does with its lane.
+    pub enum Kind {
+        /// It draws energy.
+        Compute = "compute",
+        /// It draws energy only while nothing on its device computes.
+        Copy = "copy",
+        /// It has time and draws no energy.
+        Wait = "wait",
     }
 }
 
@@ -42,6 +33,11 @@ pub struct Event {
 }
 
 impl Event {
+    #[must_use]
+    pub fn span(&self) -> Span {
+        Span { start_ns: self.start_ns, end_ns: self.end_ns }
+    }
+
     /// Whether it draws energy: it has a length, and does not only wait.
     #[must_use]
     pub fn draws(&self) -> bool {
@@ -49,29 +45,35 @@ impl Event {
     }
 }
 
-/// The pass an operation belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Phase {
-    Forward,
-    Backward,
-    Optimizer,
-    Other,
+words! {
+    /// The pass an operation belongs to.
+    pub enum Phase {
+        /// From the input to the loss.
+        Forward = "forward",
+        /// Gradients.
+        Backward = "backward",
+        /// Updates of the variables.
+        Optimizer = "optimizer",
+        /// None of these.
+        Other = "other",
+    }
 }
 
-impl Phase {
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Forward => "forward",
-            Self::Backward => "backward",
-            Self::Optimizer => "optimizer",
-            Self::Other => "other",
-        }
-    }
-
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Forward, Self::Backward, Self::Optimizer, Self::Other].into_iter().find(|phase| phase.name() == name)
+words! {
+    /// What `layer` says of an operation that is in no layer of the user's, alone.
+    pub enum OwnLayer {
+        /// Updates of the variables.
+        Optimizer = "optimizer",
+        /// The loss.
+        Loss = "loss",
+        /// Metrics.
+        Metrics = "metrics",
+        /// Input pipelines.
+        Data = "data",
+        /// The framework's own work.
+        Runtime = "runtime",
+        /// It is not known whose.
+        Unknown = "unknown",
     }
 }
 
@@ -103,4 +105,11 @@ pub struct Step {
     /// Energy of the application by counted domain, filled by accounting.
     pub energy_j: BTreeMap<String, f64>,
     pub metrics: BTreeMap<String, f64>,
+}
+
+impl Step {
+    #[must_use]
+    pub fn span(&self) -> Span {
+        Span { start_ns: self.start_ns, end_ns: self.end_ns }
+    }
 }

@@ -1,5 +1,6 @@
 //! Stretches whose energy is unknown, with what is certain of it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Domain, Flag, Flags, Reading, Suspension};
@@ -10,8 +11,9 @@ const MOST_LISTED: usize = 1_000;
 const NOTICED_NS: i64 = 1_000_000_000;
 
 /// A stretch of one domain whose energy, or whose energy it is, is not known.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Gap {
+    /// Name of the domain.
     pub domain: String,
     pub start_ns: i64,
     pub end_ns: i64,
@@ -21,6 +23,7 @@ pub struct Gap {
     /// this kind draws.
     pub energy_high_j: f64,
     /// The flags of its readings.
+    #[schemars(with = "Vec<Flag>")]
     pub because: Vec<String>,
 }
 

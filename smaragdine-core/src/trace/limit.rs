@@ -1,6 +1,6 @@
 //! What registers can physically do, by kind, each with its ground (law 10).
 
-use super::Domain;
+use super::{Domain, SourceName};
 
 /// The largest sockets are built for 500 to 700 W; three times that is out of reach of any cooling that is sold.
 const SOCKET_W: f64 = 2_000.0;
@@ -49,7 +49,16 @@ impl Limit {
     }
 }
 
+/// RAPL's registers are updated about once a millisecond.
+pub const RAPL_UPDATE_NS: i64 = 1_000_000;
+
 impl Domain {
+    /// How often its register is updated, where that is known of its kind; else as often as it is seen to be.
+    #[must_use]
+    pub fn update_ns(&self) -> Option<i64> {
+        (self.source == SourceName::Powercap.name()).then_some(RAPL_UPDATE_NS)
+    }
+
     /// What its register can do: by its kind, and by [`Domain::limit_w`] where that is known.
     #[must_use]
     pub fn limit(&self) -> Limit {
@@ -59,8 +68,8 @@ impl Domain {
             _ if self.device.starts_with("MODULE") => MODULE_W,
             _ if kind == "psys" => PLATFORM_W,
             _ if kind == "dram" => MEMORY_W,
-            Some(limit_w) if self.device.starts_with("GPU") => (PEAK * limit_w).max(LEAST_GPU_W),
-            None if self.device.starts_with("GPU") => GPU_W,
+            Some(limit_w) if self.is_of_gpu() => (PEAK * limit_w).max(LEAST_GPU_W),
+            None if self.is_of_gpu() => GPU_W,
             Some(limit_w) => (PEAK * limit_w).clamp(LEAST_SOCKET_W, SOCKET_W),
             None if is_socket || self.source == "powercap" => SOCKET_W,
             None => PLATFORM_W,

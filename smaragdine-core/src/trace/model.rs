@@ -1,10 +1,11 @@
 //! What the user's program says about its model.
 
 use rustc_hash::FxHashMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Empty where the program says nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// What the program says of its model; empty where it says nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Model {
     /// The outermost scope, `bert`.
     pub name: String,

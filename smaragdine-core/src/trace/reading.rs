@@ -1,75 +1,36 @@
 //! What sensors said: readings, the shares that apply to them, and what is remarkable about either.
 
-/// What is remarkable about a reading; names are the vocabulary of the `flags` column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Flag {
-    /// The register wrapped within this reading.
-    Wrap,
-    /// One or more reads failed; the energy is that of the whole, lengthened interval.
-    Failed,
-    /// One or more ticks of the sampler were missed within this reading.
-    Missed,
-    /// The register started again at 0: the energy of this interval is unknown.
-    Reset,
-    /// A further wrap was possible within this interval: the energy is a lower bound.
-    Ambiguous,
-    /// Energy integrated from power samples, because there is no energy counter.
-    Integrated,
-    /// Several readings merged into one.
-    Merged,
-    /// The share was estimated from device utilisation rather than from CPU time or exclusive use.
-    Utilisation,
-    /// The register could not be read at the start or at the end of the recording: the energy is unknown.
-    Lost,
-    /// The machine was suspended within this reading: whose energy it is cannot be known.
-    Suspended,
-    /// The processor blurs the register on purpose; sums over seconds hold, single readings do not.
-    Filtered,
-    /// The sensor showed what its source cannot do, upwards or downwards: the energy of this interval is unknown.
-    Impossible,
-    /// The register stood still for longer than it can: the energy of this interval is unknown.
-    Standing,
-}
+use super::words::words;
 
-impl Flag {
-    pub const ALL: [Self; 13] = [
-        Self::Wrap,
-        Self::Failed,
-        Self::Missed,
-        Self::Reset,
-        Self::Ambiguous,
-        Self::Integrated,
-        Self::Merged,
-        Self::Utilisation,
-        Self::Lost,
-        Self::Suspended,
-        Self::Filtered,
-        Self::Impossible,
-        Self::Standing,
-    ];
-
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Wrap => "wrap",
-            Self::Failed => "failed",
-            Self::Missed => "missed",
-            Self::Reset => "reset",
-            Self::Ambiguous => "ambiguous",
-            Self::Integrated => "integrated",
-            Self::Merged => "merged",
-            Self::Utilisation => "utilisation",
-            Self::Lost => "lost",
-            Self::Suspended => "suspended",
-            Self::Filtered => "filtered",
-            Self::Impossible => "impossible",
-            Self::Standing => "standing",
-        }
-    }
-
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|flag| flag.name() == name)
+words! {
+    /// What is remarkable about a reading; also why a gap is one.
+    pub enum Flag {
+        /// The register wrapped within this reading.
+        Wrap = "wrap",
+        /// One or more reads failed; the energy is that of the whole, lengthened interval.
+        Failed = "failed",
+        /// One or more ticks of the sampler were missed within this reading.
+        Missed = "missed",
+        /// The register started again at 0: the energy of this interval is unknown.
+        Reset = "reset",
+        /// A further wrap was possible within this interval: the energy is a lower bound.
+        Ambiguous = "ambiguous",
+        /// Energy integrated from power samples, because there is no energy counter.
+        Integrated = "integrated",
+        /// Several readings merged into one.
+        Merged = "merged",
+        /// The share was estimated from device utilisation rather than from CPU time or exclusive use.
+        Utilisation = "utilisation",
+        /// The register could not be read at the start or at the end of the recording: the energy is unknown.
+        Lost = "lost",
+        /// The machine was suspended within this reading: whose energy it is cannot be known.
+        Suspended = "suspended",
+        /// The processor blurs the register on purpose; sums over seconds hold, single readings do not.
+        Filtered = "filtered",
+        /// The sensor showed what its source cannot do, upwards or downwards: the energy of this interval is unknown.
+        Impossible = "impossible",
+        /// The register stood still for longer than it can: the energy of this interval is unknown.
+        Standing = "standing",
     }
 }
 
@@ -146,6 +107,14 @@ pub struct Reading {
     pub daemon_share: Option<f64>,
     pub idle_share: Option<f64>,
     pub flags: Flags,
+}
+
+/// The readings of one domain; `readings` are by domain and time.
+#[must_use]
+pub fn readings_of_domain(readings: &[Reading], domain: u16) -> &[Reading] {
+    let start = readings.partition_point(|reading| reading.domain < domain);
+    let end = readings.partition_point(|reading| reading.domain <= domain);
+    &readings[start..end]
 }
 
 /// Shares of the energy of one scope over one interval, measured apart from the readings (law 5).

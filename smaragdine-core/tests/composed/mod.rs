@@ -5,13 +5,14 @@
 use std::collections::HashMap;
 
 use prost::Message as _;
+use smaragdine_core::profiler::tensorflow::xplane::decode;
+use smaragdine_core::profiler::{Profile, RawEvent, RawOp};
 use smaragdine_core::wire::tensorflow::profiler::{
     XEvent, XEventMetadata, XLine, XPlane, XSpace, XStat, XStatMetadata, x_event, x_stat,
 };
 use smaragdine_core::wire::xla::{
     DotDimensionNumbers, HloComputationProto, HloInstructionProto, HloModuleProto, HloProto, OpMetadata, ShapeProto,
 };
-use smaragdine_core::xplane::{Profile, RawEvent, RawOp, decode};
 
 /// When composed sessions start, CLOCK_REALTIME.
 pub(crate) const START_NS: i64 = 1_700_000_000_000_000_000;

@@ -1,9 +1,9 @@
 //! What becomes of a register's intervals in a trace: nothing there is below 0, and its gaps bound the truth.
 
 use proptest::prelude::*;
-use smaragdine_core::assembly::assemble;
-use smaragdine_core::counter::{Counter, Interval};
-use smaragdine_core::journal::{Journal, Record};
+use smaragdine_core::build::assembly::assemble;
+use smaragdine_core::registers::counter::{Counter, Interval};
+use smaragdine_core::store::journal::{Journal, Record};
 use smaragdine_core::trace::{Domain, Metadata, Reading, SCHEMA_VERSION, Trace};
 
 use super::intervals;
@@ -16,8 +16,8 @@ fn reading(interval: &Interval) -> Reading {
         start_ns: interval.start_ns,
         end_ns: interval.end_ns,
         edge_uncertainty_ns: interval.edge_uncertainty_ns,
-        read_start_ns: interval.read_ns.0,
-        read_end_ns: interval.read_ns.1,
+        read_start_ns: interval.read.start_ns,
+        read_end_ns: interval.read.end_ns,
         energy_j: interval.energy_j,
         app_share: None,
         daemon_share: None,

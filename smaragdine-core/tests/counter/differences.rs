@@ -1,7 +1,7 @@
 //! What each read adds to the one before.
 
-use smaragdine_core::counter::{Counter, Difference, Interval};
-use smaragdine_core::source::{Observation, Value};
+use smaragdine_core::registers::counter::{Counter, Difference, Interval};
+use smaragdine_core::registers::source::{Observation, Value};
 use smaragdine_core::trace::{Flag, Flags};
 
 use super::{LIMIT, MS, RANGE_UJ, at, fails, flagged, interval, reads, shown};

@@ -1,7 +1,7 @@
 //! Values that cannot follow the one before, and what is made of them by what follows.
 
-use smaragdine_core::counter::{Counter, Difference, Interval};
-use smaragdine_core::source::Observation;
+use smaragdine_core::registers::counter::{Counter, Difference, Interval};
+use smaragdine_core::registers::source::Observation;
 use smaragdine_core::trace::{Flag, Limit};
 
 use super::{LIMIT, MS, RANGE_UJ, energy_uj, fails, flagged, interval, intervals, reads};

@@ -1,8 +1,8 @@
 //! Random lives of a register.
 
 use proptest::prelude::*;
-use smaragdine_core::counter::{Counter, Difference, Interval};
-use smaragdine_core::source::{Observation, Value};
+use smaragdine_core::registers::counter::{Counter, Difference, Interval};
+use smaragdine_core::registers::source::{Observation, Value};
 use smaragdine_core::trace::Flag;
 
 use super::world::{Fault, Played, worlds};

@@ -7,8 +7,8 @@ mod laws;
 mod standing;
 mod world;
 
-use smaragdine_core::counter::{Counter, Interval};
-use smaragdine_core::source::{Observation, Value};
+use smaragdine_core::registers::counter::{Counter, Interval};
+use smaragdine_core::registers::source::{Observation, Value};
 use smaragdine_core::trace::{Flag, Flags, Limit};
 
 const MAX_W: f64 = 2_000.0;
@@ -30,13 +30,13 @@ fn fails(ns: i64) -> Observation {
 
 /// One that a read showed to end just then.
 fn interval(start_ns: i64, end_ns: i64, energy_j: f64) -> Interval {
-    let read_ns = (end_ns, end_ns);
-    Interval { start_ns, end_ns, edge_uncertainty_ns: None, read_ns, energy_j, flags: Flags::NONE }
+    let read = (end_ns, end_ns).into();
+    Interval { start_ns, end_ns, edge_uncertainty_ns: None, read, energy_j, flags: Flags::NONE }
 }
 
 /// The same, shown by a read that began and ended then.
 fn shown(interval: Interval, from_ns: i64, to_ns: i64) -> Interval {
-    Interval { read_ns: (from_ns, to_ns), ..interval }
+    Interval { read: (from_ns, to_ns).into(), ..interval }
 }
 
 fn flagged(interval: Interval, flag: Flag) -> Interval {

@@ -1,7 +1,7 @@
 //! Registers that stand still, and such as only seem to.
 
-use smaragdine_core::counter::{Counter, Difference, Interval};
-use smaragdine_core::source::Observation;
+use smaragdine_core::registers::counter::{Counter, Difference, Interval};
+use smaragdine_core::registers::source::Observation;
 use smaragdine_core::trace::{Flag, Limit};
 
 use super::{LIMIT, MS, energy_uj, intervals, reads};

@@ -1,7 +1,7 @@
 //! A register whose energy is known, with what goes wrong with it.
 
 use proptest::prelude::*;
-use smaragdine_core::source::Observation;
+use smaragdine_core::registers::source::Observation;
 use smaragdine_core::trace::Limit;
 
 use super::{LIMIT, MAX_W, MS, fails, reads};

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use smaragdine_core::account::account;
-use smaragdine_core::assembly::assemble;
-use smaragdine_core::journal::{Journal, Record};
-use smaragdine_core::tables;
+use smaragdine_core::accounting::account::account;
+use smaragdine_core::build::assembly::assemble;
+use smaragdine_core::store::journal::{Journal, Record};
+use smaragdine_core::store::tables;
 use smaragdine_core::trace::{Policy, Trace};
 use smaragdine_core::wire::v1;
 use smaragdine_core::wire::v1::record_request::Payload;

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use smaragdine_core::graph::Graph;
-use smaragdine_core::names::Namer;
+use smaragdine_core::profiler::Profile;
+use smaragdine_core::profiler::tensorflow::graph::Graph;
+use smaragdine_core::profiler::tensorflow::names::Namer;
+use smaragdine_core::profiler::tensorflow::{step_stats, xplane};
 use smaragdine_core::trace::Model;
-use smaragdine_core::xplane::Profile;
-use smaragdine_core::{step_stats, xplane};
 
 use crate::harness::{Random, fuzz};
 use crate::wire::{self, Message};

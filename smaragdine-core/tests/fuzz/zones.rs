@@ -5,9 +5,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use smaragdine_core::source::Source;
-use smaragdine_core::source::hwmon::Hwmon;
-use smaragdine_core::source::powercap::Powercap;
+use smaragdine_core::registers::source::Source;
+use smaragdine_core::registers::source::hwmon::Hwmon;
+use smaragdine_core::registers::source::powercap::Powercap;
 
 use crate::bytes;
 use crate::harness::{Random, fuzz};

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use smaragdine_core::account::account;
-use smaragdine_core::alignment::Aligner;
-use smaragdine_core::attribution::{apply_shares, split};
+use smaragdine_core::accounting::account::account;
+use smaragdine_core::accounting::alignment::Aligner;
+use smaragdine_core::accounting::attribution::{apply_shares, split};
 use smaragdine_core::trace::{Basis, Entry, Event, Flags, Policy, Reading, ShareSample, Step};
 
 use super::definition::{by_definition, close, sharing};
@@ -138,7 +138,7 @@ proptest! {
             app_share: *share,
             ..blank()
         }));
-        trace.metadata.profiling = instants.iter().map(|(start, end, _)| (*start, *end)).collect();
+        trace.metadata.profiling = instants.iter().map(|(start, end, _)| (*start, *end).into()).collect();
         trace.steps = instants.iter().map(|(start, end, _)| Step {
             start_ns: *start,
             end_ns: *end,

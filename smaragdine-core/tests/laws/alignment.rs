@@ -1,7 +1,7 @@
 //! Laws 2, 3 and 4: the equal share, its symmetries, and to which interval energy belongs.
 
 use proptest::prelude::*;
-use smaragdine_core::alignment::{Aligner, Alignment};
+use smaragdine_core::accounting::alignment::{Aligner, Alignment};
 use smaragdine_core::trace::Event;
 
 use super::definition::{by_definition, close, sharing};

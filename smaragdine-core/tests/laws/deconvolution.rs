@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use smaragdine_core::account::account;
+use smaragdine_core::accounting::account::account;
 use smaragdine_core::trace::{Entry, Event, Kind, Policy, Reading, Step, Trace};
 
 use super::definition::close;
@@ -71,7 +71,7 @@ fn accounted(mut trace: Trace) -> Trace {
 }
 
 fn refusal(trace: &Trace) -> Option<&str> {
-    trace.metadata.coverage["deconvolution"]["package-0"].get("refused")?.as_str()
+    trace.metadata.coverage.deconvolution.as_ref()?["package-0"].refused()
 }
 
 /// Energy of each executed operation.
@@ -141,7 +141,7 @@ proptest! {
             event.end_ns += overlap;
         }
         trace.events.iter_mut().skip(3).step_by(7).for_each(|event| event.kind = Kind::Copy);
-        trace.metadata.profiling = profiling.map(|(start, length)| (start, start + length)).into_iter().collect();
+        trace.metadata.profiling = profiling.map(|(start, length)| (start, start + length).into()).into_iter().collect();
         if let Some(step) = untraced {
             trace.steps[step].traced = false;
         }

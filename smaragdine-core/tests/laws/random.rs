@@ -158,7 +158,7 @@ pub(crate) fn trace() -> impl Strategy<Value = Trace> {
         }
         let step = |(start_ns, end_ns)| Step { start_ns, end_ns, traced: true, ..Step::default() };
         trace.steps = steps.into_iter().map(step).collect();
-        trace.metadata.profiling = profiling;
+        trace.metadata.profiling = profiling.into_iter().map(Into::into).collect();
         trace
     })
 }

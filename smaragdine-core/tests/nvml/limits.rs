@@ -3,8 +3,8 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use smaragdine_core::counter::Counter;
-use smaragdine_core::source::{Observation, Source, Value};
+use smaragdine_core::registers::counter::Counter;
+use smaragdine_core::registers::source::{Observation, Source, Value};
 use smaragdine_core::trace::Flag;
 
 use super::{Driver, read};
@@ -48,7 +48,7 @@ fn power_that_a_gpu_cannot_draw_is_a_failed_read_whoever_tells_it() {
             seen.extend(watch(&driver, &mut nvml, &good, 60));
             let mut counter = Counter::of(&nvml.domains()[0]);
             let closed: Vec<_> = seen.iter().filter_map(|one| counter.update(one).interval()).collect();
-            let is_gap = |one: &&smaragdine_core::counter::Interval| one.flags.is_gap();
+            let is_gap = |one: &&smaragdine_core::registers::counter::Interval| one.flags.is_gap();
             let gaps: Vec<_> = closed.iter().filter(is_gap).collect();
             let [gap] = gaps.as_slice() else { panic!("{kind}{impossible_w} W: {gaps:?}") };
             assert!(gap.flags.has(Flag::Impossible) && gap.flags.has(Flag::Failed), "{gap:?}");

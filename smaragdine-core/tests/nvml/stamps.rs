@@ -3,9 +3,9 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use smaragdine_core::counter::{Counter, Difference, Interval};
-use smaragdine_core::source::nvml::Nvml;
-use smaragdine_core::source::{Observation, Source, Value};
+use smaragdine_core::registers::counter::{Counter, Difference, Interval};
+use smaragdine_core::registers::source::nvml::Nvml;
+use smaragdine_core::registers::source::{Observation, Source, Value};
 use smaragdine_core::trace::Flag;
 
 use super::{Driver, counted_uj, read};

@@ -4,10 +4,10 @@
 
 use prost::Message;
 use rustc_hash::FxHashMap;
-use smaragdine_core::graph::Graph;
-use smaragdine_core::names::{Model, Namer};
+use smaragdine_core::profiler::RawOp;
+use smaragdine_core::profiler::tensorflow::graph::Graph;
+use smaragdine_core::profiler::tensorflow::names::{Model, Namer};
 use smaragdine_core::wire::tensorflow::{FunctionDef, FunctionDefLibrary, GraphDef, NodeDef, OpDef};
-use smaragdine_core::xplane::RawOp;
 
 /// A compiled step, and what it calls the variables that it captures.
 #[derive(Default)]

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use smaragdine_core::trace::{
-    Domain, Event, Flag, Flags, Kind, Metadata, Op, Phase, Reading, SCHEMA_VERSION, SourceReport, State, Step, Trace,
+    Coverage, Domain, Event, Flag, Flags, Host, Kind, Metadata, Op, Phase, Reading, SCHEMA_VERSION, SourceReport,
+    State, Step, Trace,
 };
 
 pub(crate) const START_NS: i64 = 1_760_000_000_000_000_000;
@@ -48,7 +49,7 @@ fn metadata() -> Metadata {
         labels: words(&[("model", "bert-tiny")]),
         start_ns: START_NS,
         end_ns: Some(END_NS),
-        host: words(&[("name", "host"), ("kernel", "6.12.0")]),
+        host: Host { name: Some("host".into()), kernel: Some("6.12.0".into()), ..Host::default() },
         software: words(&[("tensorflow", "2.21.0")]),
         devices: vec!["CPU:0".into(), "GPU:0".into()],
         domains: vec![
@@ -60,10 +61,10 @@ fn metadata() -> Metadata {
         sources: vec![source("powercap", 4 * MS), source("nvml", 20 * MS)],
         share_source: Some("procfs".into()),
         share_tick_ns: Some(4 * MS),
-        coverage: BTreeMap::from([("steps".into(), STEPS.into()), ("traced_steps".into(), 5.into())]),
+        coverage: Coverage { steps: Some(STEPS as u64), traced_steps: Some(5), ..Coverage::default() },
         profiling: vec![
-            (START_NS + 8 * STEP_NS - 3 * MS, START_NS + 8 * STEP_NS),
-            (START_NS + 13 * STEP_NS, START_NS + 13 * STEP_NS + 30 * MS),
+            (START_NS + 8 * STEP_NS - 3 * MS, START_NS + 8 * STEP_NS).into(),
+            (START_NS + 13 * STEP_NS, START_NS + 13 * STEP_NS + 30 * MS).into(),
         ],
         ..Metadata::default()
     }

@@ -1,7 +1,7 @@
 //! The synthetic trace as it lies on a disk.
 
-use smaragdine_core::account::account;
-use smaragdine_core::tables;
+use smaragdine_core::accounting::account::account;
+use smaragdine_core::store::tables;
 use smaragdine_core::trace::{Policy, Trace};
 use tempfile::TempDir;
 

@@ -62,6 +62,15 @@ pub(crate) struct Sample {
     pub(crate) value: c_ulonglong,
 }
 
+#[repr(C)]
+pub struct Memory {
+    pub(crate) version: c_uint,
+    pub(crate) total: c_ulonglong,
+    pub(crate) reserved: c_ulonglong,
+    pub(crate) free: c_ulonglong,
+    pub(crate) used: c_ulonglong,
+}
+
 /// # Safety
 /// `to` is valid for a write, or null.
 pub(crate) unsafe fn put<T>(to: *mut T, value: T) -> Return {

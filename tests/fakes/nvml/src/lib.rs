@@ -15,6 +15,7 @@
 //! | key | meaning | default |
 //! |---|---|---|
 //! | `name`, `uuid`, `bus` | as the driver shows them | NVIDIA Fake, GPU-…N, 00000000:0N+1:00.0 |
+//! | `memory_gib` | its memory; 0: not supported | 80 |
 //! | `architecture` | 6 Turing, 7 Ampere, 9 Hopper | 9 |
 //! | `watts` | `constant:W`, `square:LOW:HIGH:PERIOD_S`, `sine:MEAN:AMPLITUDE:PERIOD_S`, from `CLOCK_MONOTONIC` 0 on | constant:50 |
 //! | `refresh_ms` | how often the energy counter moves | 20 |
@@ -48,8 +49,8 @@ pub mod waveform;
 use std::ffi::{c_char, c_uint, c_ulonglong, c_void};
 
 use abi::{
-    INVALID_ARGUMENT, PciInfo, ProcessInfo, ProcessUtilisation, Return, SUCCESS, Utilisation, fill, put, put_all,
-    put_text,
+    INVALID_ARGUMENT, Memory, PciInfo, ProcessInfo, ProcessUtilisation, Return, SUCCESS, Utilisation, fill, put,
+    put_all, put_text,
 };
 use spec::{Spec, now_s, realtime_us};
 use stamped::{energy, mean_mw, updated_s, watts};
@@ -149,6 +150,20 @@ pub unsafe extern "C" fn nvmlDeviceGetUUID(device: Device, uuid: *mut c_char, le
         let fallback = format!("GPU-{:08x}-0000-0000-0000-000000000000", spec.gpu());
         // SAFETY: as above.
         unsafe { put_text(uuid, length, &spec.text("uuid", &fallback)) }
+    })
+}
+
+/// # Safety
+/// See [`nvmlInit_v2`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlDeviceGetMemoryInfo_v2(device: Device, memory: *mut Memory) -> Return {
+    with(device, |spec| match spec.number("memory_gib", 80) << 30 {
+        0 => NOT_SUPPORTED,
+        total => {
+            let version = size_of::<Memory>() as c_uint | 2 << 24;
+            // SAFETY: as above.
+            unsafe { put(memory, Memory { version, total, reserved: 0, free: total, used: 0 }) }
+        }
     })
 }
 

@@ -1,0 +1,12 @@
+//! Energy registers: what reads them, what their differences are, and whose their energy is.
+
+mod cpuinfo;
+mod mounts;
+
+pub mod counter;
+pub mod host;
+pub mod mirrors;
+pub mod sampler;
+pub mod shares;
+pub mod source;
+pub mod topology;

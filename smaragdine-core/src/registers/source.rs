@@ -1,0 +1,177 @@
+//! Sources of energy: what reads registers.
+//!
+//! A source reads every one of its registers once per call and knows nothing of periods, threads or recordings;
+//! those belong to [`crate::registers::sampler`]. To add one, implement [`Source`] in a file of its own and name it in [`discover`].
+
+pub mod choice;
+pub mod edge_lock;
+pub mod hwmon;
+pub mod model;
+pub mod nvml;
+mod power;
+pub mod powercap;
+pub mod replay;
+
+use std::path::PathBuf;
+
+use crate::registers::topology::{self, Topology};
+use crate::trace::{Domain, Flags, GpuHardware};
+use nvml::CudaEnvironment;
+
+/// One register, read once. Stamps are `CLOCK_MONOTONIC`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observation {
+    /// Index into [`Source::domains`].
+    pub domain: u16,
+    pub read_start_ns: i64,
+    pub read_end_ns: i64,
+    pub value: Value,
+    pub flags: Flags,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// A cumulative counter, in microjoules; wraps at [`Domain::range_uj`].
+    Counter { energy_uj: u64 },
+    /// The same, of a counter that was seen to be updated to it between the start and the end of the read.
+    Updated { energy_uj: u64 },
+    /// The same, of a counter whose driver tells between when it took the value.
+    Stamped { energy_uj: u64, from_ns: i64, to_ns: i64 },
+    /// Energy over an interval that the source itself knows (integrated power, a model).
+    Interval { start_ns: i64, end_ns: i64, energy_j: f64 },
+    /// This register could not be read; the next success covers the interval.
+    Failed { problem: String },
+}
+
+/// Reads energy registers.
+pub trait Source: Send {
+    /// powercap, nvml, hwmon, model, replay
+    fn name(&self) -> &'static str;
+
+    /// The registers, in the order of [`Observation::domain`].
+    fn domains(&self) -> &[Domain];
+
+    /// Reads every register once, appending one observation each. A failure is an observation, too.
+    /// A source of [`Value::Interval`]s adds as many as are new: none on its first read, which fixes where its first
+    /// interval starts.
+    fn read(&mut self, out: &mut Vec<Observation>);
+
+    /// What could not be opened beside what was, each in words.
+    fn problems(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The GPUs that it knows of, read or not.
+    fn gpu_hardware(&self) -> Vec<GpuHardware> {
+        Vec::new()
+    }
+
+    /// How often its registers are updated, where that is known.
+    fn update_ns(&self) -> Option<i64> {
+        None
+    }
+
+    /// The shortest useful period, where polling faster tells nothing.
+    fn shortest_period_ns(&self) -> Option<i64> {
+        None
+    }
+}
+
+/// Why a source cannot be used here, and what would change that.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}")]
+pub struct Unavailable {
+    /// What failed, with the path or the value.
+    pub problem: String,
+    /// What to do about it, or whom to ask for what.
+    pub hint: String,
+}
+
+/// Where sources look. Tests, containers and virtual machines point them elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roots {
+    pub powercap: PathBuf,
+    pub hwmon: PathBuf,
+    pub sys: PathBuf,
+    pub proc: PathBuf,
+    /// `None`: the driver's library, wherever the loader finds it.
+    pub nvml_library: Option<PathBuf>,
+}
+
+impl Roots {
+    /// Which CPU is in which socket, now.
+    #[must_use]
+    pub fn topology(&self) -> Topology {
+        Topology::read(&self.sys, &self.proc)
+    }
+}
+
+impl Default for Roots {
+    fn default() -> Self {
+        Self {
+            powercap: "/sys/class/powercap".into(),
+            hwmon: "/sys/class/hwmon".into(),
+            sys: topology::SYS.into(),
+            proc: "/proc".into(),
+            nvml_library: None,
+        }
+    }
+}
+
+/// A kind of source, opened, or why it is not.
+pub struct Discovered {
+    /// powercap, nvml, hwmon, model
+    pub name: &'static str,
+    pub source: Result<Box<dyn Source>, Unavailable>,
+}
+
+impl Discovered {
+    fn new<S: Source + 'static>(name: &'static str, source: Result<S, Unavailable>) -> Self {
+        Self { name, source: source.map(|source| Box::new(source) as Box<dyn Source>) }
+    }
+}
+
+/// Every kind of source, opened where it can be. The model comes last: it is for machines where nothing is measured.
+/// `cuda` decides which GPU is the application's `GPU:0`.
+#[must_use]
+pub fn discover(roots: &Roots, cuda: &CudaEnvironment) -> Vec<Discovered> {
+    let topology = roots.topology();
+    let powercap = powercap::Powercap::open(&roots.powercap).map(|powercap| powercap.on(&roots.proc).across(&topology));
+    let nvml = nvml::Nvml::open_for(roots.nvml_library.as_deref(), cuda);
+    let hwmon =
+        hwmon::Hwmon::open(&roots.hwmon).map(|hwmon| hwmon.on(&topology).beside(powercap.is_ok(), nvml.is_ok()));
+    vec![
+        Discovered::new("powercap", powercap),
+        Discovered::new("nvml", nvml),
+        Discovered::new("hwmon", hwmon),
+        Discovered::new("model", model::Model::open(&roots.proc, &topology)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_source_is_there_or_says_why_not() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let nowhere = root.path().join("nowhere");
+        let roots = Roots {
+            powercap: nowhere.clone(),
+            hwmon: nowhere.clone(),
+            nvml_library: Some(nowhere),
+            ..Roots::default()
+        };
+        let discovered = discover(&roots, &CudaEnvironment::default());
+        assert_eq!(discovered.first().map(|first| first.name), Some("powercap"));
+        assert_eq!(discovered.last().map(|last| last.name), Some("model"));
+        for Discovered { name, source } in discovered {
+            match source {
+                Ok(source) => assert_eq!((source.name(), source.domains().is_empty()), (name, false)),
+                Err(Unavailable { problem, hint }) => {
+                    assert!(problem.contains("nowhere") && !hint.is_empty(), "{name}: {problem}");
+                }
+            }
+        }
+    }
+}

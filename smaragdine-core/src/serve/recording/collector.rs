@@ -1,0 +1,143 @@
+//! What arrives while a recording runs: readings and shares on their way into the journal, and their sums for watchers.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use super::lock;
+use crate::registers::sampler::merge_neighbours;
+use crate::store::journal::{Journal, Record};
+use crate::store::tables::merge_untouched;
+use crate::trace::{Reading, ShareSample};
+
+/// How often a full disk gets something.
+const FULL_PERIOD: Duration = Duration::from_secs(1);
+/// Readings, and shares, that wait at most: four domains for some hours at one a second.
+const MOST_HELD: usize = 1 << 16;
+
+/// Energy and power of each domain up to now, for whoever watches.
+#[derive(Debug, Clone, Default)]
+pub struct Live {
+    pub end_ns: i64,
+    pub energy_j: BTreeMap<String, f64>,
+    pub power_w: BTreeMap<String, f64>,
+}
+
+impl Live {
+    fn add(&mut self, domains: &[String], batch: &[Reading]) {
+        let mut recent: BTreeMap<&str, (f64, i64)> = BTreeMap::new();
+        for reading in batch {
+            let Some(name) = domains.get(usize::from(reading.domain)) else { continue };
+            *self.energy_j.entry(name.clone()).or_default() += reading.energy_j;
+            let (energy_j, length_ns) = recent.entry(name).or_default();
+            *energy_j += reading.energy_j;
+            *length_ns += reading.end_ns - reading.start_ns;
+            self.end_ns = self.end_ns.max(reading.end_ns);
+        }
+        for (name, (energy_j, length_ns)) in recent {
+            if length_ns > 0 {
+                // Below 0 it takes back what was counted before.
+                self.power_w.insert(name.to_owned(), energy_j.max(0.0) / (length_ns as f64 * 1e-9));
+            }
+        }
+    }
+}
+
+/// Moves readings and shares into the journal until all samplers are gone; returns what went wrong.
+pub(super) fn collect(
+    journal: &Mutex<Journal>,
+    readings: &Receiver<Vec<Reading>>,
+    shares: &Receiver<Vec<ShareSample>>,
+    domains: Vec<String>,
+    live: &tokio::sync::watch::Sender<Live>,
+) -> Vec<String> {
+    let mut keeper = Keeper { journal, readings: Vec::new(), shares: Vec::new(), kept: Instant::now(), problems: None };
+    loop {
+        let batch = readings.recv_timeout(Duration::from_millis(100));
+        keeper.shares.extend(shares.try_iter().flatten());
+        match batch {
+            Ok(batch) => {
+                live.send_modify(|live| live.add(&domains, &batch));
+                keeper.readings.extend(batch);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        keeper.keep();
+    }
+    keeper.shares.extend(shares.iter().flatten());
+    keeper.finish()
+}
+
+/// What waits for the journal: nothing for long, unless the disk is full.
+struct Keeper<'a> {
+    journal: &'a Mutex<Journal>,
+    readings: Vec<Reading>,
+    shares: Vec<ShareSample>,
+    /// When the journal last took something.
+    kept: Instant,
+    problems: Option<String>,
+}
+
+impl Keeper<'_> {
+    /// Writes what there is. While the disk is full, once a second what is merged to a second: energy belongs to
+    /// intervals, so only resolution is lost, and the room that the journal holds lasts for an hour.
+    fn keep(&mut self) {
+        if !lock(self.journal).is_full() {
+            self.write();
+        } else if self.kept.elapsed() >= FULL_PERIOD {
+            self.problems.get_or_insert_with(|| {
+                "the disk that holds the journal was full for a while: readings were merged to a second each".to_owned()
+            });
+            self.merge();
+            self.write();
+            self.kept = Instant::now();
+        }
+    }
+
+    fn merge(&mut self) {
+        self.readings.sort_by_key(|reading| (reading.domain, reading.start_ns));
+        self.readings = merge_untouched(&self.readings, &[]);
+        // Not even the held room is left, for hours: resolution goes on falling, memory does not grow.
+        if self.readings.len() > MOST_HELD {
+            merge_neighbours(&mut self.readings);
+        }
+        self.readings.drain(..self.readings.len().saturating_sub(MOST_HELD));
+        self.shares.drain(..self.shares.len().saturating_sub(MOST_HELD));
+    }
+
+    /// What the journal does not take is kept for the next time.
+    fn write(&mut self) {
+        let mut journal = lock(self.journal);
+        let mut taken = |record: Record| match journal.append(&record) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                tracing::debug!("{error}");
+                Err(record)
+            }
+        };
+        if !self.readings.is_empty() {
+            match taken(Record::Readings(std::mem::take(&mut self.readings))) {
+                Ok(()) => self.kept = Instant::now(),
+                Err(Record::Readings(readings)) => self.readings = readings,
+                Err(_) => {}
+            }
+        }
+        if !self.shares.is_empty()
+            && let Err(Record::Shares(shares)) = taken(Record::Shares(std::mem::take(&mut self.shares)))
+        {
+            self.shares = shares;
+        }
+    }
+
+    fn finish(mut self) -> Vec<String> {
+        if lock(self.journal).is_full() {
+            self.merge();
+        }
+        self.write();
+        let lost = self.readings.len() + self.shares.len();
+        let lost = (lost > 0).then(|| format!("the disk took no more: the last {lost} readings and shares are lost"));
+        self.problems.into_iter().chain(lost).collect()
+    }
+}

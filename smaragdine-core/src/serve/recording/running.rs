@@ -1,0 +1,137 @@
+//! What runs while a recording does: a thread per source, those of shares, and the collector.
+
+use std::path::Path;
+use std::sync::mpsc::SyncSender;
+use std::thread::JoinHandle;
+
+use super::Options;
+use crate::clock::TraceClock;
+use crate::error::{Error, Result};
+use crate::registers::host;
+use crate::registers::sampler::Sampler;
+use crate::registers::shares::gpu::GpuShareSampler;
+use crate::registers::shares::{self, Machine, ShareSampler};
+use crate::registers::source::Source;
+use crate::registers::source::edge_lock::EdgeLock;
+use crate::trace::{Basis, Hardware, Metadata, Reading, RecordingOptions, SCHEMA_VERSION, ShareSample, State};
+
+pub(super) struct Running {
+    samplers: Vec<Sampler>,
+    shares: ShareSampler,
+    gpu_shares: Option<GpuShareSampler>,
+    /// What the sources could not open.
+    problems: Vec<String>,
+    collector: JoinHandle<Vec<String>>,
+}
+
+impl Running {
+    pub(super) fn start(
+        options: &Options,
+        sources: Vec<Box<dyn Source>>,
+        clock: TraceClock,
+        dir: &Path,
+        readings: &SyncSender<Vec<Reading>>,
+        shares: SyncSender<Vec<ShareSample>>,
+        collector: JoinHandle<Vec<String>>,
+    ) -> Result<Self> {
+        let period_ns = options.period.as_nanos() as i64;
+        let thread = || Error::io("start a thread for", dir);
+        let mut samplers = Vec::with_capacity(sources.len());
+        let domains: Vec<_> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
+        let (mut first_domain, mut gpus, mut problems) = (0, false, Vec::new());
+        for source in sources {
+            let source = if options.edge_lock { EdgeLock::around(source) } else { source };
+            gpus |= source.name() == "nvml";
+            problems.extend(source.problems());
+            let domains = source.domains().len() as u16;
+            let period_ns = period_ns.max(source.shortest_period_ns().unwrap_or(0));
+            samplers.push(Sampler::start(source, first_domain, period_ns, clock, readings.clone()).map_err(thread())?);
+            first_domain += domains;
+        }
+        let Options { roots, cuda, .. } = options;
+        // No process has the number 0: its shares are unknown.
+        let application = options.application.unwrap_or(0);
+        let mut gpu_shares = None;
+        if gpus {
+            let library = roots.nvml_library.as_deref();
+            match GpuShareSampler::start(library, cuda, application, &roots.proc, clock, shares.clone()) {
+                Ok(sampler) => gpu_shares = Some(sampler),
+                Err(unavailable) => problems.push(format!("the shares of GPUs are unknown: {unavailable}")),
+            }
+        }
+        let daemon = vec![host::own_pid(&roots.proc)];
+        // Between two readings nobody asks for a share.
+        let shares_ns = period_ns.max(shares::PERIOD_NS);
+        let measured = domains.iter().any(|domain| domain.counted && domain.basis == Basis::Measured);
+        let shared = if measured { Machine::measured } else { Machine::modelled };
+        let machine = shared(roots.topology(), &roots.proc);
+        problems.extend(machine.unshared(&domains));
+        let shares = ShareSampler::start(machine, application, daemon, shares_ns, clock, shares);
+        let shares = shares.map_err(thread())?;
+        Ok(Self { samplers, shares, gpu_shares, collector, problems })
+    }
+
+    /// Stops every thread; returns what each has to report.
+    pub(super) fn stop(self) -> Metadata {
+        let mut end = Metadata { warnings: self.problems, ..Metadata::default() };
+        for sampler in self.samplers {
+            end.sources.push(sampler.stop());
+        }
+        let report = self.shares.stop();
+        end.share_source = Some(report.source);
+        end.share_tick_ns = Some(report.tick_ns);
+        end.warnings.extend(report.problems);
+        if let Some(shares) = self.gpu_shares {
+            end.warnings.extend(shares.stop().problems);
+        }
+        // All senders are gone now, so the collector runs dry and returns.
+        match self.collector.join() {
+            Ok(problems) => end.warnings.extend(problems),
+            Err(_) => end.warnings.push("the collector of readings failed; readings are missing".to_owned()),
+        }
+        end
+    }
+}
+
+/// What is known when a recording starts.
+pub(super) fn describe(
+    id: &str,
+    options: &Options,
+    sources: &[Box<dyn Source>],
+    clock: TraceClock,
+    dir: &Path,
+) -> Metadata {
+    let domains: Vec<_> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
+    let mut devices: Vec<_> = domains.iter().map(|domain| domain.device.clone()).collect();
+    devices.sort_unstable();
+    devices.dedup();
+    let mut software = options.software.clone();
+    software.insert("smaragdined".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+    Metadata {
+        schema_version: SCHEMA_VERSION,
+        state: State::Recording,
+        recording: id.to_owned(),
+        name: options.name.clone(),
+        labels: options.labels.clone(),
+        start_ns: clock.now_ns(),
+        realtime_offset_ns: clock.realtime_offset_ns,
+        host: host::host(&options.roots.proc),
+        hardware: Hardware {
+            gpus: sources.iter().flat_map(|source| source.gpu_hardware()).collect(),
+            ..host::hardware(&options.roots.proc, &options.roots.topology())
+        },
+        software,
+        devices,
+        domains,
+        options: RecordingOptions {
+            application_pid: options.application,
+            edge_lock: Some(options.edge_lock),
+            keep_all: options.keep_all,
+            period_ns: Some(options.period.as_nanos() as u64),
+            uid: Some(options.owner),
+        },
+        socket: Some(options.socket.display().to_string()),
+        state_dir: Some(dir.display().to_string()),
+        ..Metadata::default()
+    }
+}

@@ -1,0 +1,65 @@
+//! Long recordings: readings that no traced window touches, merged to longer ones.
+
+use crate::span::{Span, merged, ordered};
+use crate::trace::{Flag, Reading};
+
+const LONGEST_NS: i64 = 1_000_000_000;
+
+/// Merges runs of readings that none of `windows` touches into readings of at most one second.
+///
+/// Energy belongs to intervals, so none is lost: energies add up, shares become their energy-weighted mean, flags unite
+/// with `merged`. Nothing is merged across a hole or a gap, nor a known share with an unknown one.
+/// `readings` are by domain, then in order of time, and stay so.
+#[must_use]
+pub fn merge_untouched(readings: &[Reading], windows: &[Span]) -> Vec<Reading> {
+    let windows = merged(ordered(windows.iter().copied()));
+    let touched = |reading: &Reading| {
+        let first = windows.partition_point(|window| window.end_ns <= reading.start_ns);
+        windows.get(first).is_some_and(|window| window.start_ns < reading.end_ns)
+    };
+    let mut joined: Vec<Reading> = Vec::new();
+    let mut open = false;
+    for reading in readings {
+        let mergeable = !reading.flags.is_gap() && !touched(reading);
+        match joined.last_mut() {
+            Some(last) if open && mergeable && joins(last, reading) => *last = join(last, reading),
+            _ => joined.push(*reading),
+        }
+        open = mergeable;
+    }
+    joined
+}
+
+fn joins(last: &Reading, next: &Reading) -> bool {
+    last.domain == next.domain
+        && last.end_ns == next.start_ns
+        && next.end_ns.checked_sub(last.start_ns).is_some_and(|length| length <= LONGEST_NS)
+        && last.app_share.is_some() == next.app_share.is_some()
+        && last.daemon_share.is_some() == next.daemon_share.is_some()
+        && last.idle_share.is_some() == next.idle_share.is_some()
+}
+
+fn join(last: &Reading, next: &Reading) -> Reading {
+    let energy_j = last.energy_j + next.energy_j;
+    // Where neither holds energy, shares of it mean nothing, and time serves as well.
+    let weight = if energy_j > 0.0 {
+        next.energy_j / energy_j
+    } else {
+        let length = |reading: &Reading| reading.end_ns.saturating_sub(reading.start_ns) as f64;
+        length(next) / (length(last) + length(next)).max(1.0)
+    };
+    let mean = |last: Option<f64>, next: Option<f64>| Some(last? + (next? - last?) * weight);
+    Reading {
+        domain: last.domain,
+        start_ns: last.start_ns,
+        end_ns: next.end_ns,
+        edge_uncertainty_ns: last.edge_uncertainty_ns.zip(next.edge_uncertainty_ns).map(|(a, b)| a.max(b)),
+        read_start_ns: next.read_start_ns,
+        read_end_ns: next.read_end_ns,
+        energy_j,
+        app_share: mean(last.app_share, next.app_share),
+        daemon_share: mean(last.daemon_share, next.daemon_share),
+        idle_share: mean(last.idle_share, next.idle_share),
+        flags: last.flags.union(next.flags).with(Flag::Merged),
+    }
+}

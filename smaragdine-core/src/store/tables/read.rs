@@ -1,0 +1,226 @@
+//! Columns to rows, trusting nothing: a file may be truncated, foreign or made to mislead.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use arrow_array::types::{Float64Type, Int64Type, UInt32Type, UInt64Type};
+use arrow_array::{Array, StringArray};
+use rustc_hash::FxHashMap;
+
+use super::checksum::Checksums;
+use super::columns::{Checked, Columns, Found, TableFile, index, known_op, named, parsed, value};
+use super::layout::{EDGES, EVENTS, FOOTPRINT, FOOTPRINT_DOMAINS, LEDGER, Layout, OPS, READINGS, STEPS};
+use crate::error::{Error, Result};
+use crate::trace::{
+    Basis, Entry, Event, Flag, Flags, FootprintDomainRow, FootprintRow, Kind, LedgerRow, Op, Phase, Policy, Reading,
+    Step, Trace,
+};
+
+/// Fills the tables of `trace`, whose metadata is there, and says what each was found to be.
+pub(super) fn tables(
+    dir: &Path,
+    trace: &mut Trace,
+    sealed: Option<&Checksums>,
+) -> Result<BTreeMap<&'static str, Found>> {
+    let state = trace.metadata.state;
+    let mut found = BTreeMap::new();
+    let mut rows = |layout: &'static Layout, row: &mut dyn FnMut(&Columns) -> Checked<()>| -> Result<()> {
+        let file = TableFile { dir, layout, state, sealed: sealed.and_then(|sealed| sealed.get(layout.name)) };
+        found.insert(layout.name, file.each_batch(row)?);
+        Ok(())
+    };
+    let mut numbered = Vec::new();
+    rows(&OPS, &mut |batch| ops(batch, &mut numbered))?;
+    trace.ops = in_order(numbered).map_err(|problem| Error::DamagedTrace { path: dir.join("ops.parquet"), problem })?;
+    rows(&EDGES, &mut |batch| edges(batch, trace))?;
+    let domains = index(trace.metadata.domains.iter().map(|domain| domain.name.clone()));
+    rows(&READINGS, &mut |batch| readings(batch, trace, &domains))?;
+    let devices = index(trace.metadata.devices.iter().cloned());
+    rows(&EVENTS, &mut |batch| events(batch, trace, &devices))?;
+    rows(&STEPS, &mut |batch| steps(batch, trace))?;
+    rows(&FOOTPRINT, &mut |batch| footprint(batch, trace))?;
+    rows(&FOOTPRINT_DOMAINS, &mut |batch| footprint_domains(batch, trace))?;
+    rows(&LEDGER, &mut |batch| ledger(batch, trace))?;
+    Ok(found)
+}
+
+fn readings(batch: &Columns, trace: &mut Trace, domains: &FxHashMap<String, u16>) -> Checked<()> {
+    let (domain, energy) = (batch.strings("domain")?, batch.required::<Float64Type>("energy_j")?);
+    let (start, end) = (batch.required::<Int64Type>("start_ns")?, batch.required::<Int64Type>("end_ns")?);
+    let uncertainty = batch.primitives::<Int64Type>("edge_uncertainty_ns")?;
+    let read_start = batch.required::<Int64Type>("read_start_ns")?;
+    let read_end = batch.required::<Int64Type>("read_end_ns")?;
+    let app = batch.primitives::<Float64Type>("app_share")?;
+    let daemon = batch.primitives::<Float64Type>("daemon_share")?;
+    let idle = batch.primitives::<Float64Type>("idle_share")?;
+    let flags = batch.string_lists("flags")?;
+    for (row, flags) in flags.iter().enumerate() {
+        let energy_j = energy.value(row);
+        if !energy_j.is_finite() {
+            return Err(format!("an energy is {energy_j}"));
+        }
+        trace.readings.push(Reading {
+            domain: named(domains, domain.value(row), "domain")?,
+            start_ns: start.value(row),
+            end_ns: end.value(row),
+            edge_uncertainty_ns: value(&uncertainty, row),
+            read_start_ns: read_start.value(row),
+            read_end_ns: read_end.value(row),
+            energy_j,
+            app_share: value(&app, row),
+            daemon_share: value(&daemon, row),
+            idle_share: value(&idle, row),
+            flags: parse_flags(flags, &mut trace.metadata.warnings),
+        });
+    }
+    Ok(())
+}
+
+fn parse_flags(list: &StringArray, warnings: &mut Vec<String>) -> Flags {
+    let mut flags = Flags::NONE;
+    for name in list.iter().flatten() {
+        if let Some(flag) = Flag::parse(name) {
+            flags = flags.with(flag);
+        } else {
+            // A newer version's flag: kept in the file, which accounting does not rewrite; said once.
+            let warning = format!("readings carry the flag `{name}`, which this version does not know");
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
+    }
+    flags
+}
+
+fn events(batch: &Columns, trace: &mut Trace, devices: &FxHashMap<String, u16>) -> Checked<()> {
+    let (op, lane) = (batch.required::<UInt32Type>("op")?, batch.required::<UInt32Type>("lane")?);
+    let (device, kind) = (batch.strings("device")?, batch.strings("kind")?);
+    let (start, end) = (batch.required::<Int64Type>("start_ns")?, batch.required::<Int64Type>("end_ns")?);
+    let step = batch.primitives::<Int64Type>("step")?;
+    let correlation = batch.primitives::<UInt64Type>("correlation")?;
+    for row in 0..batch.rows() {
+        trace.events.push(Event {
+            op: known_op(op.value(row), &trace.ops)?,
+            device: named(devices, device.value(row), "device")?,
+            lane: lane.value(row),
+            kind: parsed(kind.value(row), "kind", Kind::parse)?,
+            start_ns: start.value(row),
+            end_ns: end.value(row),
+            step: value(&step, row),
+            correlation: value(&correlation, row),
+        });
+    }
+    Ok(())
+}
+
+fn ops(batch: &Columns, numbered: &mut Vec<(u32, Op)>) -> Checked<()> {
+    let number = batch.required::<UInt32Type>("op")?;
+    let (qtn, layer, kind) = (batch.strings("qtn")?, batch.strings("layer")?, batch.strings("type")?);
+    let (phase, raw_name) = (batch.strings("phase")?, batch.strings("raw_name")?);
+    let (flops, fused) = (batch.primitives::<Float64Type>("flops")?, batch.later_texts("fused")?);
+    for row in 0..batch.rows() {
+        let op = Op {
+            qtn: qtn.value(row).to_owned(),
+            layer: layer.value(row).to_owned(),
+            kind: kind.value(row).to_owned(),
+            phase: parsed(phase.value(row), "phase", Phase::parse)?,
+            raw_name: raw_name.value(row).to_owned(),
+            flops: value(&flops, row),
+            fused: if fused.is_valid(row) { fused.value(row).to_owned() } else { String::new() },
+        };
+        numbered.push((number.value(row), op));
+    }
+    Ok(())
+}
+
+/// Operations by their numbers: whoever rewrote the table may have kept no order.
+fn in_order(mut numbered: Vec<(u32, Op)>) -> Checked<Vec<Op>> {
+    numbered.sort_by_key(|(number, _)| *number);
+    match numbered.iter().enumerate().find(|(row, (number, _))| *number as usize != *row) {
+        Some((row, (number, _))) => Err(format!("its operations are not numbered one by one: {number} comes as {row}")),
+        None => Ok(numbered.into_iter().map(|(_, op)| op).collect()),
+    }
+}
+
+fn edges(batch: &Columns, trace: &mut Trace) -> Checked<()> {
+    let (from, to) = (batch.required::<UInt32Type>("from_op")?, batch.required::<UInt32Type>("to_op")?);
+    for row in 0..batch.rows() {
+        trace.edges.push((known_op(from.value(row), &trace.ops)?, known_op(to.value(row), &trace.ops)?));
+    }
+    Ok(())
+}
+
+fn steps(batch: &Columns, trace: &mut Trace) -> Checked<()> {
+    let (step, epoch) = (batch.required::<Int64Type>("step")?, batch.required::<Int64Type>("epoch")?);
+    let (start, end) = (batch.required::<Int64Type>("start_ns")?, batch.required::<Int64Type>("end_ns")?);
+    let samples = batch.primitives::<Int64Type>("samples")?;
+    let traced = batch.booleans("traced")?;
+    let (energy, metrics) = (batch.maps("energy_j")?, batch.maps("metrics")?);
+    for (row, (energy_j, metrics)) in energy.into_iter().zip(metrics).enumerate() {
+        trace.steps.push(Step {
+            step: step.value(row),
+            epoch: epoch.value(row),
+            start_ns: start.value(row),
+            end_ns: end.value(row),
+            traced: traced.value(row),
+            samples: value(&samples, row).and_then(|samples| u64::try_from(samples).ok()),
+            energy_j,
+            metrics,
+        });
+    }
+    Ok(())
+}
+
+fn footprint(batch: &Columns, trace: &mut Trace) -> Checked<()> {
+    let (policy, op) = (batch.strings("policy")?, batch.required::<UInt32Type>("op")?);
+    let (device, basis) = (batch.strings("device")?, batch.strings("basis")?);
+    let energy = batch.required::<Float64Type>("energy_j")?;
+    let low = batch.primitives::<Float64Type>("energy_low_j")?;
+    let high = batch.primitives::<Float64Type>("energy_high_j")?;
+    let time = batch.required::<Float64Type>("time_s")?;
+    let power = batch.primitives::<Float64Type>("power_w")?;
+    let count = batch.required::<Int64Type>("count")?;
+    for row in 0..batch.rows() {
+        trace.footprint.push(FootprintRow {
+            policy: parsed(policy.value(row), "policy", Policy::parse)?,
+            op: known_op(op.value(row), &trace.ops)?,
+            device: device.value(row).to_owned(),
+            basis: parsed(basis.value(row), "basis", Basis::parse)?,
+            energy_j: energy.value(row),
+            energy_low_j: value(&low, row),
+            energy_high_j: value(&high, row),
+            time_s: time.value(row),
+            power_w: value(&power, row),
+            count: u64::try_from(count.value(row)).map_err(|_| "a count is negative")?,
+        });
+    }
+    Ok(())
+}
+
+fn footprint_domains(batch: &Columns, trace: &mut Trace) -> Checked<()> {
+    let (policy, op) = (batch.strings("policy")?, batch.required::<UInt32Type>("op")?);
+    let (domain, energy) = (batch.strings("domain")?, batch.required::<Float64Type>("energy_j")?);
+    for row in 0..batch.rows() {
+        trace.footprint_domains.push(FootprintDomainRow {
+            policy: parsed(policy.value(row), "policy", Policy::parse)?,
+            op: known_op(op.value(row), &trace.ops)?,
+            domain: domain.value(row).to_owned(),
+            energy_j: energy.value(row),
+        });
+    }
+    Ok(())
+}
+
+fn ledger(batch: &Columns, trace: &mut Trace) -> Checked<()> {
+    let (policy, domain) = (batch.strings("policy")?, batch.strings("domain")?);
+    let (entry, energy) = (batch.strings("entry")?, batch.required::<Float64Type>("energy_j")?);
+    for row in 0..batch.rows() {
+        trace.ledger.push(LedgerRow {
+            policy: parsed(policy.value(row), "policy", Policy::parse)?,
+            domain: domain.value(row).to_owned(),
+            entry: parsed(entry.value(row), "entry", Entry::parse)?,
+            energy_j: energy.value(row),
+        });
+    }
+    Ok(())
+}
