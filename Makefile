@@ -35,6 +35,10 @@ test: $(VENV)/.dev ## all tests, Rust then Python
 	cargo test --workspace --quiet
 	$(BIN)/python -m pytest
 
+.PHONY: quick
+quick: $(VENV)/.dev ## what can be tested in under a minute, without daemon, TensorFlow, browser or root; says what it leaves out
+	$(BIN)/python -m pytest -q --quick tests/unit
+
 .PHONY: lint
 lint: $(VENV)/.dev ## formatting, clippy, ruff, mypy and which way imports go; changes nothing
 	cargo fmt --all --check

@@ -17,6 +17,46 @@ from testbed.hardware import Tree, powercap_tree
 
 HERE = Path(__file__).parent
 
+# What `--quick` leaves out, by marker.
+LEFT_OUT = {"tensorflow": "train with TensorFlow", "browser": "draw in a browser", "daemon": "start a daemon"}
+# Fixtures that start one, or a tree of registers for one.
+STARTS_A_DAEMON = {"told", "tree", "real_daemon"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="leave out what `make quick` leaves out, and say so")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    # To collect these imports TensorFlow.
+    return (config.getoption("--quick") and collection_path == HERE / "unit" / "frameworks" / "tensorflow") or None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if STARTS_A_DAEMON & set(getattr(item, "fixturenames", ())):
+            item.add_marker("daemon")
+    if config.getoption("--quick"):
+        left = [item for item in items if any(item.get_closest_marker(name) for name in LEFT_OUT)]
+        config.stash[_LEFT] = left
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in set(left)]
+
+
+_LEFT = pytest.StashKey[list[pytest.Item]]()
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if not config.getoption("--quick"):
+        return
+    tell = terminalreporter.write_line
+    tell("left out, and part of `make test`:")
+    for name, what in LEFT_OUT.items():
+        own = [item for item in config.stash.get(_LEFT, []) if item.get_closest_marker(name)]
+        tell(f"  {len(own)} unit tests that {what}")
+    tell("  tests/unit/frameworks/tensorflow, tests/e2e, tests/faults, tests/attacks, tests/house, experiments/tests")
+    tell("  all Rust tests; `cargo test --lib` runs the quick ones")
+
 
 def state(output: Path) -> str:
     return str(json.loads((output / "trace.json").read_text())["state"])

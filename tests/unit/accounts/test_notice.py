@@ -121,6 +121,7 @@ def test_methods_tell_what_was_modelled_from_what_was_read_beside_it(uncounted: 
     assert "What was read from nvml every 4.00 ms is not counted." in told
 
 
+@pytest.mark.daemon
 @pytest.mark.parametrize(
     ("visible", "because"),
     [

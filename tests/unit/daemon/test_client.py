@@ -27,6 +27,8 @@ from smaragdine.daemon.messages import (
 from smaragdine.daemon.private import PrivateDaemon
 from smaragdine.errors import SmaragdineError
 
+pytestmark = pytest.mark.daemon
+
 
 @pytest.fixture
 def client(told: Told) -> Iterator[Client]:

@@ -18,6 +18,8 @@ from smaragdine.daemon.reached import Reached, reach
 from smaragdine.daemon.running import running_socket
 from smaragdine.errors import SmaragdineError
 
+pytestmark = pytest.mark.daemon
+
 
 @pytest.fixture
 def stale(tmp_path: Path) -> Path:

@@ -213,6 +213,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.daemon
 def test_a_machine_with_sensors_is_examined_by_recording_with_them(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -231,6 +232,7 @@ def test_a_machine_with_sensors_is_examined_by_recording_with_them(
     assert shown.endswith("Energy can be measured here: package-0, dram-0.\n")
 
 
+@pytest.mark.daemon
 def test_a_machine_without_sensors_ends_with_3_and_says_what_holds_until_then(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -241,6 +243,7 @@ def test_a_machine_without_sensors_ends_with_3_and_says_what_holds_until_then(
     assert shown.endswith("Energy cannot be measured here.\n")
 
 
+@pytest.mark.daemon
 def test_a_register_that_gives_no_reading_is_not_measured(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,6 +20,8 @@ from smaragdine.cli.ending import exit_code
 from smaragdine.trace.tables import TABLES
 from testbed import synthetic_trace
 
+pytestmark = pytest.mark.daemon
+
 Rewrite = Callable[[Path], None]
 MAPS = ("energy_j", "metrics")
 

@@ -18,6 +18,8 @@ from smaragdine.trace.seal import CHECKSUMS, SEAL, seal
 from testbed import synthetic_trace
 from testbed.sealed import checksum
 
+pytestmark = pytest.mark.daemon
+
 
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
