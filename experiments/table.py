@@ -62,7 +62,7 @@ def machine(output: Path) -> str:
         told = json.loads(file.read_text(encoding="utf-8"))
         hardware, software = told.get("hardware") or {}, told.get("software") or {}
         parts = [f"{hardware.get('logical_cpus') or os.cpu_count()} CPUs", str(hardware.get("cpu") or "").strip()]
-        parts += [str(gpu.get("name", "GPU") if isinstance(gpu, dict) else gpu) for gpu in hardware.get("gpus") or ()]
+        parts += [str(gpu["name"]) for gpu in hardware.get("gpus") or ()]
         parts += [f"TensorFlow {software['tensorflow']}"] if "tensorflow" in software else []
         return ", ".join(part for part in parts if part)
     return f"{os.cpu_count()} CPUs, {platform.machine()}"

@@ -25,10 +25,22 @@ def checksum(file: Path) -> dict[str, Any]:
     return {"rows": rows, "bytes": of_bytes([file]), "columns": columns}
 
 
+def covered(steps: Path) -> dict[str, Any]:
+    """How many steps were traced, and for how long, as the daemon counts."""
+    traced = "filter (where traced)"
+    length_s = "coalesce(sum(end_ns - start_ns) {}, 0) / 1e9"
+    query = f"select count(*), count(*) {traced}, {length_s.format('')}, {length_s.format(traced)} from read_parquet(?)"
+    with duckdb.connect() as connection:
+        told = connection.execute(query, [str(steps)]).fetchall()[0]
+    return dict(zip(("steps", "traced_steps", "steps_s", "traced_s"), told, strict=True))
+
+
 def seal_trace(directory: Path) -> Path:
-    """Writes the checksums of all tables, and the seal, into trace.json."""
+    """Brings coverage in trace.json up to date, and writes the checksums of all tables, and the seal, into it."""
     path = directory / "trace.json"
     fields = json.loads(path.read_text())
+    if isinstance(fields.get("coverage"), dict):
+        fields["coverage"] |= covered(directory / "steps.parquet")
     fields[CHECKSUMS] = {table: checksum(directory / f"{table}.parquet") for table in TABLES}
     path.write_text(json.dumps(fields | {SEAL: seal(fields)}))
     return directory

@@ -143,22 +143,3 @@ def test_python_shown_is_python(page: Path) -> None:
     for language, block in FENCE.findall(page.read_text()):
         if language == "python":
             compile(block, str(page), "exec")
-
-
-def test_every_column_is_documented_and_no_other() -> None:
-    """The tables' columns as the daemon writes them, against the page that tells their units."""
-    writer = (ROOT / "smaragdine-core" / "src" / "tables" / "write.rs").read_text()
-    text = (ROOT / "docs" / "trace-format.md").read_text()
-    for table, body in re.findall(r"^fn (\w+)\(trace: &Trace.*?\{\n(.*?)^\}", writer, re.MULTILINE | re.DOTALL):
-        columns = set(re.findall(r'\.(?:required|nullable)\("(\w+)"', body))
-        section = text.split(f"## {table}.parquet\n")[1].split("\n## ")[0]
-        section = section.split("\n| flag |")[0]
-        cells = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
-        assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == columns, table
-
-
-def test_every_flag_is_documented() -> None:
-    flags = re.findall(r'Self::\w+ => "(\w+)"', (ROOT / "smaragdine-core/src/trace/reading.rs").read_text())
-    text = (ROOT / "docs" / "trace-format.md").read_text()
-    assert flags
-    assert all(f"| `{flag}` |" in text for flag in flags)

@@ -12,7 +12,8 @@ from smaragdine.accounts.quantity import percent, seconds
 class Coverage:
     """Steps and seconds traced, and how much of the application's energy there operations explain."""
 
-    steps: int
+    steps: int | None
+    """None where the trace does not tell."""
     traced_steps: int
     steps_s: float
     traced_s: float
@@ -45,7 +46,7 @@ class Coverage:
                 f"{seconds(self.traced_s)} of {seconds(self.steps_s)})"
             )
         else:
-            parts.append("no steps marked")
+            parts.append("no steps marked" if self.steps == 0 else "how many steps were traced is not told")
         for basis in (MEASURED, MODELLED):
             share = self.explained_share(basis)
             if share is not None:

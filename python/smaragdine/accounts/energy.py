@@ -9,6 +9,7 @@ from smaragdine.accounts.quantity import joules
 
 MEASURED = "measured"
 MODELLED = "modelled"
+BASES = (MEASURED, MODELLED)
 
 MODELLED_NOTICE = (
     "no energy sensor was readable; power is modelled from CPU use, so shares follow time and watts per operation "

@@ -58,13 +58,11 @@ def _facts(runs: Runs) -> str:
     first = runs.traces[0]
     lasted = [trace.metadata.duration_s for trace in runs if trace.metadata.duration_s is not None]
     hardware, software = first.metadata.hardware, first.metadata.software
-    gpus = hardware.get("gpus") or ()
-    names = [gpu.get("name", "GPU") if isinstance(gpu, dict) else str(gpu) for gpu in gpus]
     parts = [
         f"{len(runs)} runs" if len(runs) > 1 else "",
         f"{len(first.steps):,} steps" if first.steps else "",
         f"{seconds(statistics.fmean(lasted))}{' on average' if len(runs) > 1 else ''}" if lasted else "",
-        ", ".join(str(part) for part in (hardware.get("cpu"), *names) if part),
+        ", ".join(str(part) for part in (hardware.cpu, *hardware.gpus) if part),
         next((f"{name} {software[name]}" for name in ("tensorflow", "torch", "jax") if name in software), ""),
         next((trace.metadata.cut for trace in runs if trace.metadata.cut), ""),
     ]

@@ -11,6 +11,7 @@ from smaragdine import figures
 from smaragdine.accounts.quantity import joules, number, seconds
 from smaragdine.figures import theme
 from smaragdine.text.table import Table
+from smaragdine.trace.machine import Hardware, Host
 from smaragdine.trace.trace import Trace
 
 
@@ -49,8 +50,8 @@ def _facts(trace: Trace) -> tuple[tuple[str, str], ...]:
     facts = [
         ("started", started.strftime("%Y-%m-%d %H:%M:%S UTC")),
         ("lasted", seconds(metadata.duration_s)),
-        ("host", _words(metadata.host)),
-        ("hardware", _words(metadata.hardware)),
+        ("host", _words(_told(metadata.host))),
+        ("hardware", _words(_told(metadata.hardware))),
         ("software", _words(metadata.software)),
         ("labels", _words(metadata.labels)),
         ("steps", f"{len(trace.steps)}, {sum(step.traced for step in trace.steps)} of them traced"),
@@ -62,6 +63,10 @@ def _facts(trace: Trace) -> tuple[tuple[str, str], ...]:
         operations = "one operation" if hidden == 1 else f"{hidden} operations"
         facts.append(("hidden", f"{operations} of the graph that the profiler did not show"))
     return tuple((name, value) for name, value in facts if value)
+
+
+def _told(machine: Host | Hardware) -> dict[str, Any]:
+    return {name: getattr(machine, name) for name in machine.__dataclass_fields__}
 
 
 def _words(values: Mapping[str, Any]) -> str:

@@ -82,14 +82,14 @@ class Accounting:
         return tuple(FootprintRow(*row) for row in rows)
 
     def _coverage(self, rows: tuple[FootprintRow, ...], ledger: Ledger) -> Coverage:
-        traced = [step for step in self.steps if step.traced]
+        told = self.metadata.coverage
         time_s = sum(row.time_s for row in rows)
         with_layer_s = sum(row.time_s for row in rows if row.layer and row.layer != NO_LAYER)
         return Coverage(
-            steps=len(self.steps),
-            traced_steps=len(traced),
-            steps_s=sum(step.duration_s for step in self.steps),
-            traced_s=sum(step.duration_s for step in traced),
+            steps=told.steps,
+            traced_steps=told.traced_steps or 0,
+            steps_s=told.steps_s or 0.0,
+            traced_s=told.traced_s or 0.0,
             operations=ledger.entry("operations"),
             application=ledger.entry("application"),
             layered_share=with_layer_s / time_s if time_s > 0 else None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from smaragdine.accounts.energy import MEASURED, MODELLED
+from smaragdine.accounts.energy import BASES
 from smaragdine.accounts.ledger import ENTRIES
 from smaragdine.accounts.words import PHASES, POLICIES
 
@@ -48,12 +48,14 @@ _KINDS = {
 _MAY_BE_UNKNOWN = ("app_share", "daemon_share", "idle_share", "energy_low_j", "energy_high_j", "power_w", "flops")
 _MAY_BE_NULL = (*_MAY_BE_UNKNOWN, "samples", "flags", "metrics")
 
+EVENT_KINDS = ("compute", "copy", "wait")
+
 _WORDS = {
     "policy": POLICIES,
-    "basis": (MEASURED, MODELLED),
+    "basis": BASES,
     "entry": ENTRIES,
     "phase": PHASES,
-    "kind": ("compute", "copy", "wait"),
+    "kind": EVENT_KINDS,
 }
 # Differences of instants stay within 64 bits, sums of energies within a double.
 _LATEST_NS = 2**62

@@ -16,12 +16,13 @@ from smaragdine.accounts.quantity import seconds
 from smaragdine.errors import TraceError, changed, damaged
 from smaragdine.files import regular
 from smaragdine.trace.checksum import Checksum
+from smaragdine.trace.machine import Hardware, Host
 from smaragdine.trace.seal import CHECKSUMS, broken
 from smaragdine.trace.shape import shaped
 
 SCHEMA_VERSION = 1
 
-_STATES = ("recording", "complete", "cut")
+STATES = ("recording", "complete", "cut")
 _NOT_A_TRACE = "name the directory that a recording wrote; it holds trace.json"
 # Differences of instants stay within 64 bits.
 _LATEST_NS = 2**62
@@ -56,6 +57,45 @@ class SourceReport:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingOptions:
+    """What the recording was asked for, and by whom."""
+
+    period_ns: int | None = None
+    keep_all: bool = False
+    edge_lock: bool | None = None
+    application_pid: int | None = None
+    uid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClockChange:
+    """The wall clock was set by `step_ns`, or the machine was suspended for `suspended_ns`."""
+
+    at_ns: int
+    step_ns: int | None = None
+    suspended_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deconvolution:
+    """What came of one domain; None where it was solved."""
+
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCoverage:
+    """How much of the recording is broken down."""
+
+    steps: int | None = None
+    traced_steps: int | None = None
+    steps_s: float | None = None
+    traced_s: float | None = None
+    executed_operations: int | None = None
+    deconvolution: Mapping[str, Deconvolution] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Metadata:
     """`trace.json`; `raw` holds all of it, fields that this version does not know included."""
 
@@ -69,15 +109,16 @@ class Metadata:
     end_ns: int | None = None
     program_end_ns: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
-    host: Mapping[str, str] = field(default_factory=dict)
-    hardware: Mapping[str, Any] = field(default_factory=dict)
+    host: Host = field(default_factory=Host)
+    hardware: Hardware = field(default_factory=Hardware)
     software: Mapping[str, str] = field(default_factory=dict)
     devices: tuple[str, ...] = ()
     sources: tuple[SourceReport, ...] = ()
     share_source: str | None = None
     share_tick_ns: int | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    coverage: Mapping[str, Any] = field(default_factory=dict)
+    options: RecordingOptions = field(default_factory=RecordingOptions)
+    coverage: RecordedCoverage = field(default_factory=RecordedCoverage)
+    clock_changes: tuple[ClockChange, ...] = ()
     hidden_operations: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -120,7 +161,7 @@ class Metadata:
 
     def _check(self) -> None:
         """Raises ValueError where no recording can have said so."""
-        if self.state not in _STATES:
+        if self.state not in STATES:
             raise ValueError(f"state {self.state!r}")
         names = [domain.name for domain in self.domains]
         if twice := next((name for name in names if names.count(name) > 1), None):
@@ -133,15 +174,6 @@ class Metadata:
             raise ValueError(f"start_ns {self.start_ns}, end_ns {end_ns}")
         if self.program_end_ns is not None and not -_LATEST_NS < self.program_end_ns < _LATEST_NS:
             raise ValueError(f"program_end_ns {self.program_end_ns}")
-        for solved in self._deconvolution().values():
-            if not isinstance(solved.get("refused", ""), str):
-                raise ValueError("a refusal without a reason")
-
-    def _deconvolution(self) -> Mapping[str, Mapping[str, Any]]:
-        told = self.coverage.get("deconvolution") or {}
-        if not isinstance(told, dict) or not all(isinstance(solved, dict) for solved in told.values()):
-            raise ValueError("coverage.deconvolution")
-        return told
 
     @property
     def duration_s(self) -> float | None:
@@ -185,8 +217,8 @@ class Metadata:
     @property
     def refused(self) -> tuple[tuple[str, str], ...]:
         """Counted domains that could not be deconvolved, each with the reason; none before that was tried."""
-        told = self._deconvolution().items()
-        return tuple((name, solved["refused"]) for name, solved in told if "refused" in solved)
+        told = self.coverage.deconvolution.items()
+        return tuple((name, solved.refused) for name, solved in told if solved.refused is not None)
 
     def domain(self, name: str) -> Domain | None:
         return next((domain for domain in self.domains if domain.name == name), None)

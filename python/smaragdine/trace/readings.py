@@ -13,7 +13,13 @@ from smaragdine.trace.tables import Tables
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Flags of readings whose energy is not known.
+FLAGS = (
+    "wrap", "failed", "missed", "reset", "ambiguous", "integrated", "merged", "utilisation", "lost", "suspended",
+    "filtered", "impossible", "standing",
+)  # fmt: skip
+"""What is remarkable about a reading; docs/trace-format.md tells of each."""
+
+# Those whose energy is not known.
 DOUBTS = ("reset", "ambiguous", "lost", "suspended", "impossible", "standing")
 
 
