@@ -1,11 +1,9 @@
 //! Profiles that TensorFlow wrote, profiles made by hand, and bytes that are no profile.
 
-mod composed;
-
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use composed::{Plane, START_NS, Stat, decoded, space, told};
+use crate::composed::{Plane, START_NS, Stat, decoded, space, told};
 use proptest::prelude::*;
 use prost::Message as _;
 use smaragdine_core::profiler::tensorflow::graph::Graph;

@@ -1,18 +1,14 @@
 //! Damage is told as damage: what is not as it was sealed is no trace to read, and accounting it anew says so.
 
-mod synthetic;
-#[path = "synthetic/written.rs"]
-mod written;
-
 use std::fs;
 use std::path::Path;
 
+use crate::written::{accounted, written};
 use serde_json::Value;
 use smaragdine_core::build::reaccount::reaccount;
 use smaragdine_core::error::Error;
 use smaragdine_core::store::tables;
 use smaragdine_core::trace::Policy;
-use written::{accounted, written};
 
 const TABLES: [&str; 8] = ["readings", "events", "ops", "edges", "steps", "footprint", "footprint_domains", "ledger"];
 

@@ -1,14 +1,12 @@
 //! Attacks on the daemon's memory by messages that begin and never end.
 
-mod support;
-
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::daemon::Daemon;
 use bytes::Bytes;
 use h2::client::SendRequest;
 use smaragdine_core::wire::v1::{DescribeRequest, StartRequest, StopRequest};
-use support::Daemon;
 use tonic::codegen::http::{Request, Version};
 
 /// A connection that speaks HTTP/2 without gRPC's manners, with a task of its own.

@@ -1,11 +1,9 @@
 //! Events that cannot be: kernels that seem to last for days, or to have run in another age (law 10).
 
-mod composed;
-
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use composed::{Plane, START_NS, space};
+use crate::composed::{Plane, START_NS, space};
 use prost::Message as _;
 use smaragdine_core::accounting::account::account;
 use smaragdine_core::build::assembly::{add_xspaces, assemble};

@@ -26,20 +26,20 @@ const WAYS: [&str; 16] = [
 /// File and way: all in the daemon's own state directory, which nobody else may write in.
 const LISTED: [(&str, &str); 10] = [
     // The journal, which must not be there, and is appended to as it grows.
-    ("journal.rs", "File::options"),
-    ("journal.rs", ".create_new("),
+    ("store/journal.rs", "File::options"),
+    ("store/journal.rs", ".create_new("),
     // The lock of a state directory holds nothing.
-    ("state.rs", "File::options"),
-    ("directory.rs", "OFlags::WRONLY"),
-    ("directory.rs", "OFlags::CREATE"),
+    ("store/state.rs", "File::options"),
+    ("store/directory.rs", "OFlags::WRONLY"),
+    ("store/directory.rs", "OFlags::CREATE"),
     // A recording's own directory, once its trace has been fetched, and half a trace before the next attempt.
-    ("recording.rs", "fs::remove_dir_all"),
-    ("assembler.rs", "fs::remove_dir_all"),
+    ("serve/recording.rs", "fs::remove_dir_all"),
+    ("build/assembler.rs", "fs::remove_dir_all"),
     // Attempts at a journal, which are appended to beside it.
-    ("assembler/attempts.rs", "File::options"),
+    ("build/assembler/attempts.rs", "File::options"),
     // Opens for reading, without waiting for whoever writes a pipe; asks how a descriptor was opened.
-    ("tables/columns.rs", "OpenOptions"),
-    ("lifeline.rs", "OFlags::WRONLY"),
+    ("store/tables/columns.rs", "OpenOptions"),
+    ("serve/lifeline.rs", "OFlags::WRONLY"),
 ];
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {

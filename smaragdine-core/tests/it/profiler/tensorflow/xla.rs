@@ -1,11 +1,9 @@
 //! Which operations XLA's instructions come from: fusions, instructions of XLA's own, and what they count.
 
-mod composed;
-
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use composed::{
+use crate::composed::{
     Plane, S32, calling, computation, decoded, dot, executed, executes, flops, fusion, instruction, parameter, program,
     told,
 };

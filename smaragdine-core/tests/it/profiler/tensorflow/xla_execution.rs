@@ -1,8 +1,6 @@
 //! How XLA executes: loops, tasks on other threads, and programs that are broken or absurd.
 
-mod composed;
-
-use composed::{
+use crate::composed::{
     Plane, calling, computation, decoded, dot, executed, executes, fusion, id, instruction, looped, program, space,
     told,
 };

@@ -1,8 +1,6 @@
 //! The GPU source and GPU shares, through a fake driver library that `tests/fakes/nvml` describes.
 
-#[path = "nvml/limits.rs"]
 mod limits;
-#[path = "nvml/stamps.rs"]
 mod stamps;
 
 use std::fs;

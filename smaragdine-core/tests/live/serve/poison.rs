@@ -1,15 +1,13 @@
 //! Attacks on the daemon by journals that grow in memory, or take long, when they are assembled.
 
-mod support;
-
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::daemon::{Daemon, Tree, fetch, record};
 use smaragdine_core::store::tables;
 use smaragdine_core::wire::v1::profile::Format;
 use smaragdine_core::wire::v1::record_request::Payload;
 use smaragdine_core::wire::v1::{self, StartRequest, StopRequest};
-use support::{Daemon, Tree, fetch, record};
 
 /// A profile of so many bytes, in pieces, each of which is `unit` again and again.
 fn profile(format: Format, unit: &[u8], pieces: usize) -> Vec<Payload> {

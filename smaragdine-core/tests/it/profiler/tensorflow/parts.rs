@@ -1,8 +1,6 @@
 //! Names of the parts of a model that a program calls itself.
 
-mod programs;
-
-use programs::{Program, Step, autoencoder, model, pair};
+use crate::programs::{Program, Step, autoencoder, model, pair};
 use smaragdine_core::profiler::RawOp;
 
 #[test]

@@ -1,18 +1,14 @@
 //! The contract of a trace directory: the committed schema is what this version writes and reads.
 
-mod synthetic;
-#[path = "synthetic/written.rs"]
-mod written;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::written::{accounted, written};
 use serde_json::Value;
 use smaragdine_core::build::reaccount::reaccount;
 use smaragdine_core::store::tables::{self, schema};
 use smaragdine_core::trace::{Flag, Policy};
-use written::{accounted, written};
 
 fn committed() -> Value {
     serde_json::from_str(&schema()).expect("JSON")

@@ -1,13 +1,11 @@
 //! Tables that another program wrote again: read as ours whatever its compression, types and order of rows and columns.
 
-mod synthetic;
-#[path = "synthetic/written.rs"]
-mod written;
-
+use crate::synthetic;
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::written::{accounted, written};
 use arrow_array::builder::{Float64Builder, ListBuilder, NullBuilder, StringBuilder, StructBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type, UInt32Type, UInt64Type};
@@ -24,7 +22,6 @@ use smaragdine_core::build::reaccount::reaccount;
 use smaragdine_core::error::Error;
 use smaragdine_core::store::tables;
 use smaragdine_core::trace::{Flags, Policy, Trace};
-use written::{accounted, written};
 
 const TABLES: [&str; 8] = ["readings", "events", "ops", "edges", "steps", "footprint", "footprint_domains", "ledger"];
 

@@ -1,10 +1,10 @@
 //! Profiles with GPUs, composed from the schema that XLA's CUPTI collector writes: no GPU was at hand to record one.
 
-mod composed;
-
 use std::collections::HashMap;
 
-use composed::{Plane, START_NS, Stat, calling, computation, decoded, executes, instruction, op, program, space, told};
+use crate::composed::{
+    Plane, START_NS, Stat, calling, computation, decoded, executes, instruction, op, program, space, told,
+};
 use smaragdine_core::accounting::account::account;
 use smaragdine_core::build::assembly::add_xspaces;
 use smaragdine_core::profiler::Profile;

@@ -1,8 +1,6 @@
 //! Names of what a training step computes by itself, in no layer.
 
-mod programs;
-
-use programs::{Program, Step, autoencoder, pair};
+use crate::programs::{Program, Step, autoencoder, pair};
 use smaragdine_core::profiler::RawOp;
 
 #[test]

@@ -1,12 +1,10 @@
 //! The trace directory: what is written is read, what is broken is said, and merging loses no energy.
 
-mod synthetic;
-#[path = "synthetic/written.rs"]
-mod written;
-
+use crate::synthetic;
 use std::fs;
 use std::path::Path;
 
+use crate::written::{accounted, written};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use smaragdine_core::accounting::account::account;
@@ -15,7 +13,6 @@ use smaragdine_core::span::Span;
 use smaragdine_core::store::tables::{self, merge_untouched};
 use smaragdine_core::trace::{Flag, Flags, Policy, Reading, State, Trace};
 use tempfile::TempDir;
-use written::{accounted, written};
 
 const TABLES: [&str; 8] = [
     "readings.parquet",

@@ -1,16 +1,14 @@
 //! The daemon as its clients see it: a real process, a real socket, the generated client.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::daemon::{Daemon, Tree, clock, fetch, record};
 use smaragdine_core::build::recover::recover;
 use smaragdine_core::store::tables;
 use smaragdine_core::trace::{Entry, Flag, State, Trace};
 use smaragdine_core::wire::PROTOCOL_VERSION;
 use smaragdine_core::wire::v1::record_request::Payload;
 use smaragdine_core::wire::v1::{self, DescribeRequest, StartRequest, StopRequest};
-use support::{Daemon, Tree, clock, fetch, record};
 
 const RANGE_UJ: u64 = 262_143_328_850;
 
