@@ -5,14 +5,17 @@
 //! they explain the energies of the readings best. Other work compares registers with an external meter for this (Yang
 //! et al., "Part-time power measurements", SC'24), or loads the machine on purpose.
 
-use super::course::{Course, courses};
-use super::normal::Normal;
-use super::row::Window;
-use super::{Problem, is_traced, phase, typical, windows};
+mod sensors;
+
+pub(super) use self::sensors::{enter_response, responses_of_registers};
+use crate::accounting::deconvolution::course::{Course, courses};
+use crate::accounting::deconvolution::normal::Normal;
+use crate::accounting::deconvolution::row::UsableReading;
+use crate::accounting::deconvolution::{Problem, is_traced, phase, typical, usable_readings};
 use crate::trace::Basis;
 
 /// Fewer readings tell no lag.
-const LEAST_READINGS: usize = 60;
+const LEAST_TELLING: usize = 60;
 /// … and more tell it no better than is needed.
 const MOST_READINGS: usize = 300;
 /// How far back the load may have to be known, as far as traced stretches reach.
@@ -60,25 +63,25 @@ pub(crate) fn response(problem: &Problem, update_ns: Option<i64>) -> Option<Resp
     if problem.domain.basis == Basis::Modelled {
         return None;
     }
-    let mut windows = windows(problem).ok()?;
+    let mut windows = usable_readings(problem).ok()?;
     if phase::locked(&windows, problem.steps) {
         return None;
     }
-    let length_ns = typical(&windows, Window::length_ns)?;
+    let length_ns = typical(&windows, UsableReading::length_ns)?;
     // All that ran so long before a reading is known.
-    let is_known = |window: &Window, reach_ns: f64| {
+    let is_known = |window: &UsableReading, reach_ns: f64| {
         is_traced(problem.stretches, window.start_ns.saturating_sub(reach_ns as i64), window.end_ns)
     };
     let reach_ns = REACHES_NS.into_iter().find(|reach_ns| {
         let known = windows.iter().filter(|window| is_known(window, *reach_ns)).count();
-        known >= LEAST_READINGS && *reach_ns >= 2.0 * length_ns
+        known >= LEAST_TELLING && *reach_ns >= 2.0 * length_ns
     })?;
     windows.retain(|window| is_known(window, reach_ns));
     let every = windows.len().div_ceil(MOST_READINGS);
     let unseen_ns = windows.iter().filter(|window| !window.seen).map(|window| window.uncertainty_ns).max();
     let origin_ns = windows.first()?.start_ns;
     let courses = courses(problem, origin_ns);
-    let seen = |window: &Window| Seen {
+    let seen = |window: &UsableReading| Seen {
         start_ns: window.start_ns.saturating_sub(origin_ns) as f64,
         end_ns: window.end_ns.saturating_sub(origin_ns) as f64,
         energy_j: window.energy_j,

@@ -1,14 +1,14 @@
 //! Quantiles of series that may be long.
 
 /// Quantiles over any length in bounded memory: when full, every other value is dropped, and from then on only every
-/// other one is taken. Exact for the first [`Spread::MOST`] values (four minutes at 4 ms).
-pub(super) struct Spread {
+/// other one is taken. Exact for the first [`Quantiles::MOST`] values (four minutes at 4 ms).
+pub(super) struct Quantiles {
     values: Vec<i64>,
     every: u64,
     seen: u64,
 }
 
-impl Spread {
+impl Quantiles {
     const MOST: usize = 1 << 16;
 
     pub(super) fn new() -> Self {
@@ -48,15 +48,15 @@ mod tests {
 
     #[test]
     fn the_quantiles_of_a_long_series_stay_those_of_the_series() {
-        let mut spread = Spread::new();
-        let values = 5 * Spread::MOST as i64;
+        let mut quantiles = Quantiles::new();
+        let values = 5 * Quantiles::MOST as i64;
         // A permutation of 0..values: the step is coprime with it.
-        (0..values).for_each(|n| spread.add(n * 7_919 % values));
-        assert!(spread.values.len() <= Spread::MOST);
+        (0..values).for_each(|n| quantiles.add(n * 7_919 % values));
+        assert!(quantiles.values.len() <= Quantiles::MOST);
         for fraction in [0.5, 0.99] {
-            let quantile = spread.quantile(fraction).expect("values") as f64 / values as f64;
+            let quantile = quantiles.quantile(fraction).expect("values") as f64 / values as f64;
             assert!((quantile - fraction).abs() < 0.01, "{quantile} is not {fraction}");
         }
-        assert_eq!(Spread::new().quantile(0.5), None);
+        assert_eq!(Quantiles::new().quantile(0.5), None);
     }
 }
