@@ -1,6 +1,6 @@
 //! Writes a small synthetic trace: `cargo run --example synthetic_trace -- DIR`.
 
-#[path = "../tests/synthetic/mod.rs"]
+#[path = "../tests/support/synthetic.rs"]
 mod synthetic;
 
 use anyhow::Context;

@@ -8,7 +8,7 @@
 //! events:  gRPC   → service           → journal ┘
 //! ```
 //!
-//! Rooms, of which each imports only those above it (`tests/rooms.rs` holds that):
+//! Rooms, of which each imports only those above it (`tests/it/rooms.rs` holds that):
 //!
 //! ```text
 //! trace       the nouns: readings, events, operations, what is known beside

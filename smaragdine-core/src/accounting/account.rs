@@ -5,18 +5,18 @@
 mod deconvolved;
 mod device;
 mod ledger;
-mod sensors;
 mod stretches;
 
 use std::collections::BTreeMap;
 
 use self::deconvolved::deconvolved;
-use self::device::{Aligned, Device, held, measured};
+use self::device::{Aligned, Device, held_until_next, measured};
 use self::ledger::Ledger;
 use self::stretches::stretches;
 use crate::accounting::attribution::split;
-use crate::accounting::deconvolution::{Refusal, Response, Solution};
+use crate::accounting::deconvolution::{Refusal, Solution};
 use crate::accounting::footprint::DeviceFootprint;
+use crate::accounting::response::{Response, enter_response, responses_of_registers};
 use crate::span::{Span, ordered};
 use crate::trace::{Deconvolution, Op, Policy, Reading, Solved, Step, Trace, Unmeasured, readings_of_domain};
 
@@ -48,7 +48,7 @@ pub fn account(trace: &mut Trace, policy: Policy) {
     for name in device_names(trace) {
         let device = Device::of(trace, &name, &traced, &profiling);
         let registers = if policy == Policy::Deconvolved || listed {
-            sensors::responses(&device, &trace.ops, &stretches, &trace.metadata.sources)
+            responses_of_registers(device.problems(&trace.ops, &stretches), &trace.metadata.sources)
         } else {
             Vec::new()
         };
@@ -86,7 +86,7 @@ pub fn account(trace: &mut Trace, policy: Policy) {
     }
     for sensor in trace.metadata.sources.iter_mut().flat_map(|source| &mut source.sensors) {
         let response = responses.iter().find(|(domain, _)| *domain == sensor.domain);
-        sensors::enter(sensor, response.and_then(|(_, response)| *response));
+        enter_response(sensor, response.and_then(|(_, response)| *response));
     }
     fill_steps(trace);
 }
@@ -109,7 +109,8 @@ impl Accounted {
             Policy::Equal => Self { ledgers: ledgers(&aligned), aligned, solutions: Vec::new() },
             Policy::Recency => {
                 let mut ledgers: Vec<Ledger> = ledgers(&aligned);
-                let mut recent = device.align(&device.distinct(), |_, readings, number| held(readings, number));
+                let mut recent =
+                    device.align(&device.distinct(), |_, readings, number| held_until_next(readings, number));
                 for (domain, ledger) in ledgers.iter_mut().enumerate() {
                     ledger.move_operations(recent.operations_j(domain));
                 }

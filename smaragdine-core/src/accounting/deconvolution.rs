@@ -7,7 +7,7 @@
 //! What comes out is an estimate, so it comes with an interval, and where the data cannot tell it is refused in words.
 
 mod classes;
-mod course;
+pub(super) mod course;
 mod covariance;
 mod design;
 mod edges;
@@ -15,27 +15,25 @@ mod fit;
 mod intervals;
 mod length;
 mod model;
-mod normal;
+pub(super) mod normal;
 mod parts;
-mod phase;
+pub(super) mod phase;
 mod powers;
 mod prior;
 mod random;
 mod refusal;
-mod response;
-mod row;
+pub(super) mod row;
 mod search;
 mod trust;
 mod verdict;
 
 use self::design::Design;
 use self::fit::Fit;
-use self::intervals::Spread;
+use self::intervals::PowerSpread;
 pub(crate) use self::powers::Moment;
 pub use self::powers::Powers;
 pub use self::refusal::Refusal;
-pub(crate) use self::response::{Response, response};
-use self::row::Window;
+use self::row::UsableReading;
 use self::search::ever_finer;
 use self::verdict::Drawn;
 use crate::accounting::attribution::split;
@@ -44,7 +42,7 @@ use crate::trace::{Basis, Domain, Event, Flag, Kind, Level, Op, Reading};
 
 /// Fewer steps or readings than these say nothing about how far off a power may be.
 const LEAST_STEPS: usize = 10;
-const LEAST_READINGS: usize = 100;
+const LEAST_SOLVABLE: usize = 100;
 /// Readings whose edges were seen are taken alone where they are at least this part of all.
 const ENOUGH_SEEN: f64 = 0.1;
 /// No reading that is of use here is longer.
@@ -112,14 +110,14 @@ pub fn deconvolve(problem: &Problem) -> Result<Solution, Refusal> {
     if problem.steps.len() < LEAST_STEPS {
         return Err(Refusal::FewSteps(problem.steps.len()));
     }
-    let windows = windows(problem)?;
+    let windows = usable_readings(problem)?;
     if phase::locked(&windows, problem.steps) {
         return Err(Refusal::StepLocked);
     }
-    let typical = |value: fn(&Window) -> i64| typical(&windows, value).unwrap_or(0.0);
+    let typical = |value: fn(&UsableReading) -> i64| typical(&windows, value).unwrap_or(0.0);
     let uncertainty_ns = typical(|window| window.uncertainty_ns);
     let lag_range_ns = uncertainty_ns + clock_ns(problem.domain);
-    let reading_ns = typical(Window::length_ns);
+    let reading_ns = typical(UsableReading::length_ns);
     if 4.0 * lag_range_ns > reading_ns {
         return Err(Refusal::UnknownEdges { uncertainty_ns, than: "readings", length_ns: reading_ns });
     }
@@ -142,14 +140,14 @@ fn clock_ns(domain: &Domain) -> f64 {
 }
 
 /// The median over readings.
-fn typical(windows: &[Window], value: fn(&Window) -> i64) -> Option<f64> {
+pub(super) fn typical(windows: &[UsableReading], value: fn(&UsableReading) -> i64) -> Option<f64> {
     let mut values: Vec<i64> = windows.iter().map(value).collect();
     let middle = values.len() / 2;
     (!values.is_empty()).then(|| *values.select_nth_unstable(middle).1 as f64)
 }
 
 /// Whether every event is known from one instant to another.
-fn is_traced(stretches: &[Span], from_ns: i64, to_ns: i64) -> bool {
+pub(super) fn is_traced(stretches: &[Span], from_ns: i64, to_ns: i64) -> bool {
     let stretch = stretches.partition_point(|stretch| stretch.end_ns < to_ns);
     stretches.get(stretch).is_some_and(|stretch| stretch.start_ns <= from_ns)
 }
@@ -173,15 +171,15 @@ pub(crate) fn unseen_ns(domain: &Domain, reading: &Reading) -> i64 {
 }
 
 /// The readings that lie wholly in traced time and whose energy is known, as the design takes them.
-fn windows(problem: &Problem) -> Result<Vec<Window>, Refusal> {
-    let mut windows: Vec<Window> = Vec::new();
+pub(super) fn usable_readings(problem: &Problem) -> Result<Vec<UsableReading>, Refusal> {
+    let mut windows: Vec<UsableReading> = Vec::new();
     let (mut integrated, mut filtered) = (0, 0);
     for reading in problem.readings {
         let [from_ns, to_ns] = [reading.start_ns, reading.end_ns].map(|at_ns| at_ns.saturating_sub(problem.late_ns));
         let in_order = windows.last().is_none_or(|last| last.end_ns <= from_ns);
         if is_traced(problem.stretches, from_ns, to_ns)
             && in_order
-            && let Some(window) = window(problem, reading)
+            && let Some(window) = usable_reading(problem, reading)
         {
             integrated += usize::from(reading.flags.has(Flag::Integrated));
             filtered += usize::from(reading.flags.has(Flag::Filtered));
@@ -196,17 +194,17 @@ fn windows(problem: &Problem) -> Result<Vec<Window>, Refusal> {
     }
     // Where enough updates were seen, those that were not would only blur them.
     let seen = windows.iter().filter(|window| window.seen).count();
-    if seen >= LEAST_READINGS && seen as f64 > ENOUGH_SEEN * windows.len() as f64 {
+    if seen >= LEAST_SOLVABLE && seen as f64 > ENOUGH_SEEN * windows.len() as f64 {
         windows.retain(|window| window.seen);
     }
-    if windows.len() < LEAST_READINGS {
+    if windows.len() < LEAST_SOLVABLE {
         return Err(Refusal::FewReadings(windows.len()));
     }
     Ok(windows)
 }
 
 /// `None`: its energy is not known, or it cannot have been read on this earth.
-fn window(problem: &Problem, reading: &Reading) -> Option<Window> {
+fn usable_reading(problem: &Problem, reading: &Reading) -> Option<UsableReading> {
     let length_ns = reading.end_ns.checked_sub(reading.start_ns)?;
     let uncertainty_ns = reading.edge_uncertainty_ns.unwrap_or_else(|| unseen_ns(problem.domain, reading));
     let near = |at_ns: i64| at_ns.abs() < i64::MAX / 2;
@@ -221,7 +219,7 @@ fn window(problem: &Problem, reading: &Reading) -> Option<Window> {
     parts.app?;
     let others = (parts.other + parts.daemon) / reading.energy_j;
     let earlier_ns = unseen_ns(problem.domain, reading) + problem.late_ns;
-    Some(Window {
+    Some(UsableReading {
         start_ns: reading.start_ns - earlier_ns,
         end_ns: reading.end_ns - earlier_ns,
         uncertainty_ns,
@@ -237,7 +235,7 @@ fn solution(problem: &Problem, design: &Design, fit: &Fit, lag_range_ns: f64) ->
     if scatter_ns > op_ns {
         return Err(Refusal::UnknownEdges { uncertainty_ns: scatter_ns, than: "operations", length_ns: op_ns });
     }
-    let spread = Spread::of(design, fit, lag_range_ns);
+    let spread = PowerSpread::of(design, fit, lag_range_ns);
     let classes = &fit.model.classes;
     let drawn = Drawn::of(design, fit, &spread);
     let (low, high) = verdict::intervals(classes, &spread, &drawn);

@@ -5,3 +5,4 @@ pub mod alignment;
 pub mod attribution;
 pub mod deconvolution;
 pub mod footprint;
+mod response;

@@ -6,7 +6,7 @@
 use crate::trace::{Domain, Reading, SourceName, readings_of_domain};
 
 /// Fewer readings prove nothing.
-const LEAST_READINGS: usize = 100;
+const LEAST_COMPARED: usize = 100;
 /// The coarsest step of RAPL's counters on machines with several dies, 2⁻¹⁴ J, rounded to microjoules twice.
 const STEP_J: f64 = 63e-6;
 /// Registers are read one after the other, and now and then one is updated in between: the next reading makes up for it.
@@ -60,7 +60,7 @@ fn agreeing(one: &[Reading], other: &[Reading]) -> Option<usize> {
     }
     let disagreed = (compared - agreed) as f64;
     let one_register = disagreed <= STRADDLED * compared as f64 && apart_j.abs() <= largest_j + STEP_J;
-    (compared >= LEAST_READINGS && one_register).then_some(compared)
+    (compared >= LEAST_COMPARED && one_register).then_some(compared)
 }
 
 #[cfg(test)]

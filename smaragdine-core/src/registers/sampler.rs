@@ -4,8 +4,8 @@
 //! too late is served once; the ticks that were due meanwhile are counted, and flagged on the reading they widened.
 
 mod outbox;
+mod quantiles;
 mod sensors;
-mod spread;
 mod suspension;
 
 use std::io;
@@ -26,8 +26,8 @@ use crate::clock::{TraceClock, boottime_ns, monotonic_ns};
 use crate::registers::counter::{Counter, Interval};
 use crate::registers::sampler::outbox::Outbox;
 pub(crate) use crate::registers::sampler::outbox::merge_neighbours;
+use crate::registers::sampler::quantiles::Quantiles;
 use crate::registers::sampler::sensors::Sensors;
-use crate::registers::sampler::spread::Spread;
 use crate::registers::sampler::suspension::Suspensions;
 use crate::registers::source::{Observation, Source, Value};
 use crate::trace::{Flag, Flags, Reading, SourceReport, Suspension};
@@ -75,8 +75,8 @@ impl Sampler {
             timer: Arc::clone(&timer),
             observations: Vec::new(),
             report: SourceReport { name: name.to_owned(), period_ns, ..SourceReport::default() },
-            lateness: Spread::new(),
-            distances: Spread::new(),
+            lateness: Quantiles::new(),
+            distances: Quantiles::new(),
             suspensions: Suspensions::new(boottime_ns),
         };
         // The kernel cuts names after 15 bytes.
@@ -160,8 +160,8 @@ struct Sampling {
     observations: Vec<Observation>,
     outbox: Outbox,
     report: SourceReport,
-    lateness: Spread,
-    distances: Spread,
+    lateness: Quantiles,
+    distances: Quantiles,
     suspensions: Suspensions,
     sensors: Sensors,
 }

@@ -144,7 +144,7 @@ pub fn discover(roots: &Roots, cuda: &CudaEnvironment) -> Vec<Discovered> {
         Discovered::new("powercap", powercap),
         Discovered::new("nvml", nvml),
         Discovered::new("hwmon", hwmon),
-        Discovered::new("model", model::Model::open(&roots.proc, &topology)),
+        Discovered::new("model", model::ModelledPower::open(&roots.proc, &topology)),
     ]
 }
 

@@ -107,7 +107,7 @@ pub fn read(dir: &Path) -> Result<Trace> {
 /// # Errors
 /// As [`read()`], but for what is merely not as it was sealed.
 pub fn read_as_it_is(dir: &Path) -> Result<Unsealed> {
-    let metadata::Found { metadata, unknown, seal } = metadata::read(dir)?;
+    let metadata::ReadMetadata { metadata, unknown, seal } = metadata::read(dir)?;
     let mut changed: Vec<_> = seal.broken.map(|problem| (dir.join(METADATA), problem)).into_iter().collect();
     let mut trace = Trace { metadata, ..Trace::default() };
     let found = read::tables(dir, &mut trace, seal.checksums.as_ref())?;

@@ -14,5 +14,5 @@ mod rpc;
 mod wire;
 mod zones;
 
-#[path = "../synthetic/mod.rs"]
+#[path = "../support/synthetic.rs"]
 mod synthetic;

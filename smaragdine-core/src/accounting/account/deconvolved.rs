@@ -7,9 +7,8 @@
 
 use super::device::{Aligned, Device, Piece, measured};
 use crate::accounting::attribution::split;
-use crate::accounting::deconvolution::{
-    Moment, Powers, Problem, Refusal, Response, Solution, deconvolve, union, unseen_ns,
-};
+use crate::accounting::deconvolution::{Moment, Powers, Problem, Refusal, Solution, deconvolve, union, unseen_ns};
+use crate::accounting::response::Response;
 use crate::span::{Span, joined, without};
 use crate::trace::{Domain, Op, Reading};
 
@@ -45,7 +44,7 @@ pub(super) fn deconvolved(
     });
     for (domain, split) in splits.iter().enumerate() {
         let Some(split) = split else { continue };
-        let (alignment, place) = aligned.of_mut(domain);
+        let (alignment, place) = aligned.alignment_of_mut(domain);
         for (op, own_j) in split.operations_j.iter().enumerate() {
             let energy_j = alignment.energy_j(op, place) + own_j;
             alignment.set_energy_j(op, place, energy_j);

@@ -37,16 +37,16 @@ pub(super) struct Aligned {
 }
 
 impl Aligned {
-    pub(super) fn of(&self, domain: usize) -> (&Alignment, usize) {
+    pub(super) fn alignment_of(&self, domain: usize) -> (&Alignment, usize) {
         (&self.alignments[domain / MOST_DOMAINS], domain % MOST_DOMAINS)
     }
 
-    pub(super) fn of_mut(&mut self, domain: usize) -> (&mut Alignment, usize) {
+    pub(super) fn alignment_of_mut(&mut self, domain: usize) -> (&mut Alignment, usize) {
         (&mut self.alignments[domain / MOST_DOMAINS], domain % MOST_DOMAINS)
     }
 
     pub(super) fn operations_j(&self, domain: usize) -> f64 {
-        let (alignment, place) = self.of(domain);
+        let (alignment, place) = self.alignment_of(domain);
         alignment.operations_j(place)
     }
 }
@@ -75,6 +75,11 @@ impl<'a> Device<'a> {
     ) -> Problem<'p> {
         let (domain, readings) = self.domains[domain];
         Problem { domain, late_ns, ops, readings, events: &self.events, steps: self.traced, stretches }
+    }
+
+    /// The same of every domain, whose register is taken to be in time.
+    pub(super) fn problems<'p>(&'p self, ops: &'p [Op], stretches: &'p [Span]) -> impl Iterator<Item = Problem<'p>> {
+        (0..self.domains.len()).map(move |domain| self.problem(domain, 0, ops, stretches))
     }
 
     /// Sweeps over `events`, in order of their start, and the pieces of each domain: of its number, its readings and
@@ -154,7 +159,7 @@ pub(super) fn measured(readings: &[Reading], number: usize) -> Option<Piece> {
 
 /// The paper's Algorithm 2: the power of a reading holds from its timestamp until the next reading's.
 /// The last one holds for as long as it was measured.
-pub(super) fn held(readings: &[Reading], number: usize) -> Option<Piece> {
+pub(super) fn held_until_next(readings: &[Reading], number: usize) -> Option<Piece> {
     let (start_ns, end_ns, energy_j) = measured(readings, number)?;
     let length = end_ns.checked_sub(start_ns).filter(|length| *length > 0)?;
     let until_ns = readings.get(number + 1).map_or(end_ns.saturating_add(length), |next| next.end_ns);

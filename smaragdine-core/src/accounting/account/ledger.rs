@@ -19,7 +19,7 @@ impl Ledger {
             ledger.add(Entry::Idle, parts.idle);
             ledger.add(Entry::Gap, parts.gap);
         }
-        let (alignment, place) = aligned.of(domain);
+        let (alignment, place) = aligned.alignment_of(domain);
         ledger.add(Entry::Operations, alignment.operations_j(place));
         // What a GPU draws in a traced step without executing anything, it draws idle; a CPU may work for the
         // application without that being an operation.

@@ -10,7 +10,7 @@ use crate::trace::{Event, Op};
 const MOST_TYPES: usize = 16;
 
 /// How long operations of one kind ran up to any instant, in nanoseconds from an origin.
-pub(super) struct Course {
+pub(in crate::accounting) struct Course {
     /// From here on, so many run; up to here they ran for so long.
     changes: Vec<(f64, f64, f64)>,
 }
@@ -31,7 +31,7 @@ impl Course {
     }
 
     /// Seconds up to an instant; `near` is where the last one was found, and where this one is from now on.
-    pub(super) fn until_s(&self, at_ns: f64, near: &mut usize) -> f64 {
+    pub(in crate::accounting) fn until_s(&self, at_ns: f64, near: &mut usize) -> f64 {
         *near = self.later(at_ns, *near);
         let Some((since_ns, running, time_s)) = near.checked_sub(1).map(|last| self.changes[last]) else { return 0.0 };
         time_s + running * (at_ns - since_ns) * 1e-9
@@ -66,7 +66,7 @@ impl Course {
 }
 
 /// The course of anything running at all, and those of the types that run longest.
-pub(super) fn courses(problem: &Problem, origin_ns: i64) -> Vec<Course> {
+pub(in crate::accounting) fn courses(problem: &Problem, origin_ns: i64) -> Vec<Course> {
     let length_ns = |event: &Event| event.end_ns.saturating_sub(event.start_ns) as f64;
     let drawing = || problem.events.iter().filter(|event| event.draws());
     let mut times: FxHashMap<&str, f64> = FxHashMap::default();

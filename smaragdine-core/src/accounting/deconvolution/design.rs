@@ -3,7 +3,7 @@
 use super::edges::{Edge, Near, Place};
 use super::length::Lengths;
 use super::model::{Courses, courses};
-use super::row::{Cell, Row, Window};
+use super::row::{Cell, Row, UsableReading};
 use super::{Problem, union};
 use crate::span::{Span, joined, without};
 
@@ -83,7 +83,7 @@ impl Design {
     }
 
     /// `windows` in order of their start; edges can be moved by the uncertainty of each and `reach_ns` more.
-    pub(super) fn new(problem: &Problem, windows: &[Window], reach_ns: f64) -> Self {
+    pub(super) fn new(problem: &Problem, windows: &[UsableReading], reach_ns: f64) -> Self {
         let largest = windows.iter().map(|window| window.uncertainty_ns).max().unwrap_or(0);
         let ops = problem.ops.len();
         let mean_others = mean(windows.iter().map(|window| window.others));
@@ -116,7 +116,7 @@ impl Design {
         design
     }
 
-    fn push(&mut self, problem: &Problem, window: &Window) {
+    fn push(&mut self, problem: &Problem, window: &UsableReading) {
         let start = match self.edges.last_mut() {
             Some(last) if last.at_ns == window.start_ns => {
                 // Each reading tells of the worse of its edges.

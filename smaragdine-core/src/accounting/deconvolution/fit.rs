@@ -2,7 +2,7 @@
 
 use super::design::{Design, mean};
 use super::edges::Place;
-use super::model::{Model, Scratch};
+use super::model::{PowerModel, Scratch};
 use super::normal::Normal;
 use super::prior::Prior;
 use super::row::Row;
@@ -22,7 +22,7 @@ const TIE: f64 = 0.02;
 #[derive(Debug, Clone)]
 pub(super) struct Fit {
     pub(super) level: Level,
-    pub(super) model: Model,
+    pub(super) model: PowerModel,
     pub(super) prior: Prior,
     /// Watts by column of the model.
     pub(super) power_w: Vec<f64>,
@@ -42,7 +42,7 @@ pub(super) struct Fit {
 
 impl Fit {
     /// Fits `model` with the best lag within ±`lag_range_ns`, which is near `lag_ns`.
-    pub(super) fn new(design: &Design, level: Level, model: Model, mut lag_ns: f64, lag_range_ns: f64) -> Self {
+    pub(super) fn new(design: &Design, level: Level, model: PowerModel, mut lag_ns: f64, lag_range_ns: f64) -> Self {
         let near = folds(design, &model, Place::later(lag_ns));
         let near_prior = Prior::learn(&model, &sum(&near, |_| true), design, None);
         let near_w = solve(&model, &near_prior, &sum(&near, |_| true));
@@ -94,7 +94,7 @@ pub(super) struct Lagged<'a> {
 
 impl Lagged<'_> {
     /// How the expected energy of each row changes with the lag, in joules per nanosecond.
-    pub(super) fn slopes(&self, design: &Design, model: &Model) -> Vec<f64> {
+    pub(super) fn slopes(&self, design: &Design, model: &PowerModel) -> Vec<f64> {
         let apart_ns = self.range_ns / 10.0;
         let [before, after] = [-apart_ns, apart_ns]
             .map(|apart_ns| errors_j(design, model, Place::later(self.lag_ns + apart_ns), |_| self.power_w));
@@ -102,7 +102,7 @@ impl Lagged<'_> {
     }
 
     /// The rows with the lag as their last column, and what is known beforehand.
-    pub(super) fn normal(&self, design: &Design, model: &Model, prior: &Prior, slopes: &[f64]) -> Normal {
+    pub(super) fn normal(&self, design: &Design, model: &PowerModel, prior: &Prior, slopes: &[f64]) -> Normal {
         let mut scratch = Scratch::new(model.columns);
         let mut normal = Normal::new(model.columns + 1);
         let mut times = Vec::new();
@@ -120,7 +120,7 @@ impl Lagged<'_> {
     }
 
     /// Powers, and what is to be added to the lag.
-    pub(super) fn solve(&self, design: &Design, model: &Model, prior: &Prior) -> (Vec<f64>, f64) {
+    pub(super) fn solve(&self, design: &Design, model: &PowerModel, prior: &Prior) -> (Vec<f64>, f64) {
         let normal = self.normal(design, model, prior, &self.slopes(design, model));
         let mut powers = normal.solve(|column| column == model.columns || model.is_signed(column));
         let lag_ns = powers.pop().unwrap_or(0.0);
@@ -129,7 +129,7 @@ impl Lagged<'_> {
 }
 
 /// The best of `lags_ns`, and what plain powers there leave of the energy of each row.
-pub(super) fn rough(design: &Design, model: &Model, lags_ns: &[f64]) -> (f64, Vec<f64>) {
+pub(super) fn rough(design: &Design, model: &PowerModel, lags_ns: &[f64]) -> (f64, Vec<f64>) {
     let lag_ns = coarse_lag(design, model, lags_ns);
     let place = Place::later(lag_ns);
     let plain = normal(design, model, place, model.plain(), |_| true);
@@ -139,7 +139,7 @@ pub(super) fn rough(design: &Design, model: &Model, lags_ns: &[f64]) -> (f64, Ve
 }
 
 /// The best of `lags_ns` by plain powers, or where the parabola through its neighbours is lowest.
-fn coarse_lag(design: &Design, model: &Model, lags_ns: &[f64]) -> f64 {
+fn coarse_lag(design: &Design, model: &PowerModel, lags_ns: &[f64]) -> f64 {
     let left = |lag_ns: &f64| {
         let plain = normal(design, model, Place::later(*lag_ns), model.plain(), |_| true);
         plain.residual(&plain.solve(|column| model.is_signed(column)))
@@ -157,7 +157,7 @@ fn coarse_lag(design: &Design, model: &Model, lags_ns: &[f64]) -> f64 {
 /// Normal equations over the rows of some steps, of the first `columns` columns.
 pub(super) fn normal(
     design: &Design,
-    model: &Model,
+    model: &PowerModel,
     place: Place,
     columns: usize,
     is_of: impl Fn(usize) -> bool,
@@ -176,18 +176,18 @@ pub(super) fn normal(
 }
 
 /// Where some operation always runs, the floor cannot be told from it: then it is what is drawn without any.
-fn tie(model: &Model, normal: &mut Normal) {
+fn tie(model: &PowerModel, normal: &mut Normal) {
     if let Some(floor) = model.floor.filter(|_| normal.at(model.quiet, model.quiet) > 0.0) {
         normal.tie(model.quiet, floor, TIE);
     }
 }
 
 /// Powers by what rows and the prior tell together.
-pub(super) fn solve(model: &Model, prior: &Prior, rows: &Normal) -> Vec<f64> {
+pub(super) fn solve(model: &PowerModel, prior: &Prior, rows: &Normal) -> Vec<f64> {
     prior.added_to(rows).solve(|column| model.is_signed(column))
 }
 
-fn folds(design: &Design, model: &Model, place: Place) -> Vec<Normal> {
+fn folds(design: &Design, model: &PowerModel, place: Place) -> Vec<Normal> {
     let of_fold =
         |fold| normal(design, model, place, model.columns, |number: usize| design.rows[number].step % FOLDS == fold);
     (0..FOLDS).map(of_fold).collect()
@@ -200,7 +200,12 @@ pub(super) fn sum(parts: &[Normal], which: impl Fn(usize) -> bool) -> Normal {
     sum
 }
 
-fn errors_by_step<'p>(design: &Design, model: &Model, place: Place, power_w: impl Fn(usize) -> &'p [f64]) -> Vec<f64> {
+fn errors_by_step<'p>(
+    design: &Design,
+    model: &PowerModel,
+    place: Place,
+    power_w: impl Fn(usize) -> &'p [f64],
+) -> Vec<f64> {
     let mut errors = vec![0.0; design.steps];
     for (row, error) in design.rows.iter().zip(errors_j(design, model, place, power_w)) {
         errors[row.step] += row.weight * error * error;
@@ -211,7 +216,7 @@ fn errors_by_step<'p>(design: &Design, model: &Model, place: Place, power_w: imp
 /// What the energy of each row exceeds the fitted one by, with the powers that its step is to have.
 pub(super) fn errors_j<'p>(
     design: &Design,
-    model: &Model,
+    model: &PowerModel,
     place: Place,
     power_w: impl Fn(usize) -> &'p [f64],
 ) -> Vec<f64> {
@@ -224,7 +229,7 @@ pub(super) fn errors_j<'p>(
 }
 
 /// The powers that equal share gives each class, over all steps but those of one fold.
-fn equal_powers(design: &Design, model: &Model, place: Place, without: usize) -> Vec<f64> {
+fn equal_powers(design: &Design, model: &PowerModel, place: Place, without: usize) -> Vec<f64> {
     let (mut energy_j, mut time_s) = (vec![0.0; model.columns], vec![0.0; model.columns]);
     let mut scratch = Scratch::new(model.columns);
     for (number, row) in design.rows.iter().enumerate().filter(|(_, row)| row.step % FOLDS != without) {

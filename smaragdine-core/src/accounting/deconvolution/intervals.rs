@@ -21,7 +21,7 @@ const LEAST_DEVIATION: f64 = 0.002;
 const MOVED: usize = 12;
 
 /// What the draws tell of a fit, by column of its model.
-pub(super) struct Spread {
+pub(super) struct PowerSpread {
     /// Watts, with the bias removed that moving the edges once more has shown.
     pub(super) power_w: Vec<f64>,
     /// Watts that the edges' uncertainty alone has added.
@@ -36,7 +36,7 @@ pub(super) struct Spread {
     pub(super) disagreement: f64,
 }
 
-impl Spread {
+impl PowerSpread {
     pub(super) fn of(design: &Design, fit: &Fit, lag_range_ns: f64) -> Self {
         let mut random = Random::new(0x5eed);
         let columns = fit.model.columns;
@@ -73,7 +73,7 @@ impl Spread {
     }
 }
 
-impl Spread {
+impl PowerSpread {
     /// Ends of the 90 % interval of a class's energy, as multiples of it.
     pub(super) fn ends(&self, class: usize) -> (f64, f64) {
         // Where parts of the recording disagree, intervals are made so wide that they do not.

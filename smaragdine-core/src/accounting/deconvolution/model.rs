@@ -32,7 +32,7 @@ pub(super) fn courses(part: f64) -> Courses {
 
 /// Which columns of the design are fitted, and as which.
 #[derive(Debug, Clone)]
-pub(super) struct Model {
+pub(super) struct PowerModel {
     pub(super) classes: Classes,
     pub(super) kin: Kin,
     pub(super) quiet: usize,
@@ -55,7 +55,7 @@ pub(super) struct Beside {
     pub(super) between: bool,
 }
 
-impl Model {
+impl PowerModel {
     pub(super) fn new(classes: Classes, kin: Kin, beside: Beside) -> Self {
         let mut columns = classes.count;
         let mut next = |wanted: bool| {

@@ -9,7 +9,7 @@ const PATIENCE: usize = 4;
 
 /// Normal equations of n columns.
 #[derive(Debug, Clone)]
-pub(super) struct Normal {
+pub(in crate::accounting) struct Normal {
     n: usize,
     /// XᵀX, row by row.
     xx: Vec<f64>,
@@ -18,12 +18,12 @@ pub(super) struct Normal {
 }
 
 impl Normal {
-    pub(super) fn new(n: usize) -> Self {
+    pub(in crate::accounting) fn new(n: usize) -> Self {
         Self { n, xx: vec![0.0; n * n], xy: vec![0.0; n], yy: 0.0 }
     }
 
     /// Adds a row, given by its columns that are not 0, in order and each once.
-    pub(super) fn add(&mut self, row: &[(usize, f64)], y: f64, weight: f64) {
+    pub(in crate::accounting) fn add(&mut self, row: &[(usize, f64)], y: f64, weight: f64) {
         debug_assert!(row.is_sorted_by_key(|(column, _)| *column), "a row's columns are in order");
         for (place, (i, x)) in row.iter().enumerate() {
             let scaled = x * weight;
@@ -37,7 +37,7 @@ impl Normal {
     }
 
     /// Draws p of `i` and `j` towards each other, where the rows leave open what they are.
-    pub(super) fn tie(&mut self, i: usize, j: usize, part: f64) {
+    pub(in crate::accounting) fn tie(&mut self, i: usize, j: usize, part: f64) {
         let strength = part * self.at(j, j).sqrt();
         let (low, high) = (i.min(j), i.max(j));
         self.add(&[(low, strength), (high, -strength)], 0.0, 1.0);
@@ -45,7 +45,7 @@ impl Normal {
 
     /// Adds what is known of a column before any row is looked at: its mean and variance, where a row has the variance
     /// `noise`.
-    pub(super) fn expect_one(&mut self, i: usize, mean: f64, variance: f64, noise: f64) {
+    pub(in crate::accounting) fn expect_one(&mut self, i: usize, mean: f64, variance: f64, noise: f64) {
         let weight = noise / variance;
         self.xx[i * self.n + i] += weight;
         self.xy[i] += weight * mean;
@@ -53,18 +53,18 @@ impl Normal {
     }
 
     /// Of the first `n` columns alone.
-    pub(super) fn first(&self, n: usize) -> Self {
+    pub(in crate::accounting) fn first(&self, n: usize) -> Self {
         let xx = (0..n).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| self.xx[i * self.n + j]).collect();
         Self { n, xx, xy: self.xy[..n].to_vec(), yy: self.yy }
     }
 
-    pub(super) fn plus(&mut self, other: &Self) {
+    pub(in crate::accounting) fn plus(&mut self, other: &Self) {
         let sums = self.xx.iter_mut().zip(&other.xx).chain(self.xy.iter_mut().zip(&other.xy));
         sums.for_each(|(sum, more)| *sum += more);
         self.yy += other.yy;
     }
 
-    pub(super) fn at(&self, i: usize, j: usize) -> f64 {
+    pub(in crate::accounting) fn at(&self, i: usize, j: usize) -> f64 {
         self.xx[i.max(j) * self.n + i.min(j)]
     }
 
@@ -78,7 +78,7 @@ impl Normal {
     ///
     /// Block principal pivoting: whatever is negative among the free p, and whatever would lower the residual among
     /// those held at 0, changes sides, until nothing does; one by one where that goes in circles.
-    pub(super) fn solve(&self, is_signed: impl Fn(usize) -> bool) -> Vec<f64> {
+    pub(in crate::accounting) fn solve(&self, is_signed: impl Fn(usize) -> bool) -> Vec<f64> {
         let mut free: Vec<bool> = (0..self.n).map(|i| self.at(i, i) > 0.0).collect();
         let (mut fewest, mut patience) = (usize::MAX, PATIENCE);
         let mut p = vec![0.0; self.n];
@@ -126,7 +126,7 @@ impl Normal {
     }
 
     /// (XᵀX)⁻¹ over the columns `of`, row by row.
-    pub(super) fn inverse(&self, of: &[usize]) -> Vec<f64> {
+    pub(in crate::accounting) fn inverse(&self, of: &[usize]) -> Vec<f64> {
         let n = of.len();
         let factor = self.factor(of);
         let scales: Vec<f64> = of.iter().map(|i| self.at(*i, *i).sqrt().max(f64::MIN_POSITIVE)).collect();
@@ -161,19 +161,19 @@ impl Normal {
     }
 
     /// |y|².
-    pub(super) fn square(&self) -> f64 {
+    pub(in crate::accounting) fn square(&self) -> f64 {
         self.yy
     }
 
     /// |y − X p|².
-    pub(super) fn residual(&self, p: &[f64]) -> f64 {
+    pub(in crate::accounting) fn residual(&self, p: &[f64]) -> f64 {
         let fitted = |i: usize| (0..self.n).map(|j| self.at(i, j) * p[j]).sum::<f64>();
         (self.yy + (0..self.n).map(|i| p[i] * (fitted(i) - 2.0 * self.xy[i])).sum::<f64>()).max(0.0)
     }
 
     /// How much the solution may magnify an error: the ratio of the extreme singular values of X with its columns
     /// scaled to length 1. Infinite where columns depend on each other.
-    pub(super) fn condition(&self) -> f64 {
+    pub(in crate::accounting) fn condition(&self) -> f64 {
         let all: Vec<usize> = (0..self.n).filter(|i| self.at(*i, *i) > 0.0).collect();
         let factor = self.factor(&all);
         if factor.dependent.contains(&true) {
@@ -186,7 +186,11 @@ impl Normal {
     }
 
     /// p, and the standard error of each as far as the residual of `rows` tells it.
-    pub(super) fn solve_with_errors(&self, rows: usize, is_signed: impl Fn(usize) -> bool) -> (Vec<f64>, Vec<f64>) {
+    pub(in crate::accounting) fn solve_with_errors(
+        &self,
+        rows: usize,
+        is_signed: impl Fn(usize) -> bool,
+    ) -> (Vec<f64>, Vec<f64>) {
         let p = self.solve(is_signed);
         let variance = self.residual(&p) / rows.saturating_sub(self.n).max(1) as f64;
         let all: Vec<usize> = (0..self.n).collect();
@@ -205,7 +209,7 @@ impl Normal {
 }
 
 /// The lower triangle R, row by row, with R Rᵀ = `matrix`, which is positive semidefinite but for rounding.
-pub(super) fn root(matrix: &[f64], n: usize) -> Vec<f64> {
+pub(in crate::accounting) fn root(matrix: &[f64], n: usize) -> Vec<f64> {
     let mut root = vec![0.0; n * n];
     for i in 0..n {
         for j in 0..=i {

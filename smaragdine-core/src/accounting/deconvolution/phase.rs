@@ -2,7 +2,7 @@
 
 use std::f64::consts::TAU;
 
-use super::row::Window;
+use super::row::UsableReading;
 use super::typical;
 use crate::span::Span;
 
@@ -12,8 +12,8 @@ const LOCKED: f64 = 0.9;
 const HARMONICS: i32 = 32;
 
 /// How concentrated the phases are at which readings end within steps, from 0 to 1, in the worst ratio.
-pub(super) fn concentration(windows: &[Window], steps: &[Span]) -> f64 {
-    let Some(typical_ns) = typical(windows, Window::length_ns) else { return 0.0 };
+pub(super) fn concentration(windows: &[UsableReading], steps: &[Span]) -> f64 {
+    let Some(typical_ns) = typical(windows, UsableReading::length_ns) else { return 0.0 };
     let phase = |step: &Span| {
         let next = windows.get(windows.partition_point(|window| window.end_ns <= step.start_ns))?;
         // Only readings that border on the step tell where it is cut.
@@ -31,6 +31,6 @@ pub(super) fn concentration(windows: &[Window], steps: &[Span]) -> f64 {
     (1..=HARMONICS).map(concentrated).fold(0.0, f64::max)
 }
 
-pub(super) fn locked(windows: &[Window], steps: &[Span]) -> bool {
+pub(in crate::accounting) fn locked(windows: &[UsableReading], steps: &[Span]) -> bool {
     concentration(windows, steps) > LOCKED
 }

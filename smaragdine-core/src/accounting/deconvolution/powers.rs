@@ -3,7 +3,7 @@
 use super::design::Design;
 use super::fit::Fit;
 use super::length::Lengths;
-use super::model::{Courses, Model, courses};
+use super::model::{Courses, PowerModel, courses};
 use crate::trace::Event;
 
 /// No power is taken to be less than this part of the mean.
@@ -13,7 +13,7 @@ const MOST_OF_LEAST: f64 = 0.9;
 
 /// Powers of one domain, in watts.
 pub struct Powers {
-    model: Model,
+    model: PowerModel,
     power_w: Vec<f64>,
     beside: Beside,
     lengths: Lengths,
@@ -36,7 +36,7 @@ pub(super) struct Beside {
 }
 
 impl Beside {
-    pub(super) fn of(design: &Design, model: &Model, power_w: &[f64]) -> Self {
+    pub(super) fn of(design: &Design, model: &PowerModel, power_w: &[f64]) -> Self {
         let floor_w = model.floor.map_or(0.0, |floor| power_w[floor]);
         let classes = power_w[..model.classes.count].iter().copied();
         Self {

@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use super::design::Design;
-use super::model::Model;
+use super::model::PowerModel;
 use super::normal::Normal;
 
 const ROUNDS: usize = 40;
@@ -38,7 +38,7 @@ pub(super) struct Prior {
 
 impl Prior {
     /// Learns from all rows of the design, which are those of `normal`, beginning with what was learnt `near`.
-    pub(super) fn learn(model: &Model, normal: &Normal, design: &Design, near: Option<Self>) -> Self {
+    pub(super) fn learn(model: &PowerModel, normal: &Normal, design: &Design, near: Option<Self>) -> Self {
         let (rows, mean_w) = (design.rows.len(), design.mean_w());
         let mut prior = near.unwrap_or_else(|| Self::before(model, normal, rows, mean_w));
         let groups: Vec<Vec<usize>> =
@@ -81,7 +81,7 @@ impl Prior {
 
     /// That powers of classes are alike is itself learnt from no more than there are classes, each known as well as the
     /// rows alone tell it: where that is badly, they are not taken to be alike because they look so.
-    fn doubt_likeness(&mut self, model: &Model, normal: &Normal, mean_w: f64) {
+    fn doubt_likeness(&mut self, model: &PowerModel, normal: &Normal, mean_w: f64) {
         let classes: Vec<usize> = (0..model.classes.count).filter(|class| normal.at(*class, *class) > 0.0).collect();
         let Some(first) = classes.first() else { return };
         let mut apart = self.clone();
@@ -95,7 +95,7 @@ impl Prior {
         classes.iter().for_each(|class| self.variances[*class] = variance);
     }
 
-    fn before(model: &Model, normal: &Normal, rows: usize, mean_w: f64) -> Self {
+    fn before(model: &PowerModel, normal: &Normal, rows: usize, mean_w: f64) -> Self {
         let square = mean_w * mean_w;
         let mut prior = Self {
             means: vec![0.0; model.columns],
@@ -134,6 +134,6 @@ impl Prior {
 }
 
 /// Columns whose powers scatter around a common mean.
-fn groups(model: &Model) -> impl Iterator<Item = Range<usize>> {
+fn groups(model: &PowerModel) -> impl Iterator<Item = Range<usize>> {
     [0..model.classes.count, model.longer.clone()].into_iter().chain(model.course.clone())
 }

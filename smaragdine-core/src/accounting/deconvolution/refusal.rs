@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{LEAST_READINGS, LEAST_STEPS};
+use super::{LEAST_SOLVABLE, LEAST_STEPS};
 
 /// Why a domain's energy is not deconvolved.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +47,7 @@ impl fmt::Display for Refusal {
             ),
             Self::FewSteps(steps) => write!(f, "{steps} steps are traced; it takes {LEAST_STEPS}"),
             Self::FewReadings(readings) => {
-                write!(f, "{readings} readings lie within traced steps; it takes {LEAST_READINGS}")
+                write!(f, "{readings} readings lie within traced steps; it takes {LEAST_SOLVABLE}")
             }
             Self::UnknownEdges { uncertainty_ns, than, length_ns } => write!(
                 f,

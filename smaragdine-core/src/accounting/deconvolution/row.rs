@@ -2,53 +2,53 @@
 
 /// Time of one column within a reading, in seconds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Cell {
-    pub(super) column: usize,
-    pub(super) time_s: f64,
+pub(in crate::accounting) struct Cell {
+    pub(in crate::accounting) column: usize,
+    pub(in crate::accounting) time_s: f64,
     /// The same, each execution weighted with the part by which it was longer than usual.
-    pub(super) longer_s: f64,
+    pub(in crate::accounting) longer_s: f64,
 }
 
 /// One reading that lies wholly in traced time.
 #[derive(Clone)]
-pub(super) struct Row {
+pub(in crate::accounting) struct Row {
     /// Index of the step that its middle lies in.
-    pub(super) step: usize,
+    pub(in crate::accounting) step: usize,
     /// Energy of the whole domain, in joules.
-    pub(super) energy_j: f64,
-    pub(super) length_s: f64,
+    pub(in crate::accounting) energy_j: f64,
+    pub(in crate::accounting) length_s: f64,
     /// The part of it that is not the application's, nor nobody's.
-    pub(super) others: f64,
+    pub(in crate::accounting) others: f64,
     /// How much it counts: less, where its edges are known worse than those of others.
-    pub(super) weight: f64,
-    pub(super) uncertainty_ns: f64,
+    pub(in crate::accounting) weight: f64,
+    pub(in crate::accounting) uncertainty_ns: f64,
     /// Indices of the edges that it starts and ends at.
-    pub(super) edges: [usize; 2],
+    pub(in crate::accounting) edges: [usize; 2],
     /// By operation and by the columns that [`Design`] adds to them, each once.
-    pub(super) cells: Vec<Cell>,
+    pub(in crate::accounting) cells: Vec<Cell>,
 }
 
 /// A reading as the design takes it.
-pub(super) struct Window {
-    pub(super) start_ns: i64,
-    pub(super) end_ns: i64,
-    pub(super) uncertainty_ns: i64,
+pub(in crate::accounting) struct UsableReading {
+    pub(in crate::accounting) start_ns: i64,
+    pub(in crate::accounting) end_ns: i64,
+    pub(in crate::accounting) uncertainty_ns: i64,
     /// Its edges were seen, not taken from what its kind of register does.
-    pub(super) seen: bool,
-    pub(super) energy_j: f64,
+    pub(in crate::accounting) seen: bool,
+    pub(in crate::accounting) energy_j: f64,
     /// The part of its energy that was not the application's, nor nobody's.
-    pub(super) others: f64,
+    pub(in crate::accounting) others: f64,
 }
 
-impl Window {
-    pub(super) fn length_ns(&self) -> i64 {
+impl UsableReading {
+    pub(in crate::accounting) fn length_ns(&self) -> i64 {
         self.end_ns - self.start_ns
     }
 }
 
 impl Row {
     /// One cell for each column, and quiet what is not busy.
-    pub(super) fn sum_up(&mut self, ops: usize) {
+    pub(in crate::accounting) fn sum_up(&mut self, ops: usize) {
         self.cells.sort_unstable_by_key(|cell| cell.column);
         self.cells.dedup_by(|next, kept| {
             next.column == kept.column && {

@@ -4,7 +4,7 @@ use super::classes::{Classes, Kin, Unclear};
 use super::design::{Design, mean};
 use super::edges::Place;
 use super::fit::{Fit, normal, rough};
-use super::model::{Beside, Model};
+use super::model::{Beside, PowerModel};
 use super::refusal::Refusal;
 use crate::trace::{Level, Op};
 
@@ -145,12 +145,12 @@ impl<'a> Search<'a> {
     /// How well all types are told apart, with what there is beside them.
     fn condition(&self) -> f64 {
         let classes = Classes::new(self.ops, &self.times_s, Level::Type, 0.0, &Unclear::default());
-        let model = Model::new(classes, self.kin.clone(), self.beside);
+        let model = PowerModel::new(classes, self.kin.clone(), self.beside);
         normal(self.design, &model, Place::STAMPED, model.plain(), |_| true).condition()
     }
 
     /// A model of `level` in which every class is clear: those that are not, join coarser ones.
-    fn clear(&self, level: Level, place: Place) -> Model {
+    fn clear(&self, level: Level, place: Place) -> PowerModel {
         let most = MOST_CLASSES.min(self.design.rows.len() / READINGS_PER_CLASS);
         let mut least_s = LEAST_TIME * self.times_s.iter().sum::<f64>();
         let mut unclear = Unclear::default();
@@ -160,7 +160,7 @@ impl<'a> Search<'a> {
                 least_s *= 1.5;
                 continue;
             }
-            let model = Model::new(classes, self.kin.clone(), self.beside);
+            let model = PowerModel::new(classes, self.kin.clone(), self.beside);
             let rows = normal(self.design, &model, place, model.plain(), |_| true);
             let (power_w, error_w) = rows.solve_with_errors(self.design.rows.len(), |column| model.is_signed(column));
             let typical_w = mean(power_w[..model.classes.count].iter().copied());

@@ -3,7 +3,7 @@
 use super::classes::Classes;
 use super::design::{Design, mean};
 use super::fit::Fit;
-use super::intervals::Spread;
+use super::intervals::PowerSpread;
 use super::refusal::Refusal;
 
 /// What the edges or the lag alone may move a class by.
@@ -23,7 +23,7 @@ pub(super) struct Drawn {
 }
 
 impl Drawn {
-    pub(super) fn of(design: &Design, fit: &Fit, spread: &Spread) -> Self {
+    pub(super) fn of(design: &Design, fit: &Fit, spread: &PowerSpread) -> Self {
         let model = &fit.model;
         let mut time_s = vec![0.0; model.classes.count];
         let whole_s = design.whole_s();
@@ -39,7 +39,7 @@ impl Drawn {
 
 /// Ends of the intervals by class, as multiples of its energy. What is pooled has no power of its own: its operations
 /// may draw what any class does.
-pub(super) fn intervals(classes: &Classes, spread: &Spread, drawn: &Drawn) -> (Vec<f64>, Vec<f64>) {
+pub(super) fn intervals(classes: &Classes, spread: &PowerSpread, drawn: &Drawn) -> (Vec<f64>, Vec<f64>) {
     let (mut low, mut high): (Vec<f64>, Vec<f64>) = (0..classes.count).map(|class| spread.ends(class)).unzip();
     if let Some(pool) = classes.pool {
         let end = |class: usize, end: &[f64]| drawn.power_w[class] * end[class] / drawn.power_w[pool];
@@ -53,7 +53,7 @@ pub(super) fn intervals(classes: &Classes, spread: &Spread, drawn: &Drawn) -> (V
 /// Where what is not known of the edges, or of a delay, moves a class too far, or intervals are too wide to be of use.
 pub(super) fn judge(
     classes: &Classes,
-    spread: &Spread,
+    spread: &PowerSpread,
     drawn: &Drawn,
     (low, high): (&[f64], &[f64]),
 ) -> Result<(), Refusal> {

@@ -90,12 +90,6 @@ impl Namer {
         namer
     }
 
-    /// Whether this is the path of one of the model's own layers.
-    #[must_use]
-    pub fn is_layer(&self, path: &str) -> bool {
-        self.layers.contains(path)
-    }
-
     /// The operation that `raw` names. The same `raw` always gives the same operation.
     #[must_use]
     pub fn name(&self, raw: &RawOp) -> Op {

@@ -1,6 +1,6 @@
 //! How registers behave, as far as reading them shows.
 
-use super::spread::Spread;
+use super::quantiles::Quantiles;
 use crate::registers::source::{Observation, Value};
 use crate::trace::{Domain, Sensor};
 
@@ -17,12 +17,12 @@ struct Watched {
     updated_ns: Option<i64>,
     stood: bool,
     /// Distances of updates between which it stood, and how many were seen without that.
-    updates: Spread,
+    updates: Quantiles,
     overlooked: usize,
     /// What closer looks told before.
     settled_ns: Option<i64>,
     settled: bool,
-    reads: Spread,
+    reads: Quantiles,
 }
 
 impl Sensors {
@@ -32,11 +32,11 @@ impl Sensors {
             energy_uj: None,
             updated_ns: None,
             stood: false,
-            updates: Spread::new(),
+            updates: Quantiles::new(),
             overlooked: 0,
             settled_ns: None,
             settled: false,
-            reads: Spread::new(),
+            reads: Quantiles::new(),
         };
         Self(domains.iter().map(watched).collect())
     }
@@ -69,7 +69,7 @@ impl Sensors {
         for watched in &mut self.0 {
             watched.settled_ns = watched.update_ns();
             watched.settled = true;
-            (watched.updates, watched.overlooked, watched.updated_ns) = (Spread::new(), 0, None);
+            (watched.updates, watched.overlooked, watched.updated_ns) = (Quantiles::new(), 0, None);
         }
     }
 }

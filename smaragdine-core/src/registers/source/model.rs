@@ -24,7 +24,7 @@ const SHORTEST_PERIOD_NS: i64 = 100_000_000;
 
 /// Models one domain `package-N` per socket.
 #[derive(Debug)]
-pub struct Model {
+pub struct ModelledPower {
     domains: Vec<Domain>,
     /// Logical CPU → index into `domains`.
     sockets: BTreeMap<u32, usize>,
@@ -49,7 +49,7 @@ struct Times {
     total: u64,
 }
 
-impl Model {
+impl ModelledPower {
     /// Opens `proc_root/stat`; CPUs are in the sockets of `topology`, or all in one where these are not known.
     ///
     /// # Errors
@@ -114,7 +114,7 @@ impl Model {
     }
 }
 
-impl Source for Model {
+impl Source for ModelledPower {
     fn name(&self) -> &'static str {
         "model"
     }
@@ -192,8 +192,8 @@ mod tests {
     const CPUINFO: &str = "processor\t: 0\nphysical id\t: 0\n\nprocessor\t: 1\nphysical id\t: 0\n\n\
                            processor\t: 2\nphysical id\t: 1\n";
 
-    fn open(root: &tempfile::TempDir) -> Result<Model, Unavailable> {
-        Model::open(root.path(), &Topology::read(&root.path().join("sys"), root.path()))
+    fn open(root: &tempfile::TempDir) -> Result<ModelledPower, Unavailable> {
+        ModelledPower::open(root.path(), &Topology::read(&root.path().join("sys"), root.path()))
     }
 
     fn proc_root(stat: &str) -> tempfile::TempDir {
@@ -212,7 +212,7 @@ mod tests {
     }
 
     /// Watts of each domain between two reads.
-    fn power_w(model: &mut Model) -> Vec<f64> {
+    fn power_w(model: &mut ModelledPower) -> Vec<f64> {
         let mut observations = Vec::new();
         model.read(&mut observations);
         let power_w = |observation: Observation| match observation.value {

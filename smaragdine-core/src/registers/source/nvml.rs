@@ -68,7 +68,7 @@ impl Nvml {
         let (library, places) = enumerate(library, environment)?;
         let (problems, wall) = (places.problems, WallClock::now());
         let mut nvml = Self { meters: Vec::new(), domains: Vec::new(), gpus: Vec::new(), problems, wall, library };
-        for Place { gpu, number, visible } in places.gpus {
+        for NumberedGpu { gpu, number, visible } in places.gpus {
             let name = format!("gpu-{number}");
             match nvml.library.device_by_index(gpu.index).and_then(|device| {
                 let register = Register::of(&device)?;
@@ -174,16 +174,16 @@ fn limit_w(device: &Device<'_>) -> Option<f64> {
 
 /// A GPU with its number in the trace.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct NumberedGpu {
     pub(crate) gpu: Gpu,
     pub(crate) number: usize,
     pub(crate) visible: bool,
 }
 
 #[derive(Debug)]
-pub(crate) struct Places {
+pub(crate) struct NumberedGpus {
     /// In order of `number`.
-    pub(crate) gpus: Vec<Place>,
+    pub(crate) gpus: Vec<NumberedGpu>,
     pub(crate) problems: Vec<String>,
 }
 
@@ -191,7 +191,7 @@ pub(crate) struct Places {
 pub(crate) fn enumerate(
     library: Option<&Path>,
     environment: &CudaEnvironment,
-) -> Result<(Library, Places), Unavailable> {
+) -> Result<(Library, NumberedGpus), Unavailable> {
     let library = load(library)?;
     let count = library.device_count().map_err(|error| unavailable("cannot count GPUs", &error))?;
     if count == 0 {
@@ -216,13 +216,13 @@ pub(crate) fn enumerate(
     }
     let visible = visible_devices(environment.visible_devices.as_deref(), &gpus);
     let numbers = gpu::numbers(&visible, gpus.len());
-    let mut places: Vec<Place> = gpus
+    let mut places: Vec<NumberedGpu> = gpus
         .into_iter()
         .zip(numbers)
-        .map(|(gpu, number)| Place { gpu, number, visible: number < visible.len() })
+        .map(|(gpu, number)| NumberedGpu { gpu, number, visible: number < visible.len() })
         .collect();
     places.sort_by_key(|place| place.number);
-    Ok((library, Places { gpus: places, problems }))
+    Ok((library, NumberedGpus { gpus: places, problems }))
 }
 
 fn load(library: Option<&Path>) -> Result<Library, Unavailable> {

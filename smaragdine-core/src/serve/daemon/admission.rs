@@ -54,7 +54,7 @@ impl Daemon {
         Ok(period)
     }
 
-    pub(super) fn held(&self, uid: u32) -> Arc<DiskUse> {
+    pub(super) fn disk_use_of(&self, uid: u32) -> Arc<DiskUse> {
         Arc::clone(self.shared.held.lock().unwrap_or_else(PoisonError::into_inner).entry(uid).or_default())
     }
 

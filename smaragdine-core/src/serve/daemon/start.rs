@@ -28,7 +28,7 @@ impl Daemon {
             return Err(refused);
         }
         self.forget_old();
-        let held = self.held(caller.uid);
+        let held = self.disk_use_of(caller.uid);
         held.check(disk::free(&state.path))?;
         let application = self.visible(caller.process.as_ref());
         let cuda = cuda(&request.environment).unwrap_or_else(|| self.cuda_of(caller.process.as_ref()));

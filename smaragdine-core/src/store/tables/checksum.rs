@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::columns::{Checked, Columns};
 use super::foreign::Number;
-use super::layout::{Kind, Layout};
+use super::layout::{ColumnType, Layout};
 
 /// Of one table, as `trace.json` holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -90,7 +90,7 @@ impl<W: Write> Write for Summed<W> {
 /// What the columns of a table say, batch by batch.
 pub(super) struct Content {
     rows: u64,
-    columns: Vec<(&'static str, Kind, Column)>,
+    columns: Vec<(&'static str, ColumnType, Column)>,
 }
 
 impl Content {
@@ -103,25 +103,25 @@ impl Content {
         for (name, kind, column) in self.columns.iter_mut().filter(|(name, _, _)| batch.has(name)) {
             column.seen = true;
             match kind {
-                Kind::Count => column
+                ColumnType::Count => column
                     .numbers(self.rows, &batch.primitives::<UInt32Type>(name)?, |count| u64::from(count).to_le_bytes()),
-                Kind::Integer => {
+                ColumnType::Integer => {
                     column.numbers(self.rows, &batch.primitives::<Int64Type>(name)?, i64::to_le_bytes);
                 }
-                Kind::Natural => {
+                ColumnType::Natural => {
                     column.numbers(self.rows, &batch.primitives::<UInt64Type>(name)?, u64::to_le_bytes);
                 }
-                Kind::Double => {
+                ColumnType::Double => {
                     column.numbers(self.rows, &batch.primitives::<Float64Type>(name)?, f64::to_le_bytes);
                 }
-                Kind::Truth => {
+                ColumnType::Truth => {
                     let truths = batch.truths(name)?;
                     column
                         .each(self.rows, truths.iter().map(|truth| truth.map(|truth| u64::from(truth).to_le_bytes())));
                 }
-                Kind::Text => column.texts(self.rows, &batch.texts(name)?),
-                Kind::Texts => batch.string_lists(name)?.iter().for_each(|list| column.list(list)),
-                Kind::Doubles => batch.maps(name)?.iter().for_each(|map| column.map(map)),
+                ColumnType::Text => column.texts(self.rows, &batch.texts(name)?),
+                ColumnType::Texts => batch.string_lists(name)?.iter().for_each(|list| column.list(list)),
+                ColumnType::Doubles => batch.maps(name)?.iter().for_each(|map| column.map(map)),
             }
         }
         self.rows += batch.rows() as u64;

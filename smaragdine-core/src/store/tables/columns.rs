@@ -36,7 +36,7 @@ pub(super) struct TableFile<'a> {
 }
 
 /// What a table was found to be.
-pub(super) struct Found {
+pub(super) struct ReadTable {
     pub(super) checksum: Checksum,
     /// What it says otherwise than when it was sealed.
     pub(super) changed: Option<String>,
@@ -46,7 +46,7 @@ pub(super) struct Found {
 
 impl TableFile<'_> {
     /// Calls `rows` with each batch of its columns, and tells whether they are those that were sealed.
-    pub(super) fn each_batch(&self, rows: &mut dyn FnMut(&Columns) -> Checked<()>) -> Result<Found> {
+    pub(super) fn each_batch(&self, rows: &mut dyn FnMut(&Columns) -> Checked<()>) -> Result<ReadTable> {
         let path = self.dir.join(format!("{}.parquet", self.layout.name));
         let damaged = |problem: String| Error::DamagedTrace { path: path.clone(), problem };
         let mut files = match parts(&path) {
@@ -76,7 +76,7 @@ impl TableFile<'_> {
             None => same.cloned().unwrap_or_default(),
         };
         let changed = self.sealed.and_then(|sealed| checksum.differs_from(sealed));
-        Ok(Found { checksum, changed, lacks })
+        Ok(ReadTable { checksum, changed, lacks })
     }
 }
 

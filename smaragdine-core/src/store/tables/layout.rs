@@ -2,11 +2,11 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use crate::trace::{Basis, Entry, Flag, Kind as EventKind, OwnLayer, Phase, Policy, SourceName};
+use crate::trace::{Basis, Entry, Flag, Kind, OwnLayer, Phase, Policy, SourceName};
 
 /// A type that a column of ours has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ColumnType {
     /// uint32
     Count,
     /// int64
@@ -23,7 +23,7 @@ pub(super) enum Kind {
     Doubles,
 }
 
-impl Kind {
+impl ColumnType {
     /// As the documentation of the trace's format has it.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -42,7 +42,7 @@ impl Kind {
 /// One column.
 pub(super) struct Column {
     pub(super) name: &'static str,
-    pub(super) kind: Kind,
+    pub(super) kind: ColumnType,
     /// A value may be unknown.
     pub(super) nullable: bool,
     /// Earlier versions did not write it: where it is not there, nothing of it is known, which is no damage.
@@ -68,24 +68,24 @@ impl Layout {
     }
 }
 
-const fn column(name: &'static str, kind: Kind, about: &'static str) -> Column {
+const fn column(name: &'static str, kind: ColumnType, about: &'static str) -> Column {
     Column { name, kind, nullable: false, later: false, about, words: None }
 }
 
 const fn text(name: &'static str, about: &'static str) -> Column {
-    column(name, Kind::Text, about)
+    column(name, ColumnType::Text, about)
 }
 
 const fn count(name: &'static str, about: &'static str) -> Column {
-    column(name, Kind::Count, about)
+    column(name, ColumnType::Count, about)
 }
 
 const fn integer(name: &'static str, about: &'static str) -> Column {
-    column(name, Kind::Integer, about)
+    column(name, ColumnType::Integer, about)
 }
 
 const fn double(name: &'static str, about: &'static str) -> Column {
-    column(name, Kind::Double, about)
+    column(name, ColumnType::Double, about)
 }
 
 impl Column {
@@ -117,7 +117,7 @@ pub(super) static READINGS: Layout = Layout {
         double("app_share", "the application's fraction of this reading's energy; null: unknown").or_null(),
         double("daemon_share", "the daemon's fraction of this reading's energy; null: unknown").or_null(),
         double("idle_share", "the fraction of this reading's energy while nothing was active; null: unknown").or_null(),
-        column("flags", Kind::Texts, "what is remarkable about it").of::<Flag>(),
+        column("flags", ColumnType::Texts, "what is remarkable about it").of::<Flag>(),
         text("source", "what read it").of::<SourceName>(),
     ],
 };
@@ -129,11 +129,11 @@ pub(super) static EVENTS: Layout = Layout {
         count("op", "number of an operation of ops"),
         text("device", "name of a device of trace.json"),
         count("lane", "thread or stream, unique within the device"),
-        text("kind", "what it does with its lane").of::<EventKind>(),
+        text("kind", "what it does with its lane").of::<Kind>(),
         integer("start_ns", "trace time"),
         integer("end_ns", "trace time"),
         integer("step", "number of a step of steps; null: it is in none").or_null(),
-        column("correlation", Kind::Natural, "ties a launch to what it launched, and pieces of one execution")
+        column("correlation", ColumnType::Natural, "ties a launch to what it launched, and pieces of one execution")
             .or_null(),
     ],
 };
@@ -171,10 +171,10 @@ pub(super) static STEPS: Layout = Layout {
         integer("epoch", "number of its epoch"),
         integer("start_ns", "trace time"),
         integer("end_ns", "trace time"),
-        column("traced", Kind::Truth, "its events are known"),
+        column("traced", ColumnType::Truth, "its events are known"),
         integer("samples", "examples processed; null: unknown").or_null(),
-        column("energy_j", Kind::Doubles, "the application's joules, by counted domain"),
-        column("metrics", Kind::Doubles, "as logged, by name: loss, accuracy"),
+        column("energy_j", ColumnType::Doubles, "the application's joules, by counted domain"),
+        column("metrics", ColumnType::Doubles, "as logged, by name: loss, accuracy"),
     ],
 };
 

@@ -23,10 +23,10 @@ const LARGEST: u64 = 256 << 20;
 pub struct Unknown(Map<String, Value>);
 
 /// What was read.
-pub(super) struct Found {
+pub(super) struct ReadMetadata {
     pub(super) metadata: Metadata,
     pub(super) unknown: Unknown,
-    pub(super) seal: seal::Unsealed,
+    pub(super) seal: seal::Seal,
 }
 
 pub(super) fn write(dir: &Path, metadata: &Metadata, unknown: &Unknown, checksums: &Checksums) -> Result<()> {
@@ -43,7 +43,7 @@ pub(super) fn write(dir: &Path, metadata: &Metadata, unknown: &Unknown, checksum
 }
 
 /// Reads `trace.json` alone.
-pub(super) fn read(dir: &Path) -> Result<Found> {
+pub(super) fn read(dir: &Path) -> Result<ReadMetadata> {
     let path = dir.join(METADATA);
     let foreign = |problem: String| Error::NotATrace { path: dir.to_owned(), problem };
     let damaged = |problem: String| Error::DamagedTrace { path: path.clone(), problem };
@@ -70,12 +70,12 @@ pub(super) fn read(dir: &Path) -> Result<Found> {
     if version != u64::from(SCHEMA_VERSION) {
         return Err(Error::UnknownLayout { path: dir.to_owned(), version, known: SCHEMA_VERSION });
     }
-    let seal = seal::Unsealed::of(fields).map_err(damaged)?;
+    let seal = seal::Seal::of(fields).map_err(damaged)?;
     let told = fields.clone();
     let metadata: Metadata = serde_json::from_value(json).map_err(|problem| damaged(problem.to_string()))?;
     let known = serde_json::to_value(&metadata).unwrap_or_default();
     let unknown = Unknown(known.as_object().map(|known| beside(told, known)).unwrap_or_default());
-    Ok(Found { metadata, unknown, seal })
+    Ok(ReadMetadata { metadata, unknown, seal })
 }
 
 impl Unknown {

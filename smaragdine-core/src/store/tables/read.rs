@@ -8,7 +8,7 @@ use arrow_array::{Array, StringArray};
 use rustc_hash::FxHashMap;
 
 use super::checksum::Checksums;
-use super::columns::{Checked, Columns, Found, TableFile, index, known_op, named, parsed, value};
+use super::columns::{Checked, Columns, ReadTable, TableFile, index, known_op, named, parsed, value};
 use super::layout::{EDGES, EVENTS, FOOTPRINT, FOOTPRINT_DOMAINS, LEDGER, Layout, OPS, READINGS, STEPS};
 use crate::error::{Error, Result};
 use crate::trace::{
@@ -21,7 +21,7 @@ pub(super) fn tables(
     dir: &Path,
     trace: &mut Trace,
     sealed: Option<&Checksums>,
-) -> Result<BTreeMap<&'static str, Found>> {
+) -> Result<BTreeMap<&'static str, ReadTable>> {
     let state = trace.metadata.state;
     let mut found = BTreeMap::new();
     let mut rows = |layout: &'static Layout, row: &mut dyn FnMut(&Columns) -> Checked<()>| -> Result<()> {

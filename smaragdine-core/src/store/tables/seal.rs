@@ -25,14 +25,14 @@ pub(super) fn seal(fields: &mut Map<String, Value>, checksums: &Checksums) -> se
 
 /// Takes seal and checksums out of the fields.
 #[derive(Debug, Default)]
-pub(super) struct Unsealed {
+pub(super) struct Seal {
     /// `None`: it never had any.
     pub(super) checksums: Option<Checksums>,
     /// Why the fields are not those that were sealed.
     pub(super) broken: Option<String>,
 }
 
-impl Unsealed {
+impl Seal {
     pub(super) fn of(fields: &mut Map<String, Value>) -> Checked<Self> {
         let sealed = fields.shift_remove(SEAL);
         let (Some(told), Some(sealed)) = (fields.get(CHECKSUMS), &sealed) else {

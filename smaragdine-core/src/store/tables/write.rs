@@ -12,7 +12,7 @@ use arrow_array::{
 };
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 
-use super::layout::{EDGES, EVENTS, FOOTPRINT, FOOTPRINT_DOMAINS, Kind, LEDGER, Layout, OPS, READINGS, STEPS};
+use super::layout::{ColumnType, EDGES, EVENTS, FOOTPRINT, FOOTPRINT_DOMAINS, LEDGER, Layout, OPS, READINGS, STEPS};
 use crate::trace::{Entry, Flags, Trace};
 
 /// How one table of a trace is written.
@@ -42,7 +42,7 @@ fn readings(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowErro
     let domains = &trace.metadata.domains;
     let rows = &trace.readings[range];
     let domain = || rows.iter().map(|row| row.domain);
-    Columns::of(&READINGS)
+    BatchColumns::of(&READINGS)
         .with("domain", names(domain(), domains.iter().map(|domain| domain.name.as_str()))?)
         .with("start_ns", Int64Array::from_iter_values(rows.iter().map(|row| row.start_ns)))
         .with("end_ns", Int64Array::from_iter_values(rows.iter().map(|row| row.end_ns)))
@@ -61,7 +61,7 @@ fn readings(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowErro
 fn events(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
     let rows = &trace.events[range];
     let devices = trace.metadata.devices.iter().map(String::as_str);
-    Columns::of(&EVENTS)
+    BatchColumns::of(&EVENTS)
         .with("op", UInt32Array::from_iter_values(rows.iter().map(|row| row.op)))
         .with("device", names(rows.iter().map(|row| row.device), devices)?)
         .with("lane", UInt32Array::from_iter_values(rows.iter().map(|row| row.lane)))
@@ -80,7 +80,7 @@ fn ops(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
     let numbers = numbers.collect::<Result<Vec<_>, _>>()?;
     let rows = &trace.ops[range];
     let fused = rows.iter().map(|row| Some(&row.fused).filter(|fused| !fused.is_empty()));
-    Columns::of(&OPS)
+    BatchColumns::of(&OPS)
         .with("op", UInt32Array::from(numbers))
         .with("qtn", StringArray::from_iter_values(rows.iter().map(|row| &row.qtn)))
         .with("layer", StringArray::from_iter_values(rows.iter().map(|row| &row.layer)))
@@ -94,7 +94,7 @@ fn ops(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
 
 fn edges(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
     let rows = &trace.edges[range];
-    Columns::of(&EDGES)
+    BatchColumns::of(&EDGES)
         .with("from_op", UInt32Array::from_iter_values(rows.iter().map(|row| row.0)))
         .with("to_op", UInt32Array::from_iter_values(rows.iter().map(|row| row.1)))
         .batch()
@@ -103,7 +103,7 @@ fn edges(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> 
 fn steps(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
     let rows = &trace.steps[range];
     let samples = |samples: u64| i64::try_from(samples).unwrap_or(i64::MAX);
-    Columns::of(&STEPS)
+    BatchColumns::of(&STEPS)
         .with("step", Int64Array::from_iter_values(rows.iter().map(|row| row.step)))
         .with("epoch", Int64Array::from_iter_values(rows.iter().map(|row| row.epoch)))
         .with("start_ns", Int64Array::from_iter_values(rows.iter().map(|row| row.start_ns)))
@@ -118,7 +118,7 @@ fn steps(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> 
 fn footprint(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
     let rows = &trace.footprint[range];
     let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    Columns::of(&FOOTPRINT)
+    BatchColumns::of(&FOOTPRINT)
         .with("policy", StringArray::from_iter_values(rows.iter().map(|row| row.policy.name())))
         .with("op", UInt32Array::from_iter_values(rows.iter().map(|row| row.op)))
         .with("device", StringArray::from_iter_values(rows.iter().map(|row| &row.device)))
@@ -134,7 +134,7 @@ fn footprint(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowErr
 
 fn footprint_domains(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
     let rows = &trace.footprint_domains[range];
-    Columns::of(&FOOTPRINT_DOMAINS)
+    BatchColumns::of(&FOOTPRINT_DOMAINS)
         .with("policy", StringArray::from_iter_values(rows.iter().map(|row| row.policy.name())))
         .with("op", UInt32Array::from_iter_values(rows.iter().map(|row| row.op)))
         .with("domain", StringArray::from_iter_values(rows.iter().map(|row| &row.domain)))
@@ -144,7 +144,7 @@ fn footprint_domains(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, 
 
 fn ledger(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
     let rows = &trace.ledger[range];
-    Columns::of(&LEDGER)
+    BatchColumns::of(&LEDGER)
         .with("policy", StringArray::from_iter_values(rows.iter().map(|row| row.policy.name())))
         .with("domain", StringArray::from_iter_values(rows.iter().map(|row| &row.domain)))
         .with("entry", StringArray::from_iter_values(rows.iter().map(|row| Entry::name(row.entry))))
@@ -153,12 +153,12 @@ fn ledger(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError>
 }
 
 /// The columns of a table, given in their order.
-struct Columns {
+struct BatchColumns {
     layout: &'static Layout,
     arrays: Vec<(Field, ArrayRef)>,
 }
 
-impl Columns {
+impl BatchColumns {
     fn of(layout: &'static Layout) -> Self {
         Self { layout, arrays: Vec::new() }
     }
@@ -171,7 +171,7 @@ impl Columns {
 
     /// Fails where these are not the columns that the layout has.
     fn batch(self) -> Result<RecordBatch, ArrowError> {
-        let given = self.arrays.iter().map(|(field, _)| (field.name().as_str(), Kind::of(field.data_type())));
+        let given = self.arrays.iter().map(|(field, _)| (field.name().as_str(), ColumnType::of(field.data_type())));
         if !given.eq(self.layout.columns.iter().map(|column| (column.name, Some(column.kind)))) {
             return Err(ArrowError::SchemaError(format!("the columns of {} are not those laid out", self.layout.name)));
         }
@@ -180,7 +180,7 @@ impl Columns {
     }
 }
 
-impl Kind {
+impl ColumnType {
     /// Of a column in memory, if it is one of ours.
     fn of(array: &DataType) -> Option<Self> {
         match array {

@@ -1,0 +1,1 @@
+mod micro_cases;

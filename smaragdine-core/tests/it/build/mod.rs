@@ -1,0 +1,2 @@
+mod impossible_events;
+mod wire;

@@ -1,0 +1,10 @@
+mod flops;
+mod gpu_planes;
+mod linear;
+mod names;
+mod parts;
+mod steps;
+mod versions;
+mod xla;
+mod xla_execution;
+mod xplane;

@@ -1,0 +1,2 @@
+mod counter;
+mod powercap;

@@ -1,0 +1,5 @@
+mod foreign_tables;
+mod schema;
+mod seals;
+mod tables;
+mod writing;

@@ -1,0 +1,3 @@
+mod nvml;
+mod sampling;
+mod shares;

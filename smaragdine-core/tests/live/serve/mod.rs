@@ -1,0 +1,3 @@
+mod poison;
+mod service;
+mod unfinished;
