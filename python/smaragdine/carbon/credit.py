@@ -11,17 +11,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from smaragdine.accounts.energy import MEASURED, MODELLED, Energy
 
 if TYPE_CHECKING:
-    from smaragdine.trace.trace import Trace
+    from smaragdine.trace.trace import Readings, Trace
 
 ENTRIES = ("operations", "application", "untraced", "profiling")
 APART = ("daemon", "other", "idle", "gap")
 COMPONENTS = ("cpu", "gpu", "dram", "module")
 J_PER_KWH = 3.6e6
-# The daemon tells so many gaps, and no more.
-_MOST_GAPS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +126,34 @@ def _joined(one: Part, other: Part) -> Part:
 
 
 def _beyond(trace: Trace) -> dict[str, float | None]:
-    """How much more than their readings say gaps can have taken, by domain; None where nobody knows."""
+    """How much more than their readings say gaps can have taken, by domain; None where nobody knows.
+
+    Readings whose energy is not known and that no gap of `trace.json` holds (it tells a thousand, and imported logs
+    none) have no bound; neither has what a cut recording missed.
+    """
     beyond: dict[str, float | None] = {}
     gaps = trace.metadata.raw.get("gaps") or []
     for gap in gaps:
         so_far, low, high = beyond.get(gap["domain"], 0.0), gap.get("energy_low_j"), gap.get("energy_high_j")
         unknown = so_far is None or high is None
         beyond[gap["domain"]] = None if unknown else so_far + max(0.0, high - (low or 0.0))
-    # There may be more gaps than are told; and what a cut recording missed nobody measured.
-    if len(gaps) >= _MOST_GAPS or _missing(trace):
-        beyond |= dict.fromkeys(domain.name for domain in trace.metadata.counted)
+    for domain in trace.metadata.counted:
+        held = sorted((gap["start_ns"], gap["end_ns"]) for gap in gaps if gap["domain"] == domain.name)
+        if _missing(trace) or _untold(trace.readings.get(domain.name), held):
+            beyond[domain.name] = None
     return beyond
+
+
+def _untold(readings: Readings | None, gaps: list[tuple[int, int]]) -> bool:
+    """Some reading of unknown energy lies in none of the gaps, which are in order and do not overlap."""
+    if readings is None or not readings.gap.any():
+        return False
+    starts = np.array([start for start, _ in gaps], dtype=np.int64)
+    ends = np.array([end for _, end in gaps], dtype=np.int64)
+    place = np.searchsorted(starts, readings.start_ns[readings.gap], "right") - 1
+    if not len(starts) or (place < 0).any():
+        return True
+    return bool((readings.end_ns[readings.gap] > ends[place]).any())
 
 
 def _missing(trace: Trace) -> bool:

@@ -87,6 +87,14 @@ def _between(statement: Statement) -> str:
 
 def _carbon(statement: Statement) -> Iterator[tuple[str, str]]:
     emissions = statement.emissions
+    if imported := statement.imported:
+        yield "region", f"{imported.region or 'not told'}, by the log"
+        if imported.intensity_g_per_kwh is not None:
+            shown = rounded(imported.intensity_g_per_kwh, statement.kg_digits)
+            yield "carbon intensity", f"{shown} g CO2e/kWh; {imported.intensity_source}"
+        own = "not in the log" if statement.kg is None else f"{emitted(statement)}, by {imported.tool}'s figures"
+        yield "CO2e", own
+        return
     if emissions is None:
         if statement.told_kg is not None:
             yield "CO2e", f"{emitted(statement)}, as told"
@@ -164,7 +172,9 @@ def _worth(statement: Statement) -> Iterator[tuple[str, str]]:
     for basis, names in by_basis.items():
         yield basis, ", ".join(names) + ("" if basis == MEASURED else ": computed from CPU use, no sensor")
     missing = list(credit.unmeasured)
-    missing += ["DRAM"] if credit.component_kwh("dram") is None and credit.component_kwh("module") is None else []
+    within = statement.imported is not None and statement.imported.dram_within_cpu
+    if not within and credit.component_kwh("dram") is None and credit.component_kwh("module") is None:
+        missing.append("DRAM")
     if missing:
         yield "not measured", ", ".join(missing)
     yield "gaps", _gaps(credit)

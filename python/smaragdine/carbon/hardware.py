@@ -72,8 +72,9 @@ def of_trace(hardware: Mapping[str, Any]) -> tuple[Hardware, ...]:
         if isinstance(name, str):
             counts[name] = counts.get(name, 0) + 1
     cpu, sockets = hardware.get("cpu"), hardware.get("sockets")
-    if isinstance(cpu, str):
-        counts[cpu] = sockets if isinstance(sockets, int) and sockets > 0 else 1
+    # Of how many sockets there are nothing is guessed: the guess would be wrong by a whole factor.
+    if isinstance(cpu, str) and isinstance(sockets, int) and sockets > 0:
+        counts[cpu] = sockets
     return tuple(known for name, count in counts.items() if (known := known_as(name, count)))
 
 

@@ -27,6 +27,7 @@ _COMMANDS = (
     "statement",
     "regions",
     "estimate",
+    "import",
     "export",
     "account",
     "recover",

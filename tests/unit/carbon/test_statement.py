@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from called import called
 from smaragdine import SmaragdineError, Trace
 from smaragdine.carbon import Place
 from smaragdine.carbon.equivalents import KG_PER_SHORT_TON, equivalents
@@ -59,9 +60,7 @@ def stated(*arguments: object) -> tuple[int, str, str]:
 
 @cache
 def _stated(arguments: tuple[str, ...]) -> tuple[int, str, str]:
-    line = [sys.executable, "-m", "smaragdine", "statement", *arguments]
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
+    return called("statement", *arguments)
 
 
 def as_json(*arguments: object) -> dict[str, Any]:
@@ -71,9 +70,9 @@ def as_json(*arguments: object) -> dict[str, Any]:
     return content
 
 
-def test_the_trackers_own_statement_comes_out() -> None:
-    code, out, _ = stated("--emissions-kg", "8.021", "--country", "USA")
-    assert code == 0
+def test_the_trackers_own_statement_comes_out_of_the_installed_command() -> None:
+    line = [sys.executable, "-m", "smaragdine", "statement", "--emissions-kg", "8.021", "--country", "USA"]
+    out = subprocess.run(line, capture_output=True, text=True, check=True).stdout
     assert "8.021 kg of CO2eq" in out
     assert "a USA-specific social cost of carbon of $0.38 ($0.00, $0.95)" in out
     content = as_json("--emissions-kg", "8.021", "--country", "United States")

@@ -23,10 +23,13 @@ def write(statement: Statement, anonymous: bool) -> str:
         source = f"{how}: {kwh(statement.energy_kwh, statement)} at a PUE of {statement.pue.factor:g}"
     if statement.emissions:
         source += f"; carbon intensity: {statement.emissions.origin}"
+    if imported := statement.imported:
+        source = f"{imported.tool}'s log, with its own PUE of {statement.pue.factor:g} and carbon intensity"
+    place = statement.emissions.place.name if statement.emissions else imported.region if imported else None
     fields = {
         "source": source,
         "training_type": statement.training,
-        "geographical_location": statement.emissions.place.name if statement.emissions else None,
+        "geographical_location": place,
         "hardware_used": "; ".join(statement.work.hardware) or None,
     }
     emissions = rounded(1000 * statement.kg, statement.kg_digits).replace(",", "")
