@@ -120,6 +120,11 @@ class Statement:
         return self.write()
 
     @property
+    def notice(self) -> str | None:
+        """What it opens with where nothing was measured; another tool's log is told of by its source instead."""
+        return None if self.imported else "; ".join(self.work.notices) or None
+
+    @property
     def kwh(self) -> float | None:
         """Energy of the computers, without PUE."""
         return self.credit.kwh if self.credit else self.told_kwh

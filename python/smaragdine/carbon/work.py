@@ -26,6 +26,8 @@ class Work:
     gpu_held_h: float | None = None
     """Hours that GPUs were there for, whether used or not."""
     end_ns: int | None = None
+    notices: tuple[str, ...] = ()
+    """What views of traces open with of which nothing was measured."""
     cuts: tuple[str, ...] = ()
     """What recordings that were cut say of themselves."""
 
@@ -44,6 +46,7 @@ class Work:
             names=tuple(trace.name for trace in traces),
             gpu_held_h=_sum(_held_h(trace) for trace in traces),
             end_ns=max((trace.metadata.end_ns or 0 for trace in traces), default=0) or None,
+            notices=tuple(dict.fromkeys(trace.notice for trace in traces if trace.notice)),
             cuts=tuple(trace.metadata.cut for trace in traces if trace.metadata.cut),
         )
 

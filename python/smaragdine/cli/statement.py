@@ -136,7 +136,7 @@ def place_of(args: argparse.Namespace, region: str | None, pue: Pue, traces: lis
     rows = own(args.table) if args.table else ()
     series = None
     if path := getattr(args, "series", None):
-        series = Series.read(path, args.scope or "lifecycle")
+        series = Series.read(path, args.scope)
     elif provider := getattr(args, "live", None):
         series = _live(provider, args.scope, Lookup(rows).find(region or ""), traces)
     return Place(

@@ -157,7 +157,7 @@ def test_a_series_with_a_fault_is_refused(tmp_path: Path, text: str, says: str) 
     file = tmp_path / "series.csv"
     file.write_text(text)
     with pytest.raises(SmaragdineError) as raised:
-        Series.read(file, "lifecycle")
+        Series.read(file)
     assert says in str(raised.value)
 
 

@@ -124,6 +124,7 @@ def test_modelled_energy_is_stated_only_when_it_is_allowed_and_is_marked(modelle
         code, out, err = stated(modelled, "--region", "DEU", "--allow-modelled", "--format", form)
         assert code == 0, err
         assert "modelled" in out, form
+        assert "no energy sensor was readable" in out, form
     content = as_json(modelled, "--allow-modelled")
     assert content["basis"] == "modelled" and content["modelled_kwh"] == content["energy_kwh"]
     assert content["dram_kwh"] is None and content["gpu_kwh"] is None
@@ -184,6 +185,17 @@ def test_annex_xi_has_computation_time_and_energy(bert: Path) -> None:
     assert "as told by the provider" in out
 
 
+def test_a_hostile_name_reaches_no_format_as_it_is(folder: Path) -> None:
+    name = "a|b$c\x1b[31m\n- z\\input{x}"
+    trace = synthetic_trace.write(folder / "hostile", name=name)
+    for form in FORMATS:
+        code, out, err = stated(trace, "--region", "FRA", "--format", form)
+        assert code == 0, err
+        assert "\x1b" not in out and "\n- z" not in out, form
+    assert r"\textbackslash{}input" in stated(trace, "--region", "FRA", "--format", "latex")[1]
+    assert r"a\|b\$c" in stated(trace, "--region", "FRA", "--format", "markdown")[1]
+
+
 def test_pue_is_shown_with_a_hint_where_nobody_told_it(folder: Path) -> None:
     _, out, _ = stated("--energy-kwh", "10", "--region", "US-VT")
     assert "a PUE of 1.0 leaves out cooling" in out and "uptime-2020" in out
@@ -196,7 +208,8 @@ def test_pue_is_shown_with_a_hint_where_nobody_told_it(folder: Path) -> None:
 def test_the_users_own_figures_are_told_as_such(tmp_path: Path) -> None:
     content = as_json("--energy-kwh", "10", "--g-per-kwh", "100", "--market-based", "7", "--pue", "1.5")
     assert content["emissions_kg"] == pytest.approx(1.5)
-    assert content["intensity_source"] == "the user's own figure"
+    assert content["intensity_source"] == "the user's own figure, taken as lifecycle"
+    assert content["intensity_year"] is None
     assert content["market_based_kg"] == pytest.approx(0.105) and content["accounting"] == "location-based"
     table = tmp_path / "own.csv"
     table.write_text("place,g_per_kwh,year,scope,source\nlab,120,2026,lifecycle,our meter\n")

@@ -53,7 +53,8 @@ def test_a_run_without_a_sensor_needs_no_permission_to_be_stated(tmp_path: Path)
     directory.write(log, tmp_path / "trace")
     content = stated(tmp_path / "trace")
     assert content["basis"] == "modelled" and content["gpu_kwh"] is None and content["pue"] == 1.0
-    assert "names none" in content["pue_source"]
+    assert "names none" in content["pue_source"] and content["notice"] is None
+    assert "modelled by codecarbon, not measured" in content["statement"]
 
 
 def test_several_runs_become_a_directory_of_traces_and_add_up(tmp_path: Path) -> None:

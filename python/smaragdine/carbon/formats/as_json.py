@@ -21,6 +21,7 @@ def content(statement: Statement, anonymous: bool = False) -> dict[str, Any]:
     """None where something is not known: that is never 0."""
     work = statement.work
     return {
+        "notice": statement.notice,
         "statement": sentence(statement),
         "duration_h": None if work.duration_s is None else work.duration_s / 3600,
         "cpu_h": statement.imported.cpu_h if statement.imported else None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from smaragdine.carbon.digits import rounded
 from smaragdine.carbon.facts import NO_PLACE, kwh
 from smaragdine.carbon.fault import unusable
+from smaragdine.text.shown import shown
 
 if TYPE_CHECKING:
     from smaragdine.carbon.statement import Statement
@@ -35,5 +36,7 @@ def write(statement: Statement, anonymous: bool) -> str:
     emissions = rounded(1000 * statement.kg, statement.kg_digits).replace(",", "")
     lines = ["---", "co2_eq_emissions:", f"  emissions: {emissions}"]
     # JSON's strings are YAML's.
-    lines += [f"  {name}: {json.dumps(value)}" for name, value in fields.items() if value]
+    lines += [f"  {name}: {json.dumps(shown(value), ensure_ascii=False)}" for name, value in fields.items() if value]
+    if statement.notice:
+        lines.insert(1, f"# {shown(statement.notice)}")
     return "\n".join([*lines, "---"]) + "\n"
