@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from smaragdine.accounts.energy import MEASURED, MODELLED, Energy
+from smaragdine.carbon.fault import unmeasured
 
 if TYPE_CHECKING:
     from smaragdine.trace.trace import Readings, Trace
@@ -45,8 +46,15 @@ class Credit:
 
     @classmethod
     def of(cls, trace: Trace, policy: str = "equal") -> Credit:
-        """Of a trace; raises SmaragdineError where it has no readings or was not accounted by this policy."""
+        """Of a trace. Raises SmaragdineError where it was not accounted by this policy, and with exit code 3 where it
+        has no readings or none of them is counted: that is no energy of 0."""
         trace.require_readings()
+        nothing = unmeasured(
+            f"nothing of the trace {trace.path} is counted: there is no energy to state",
+            "`smaragdine doctor` tells what can be measured here",
+        )
+        if not trace.metadata.counted:
+            raise nothing
         ledger = trace.ledger(policy)
         beyond = _beyond(trace)
         parts: dict[tuple[str, str], Part] = {}
@@ -60,23 +68,25 @@ class Credit:
             part = Part(component(domain.device, domain.name), domain.basis, energy, high)
             key = (part.component, part.basis)
             parts[key] = _joined(parts[key], part) if key in parts else part
-        measured = {domain.device for domain in trace.metadata.counted}
-        unmeasured = tuple(device for device in trace.metadata.devices if device not in measured)
-        return cls(tuple(parts.values()), {entry: ledger.entry(entry) for entry in APART}, unmeasured)
+        if not parts:
+            raise nothing
+        held = {row.device for row in ledger}
+        missing = tuple(device for device in trace.metadata.devices if device not in held)
+        return cls(tuple(parts.values()), {entry: ledger.entry(entry) for entry in APART}, missing)
 
     @classmethod
     def total(cls, credits: Iterable[Credit]) -> Credit:
         parts: dict[tuple[str, str], Part] = {}
         apart: dict[str, Energy] = {}
-        unmeasured: dict[str, None] = {}
+        missing: dict[str, None] = {}
         for credit in credits:
             for part in credit.parts:
                 key = (part.component, part.basis)
                 parts[key] = _joined(parts[key], part) if key in parts else part
             for entry, energy in credit.apart.items():
                 apart[entry] = apart.get(entry, Energy()) + energy
-            unmeasured |= dict.fromkeys(credit.unmeasured)
-        return cls(tuple(parts.values()), apart, tuple(unmeasured))
+            missing |= dict.fromkeys(credit.unmeasured)
+        return cls(tuple(parts.values()), apart, tuple(missing))
 
     @property
     def energy(self) -> Energy:

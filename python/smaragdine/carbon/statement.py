@@ -64,11 +64,6 @@ class Statement:
         pue = imported.pue if imported else place.pue if place else pue or Pue.of(None)
         credits = [Credit.of(trace) for trace in traces]
         for trace, credit in zip(traces, credits, strict=True):
-            if not credit.parts:
-                raise unmeasured(
-                    f"nothing of the trace {trace.path} is counted: there is no energy to state",
-                    "`smaragdine doctor` tells what can be measured here",
-                )
             if credit.modelled_only and not allow_modelled and not imported:
                 raise unmeasured(
                     f"no energy of the trace {trace.path} was measured: its power is modelled from CPU use",

@@ -175,6 +175,8 @@ def test_latex_is_escaped_and_brings_its_bibliography(bert: Path) -> None:
     assert not re.search(r"(?<!\\)[$#&_%](?![^{}]*times)", body.replace(" & ", " ").replace(r"$\times$", ""))
     for key in ("babakol2024tensor", "ricke2018country", "carbonintensity"):
         assert key in body and f"{{{key}," in out
+    assert "accounted with Smaragdine" in out
+    assert "accounted with Smaragdine" not in stated("--energy-kwh", "3", "--format", "latex")[1]
 
 
 def test_annex_xi_has_computation_time_and_energy(bert: Path) -> None:
