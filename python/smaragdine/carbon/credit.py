@@ -11,13 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from smaragdine.accounts.energy import MEASURED, MODELLED, Energy
 from smaragdine.carbon.fault import unmeasured
+from smaragdine.carbon.gaps import beyond
 
 if TYPE_CHECKING:
-    from smaragdine.trace.trace import Readings, Trace
+    from smaragdine.trace.trace import Trace
 
 ENTRIES = ("operations", "application", "untraced", "profiling")
 APART = ("daemon", "other", "idle", "gap")
@@ -56,14 +55,13 @@ class Credit:
         if not trace.metadata.counted:
             raise nothing
         ledger = trace.ledger(policy)
-        beyond = _beyond(trace)
         parts: dict[tuple[str, str], Part] = {}
         for domain in trace.metadata.counted:
             entries = ledger.domain(domain.name)
             if not entries:
                 continue
             energy = sum(entries.get(entry, 0.0) for entry in ENTRIES)
-            more = beyond.get(domain.name, 0.0)
+            more = beyond(trace, domain.name)
             high = None if more is None else energy + entries.get("gap", 0.0) + more
             part = Part(component(domain.device, domain.name), domain.basis, energy, high)
             key = (part.component, part.basis)
@@ -133,42 +131,3 @@ def component(device: str, domain: str) -> str:
 def _joined(one: Part, other: Part) -> Part:
     high = None if one.high_j is None or other.high_j is None else one.high_j + other.high_j
     return Part(one.component, one.basis, one.energy_j + other.energy_j, high)
-
-
-def _beyond(trace: Trace) -> dict[str, float | None]:
-    """How much more than their readings say gaps can have taken, by domain; None where nobody knows.
-
-    Readings whose energy is not known and that no gap of `trace.json` holds (it tells a thousand, and imported logs
-    none) have no bound; neither has what a cut recording missed.
-    """
-    beyond: dict[str, float | None] = {}
-    gaps = trace.metadata.raw.get("gaps") or []
-    for gap in gaps:
-        so_far, low, high = beyond.get(gap["domain"], 0.0), gap.get("energy_low_j"), gap.get("energy_high_j")
-        unknown = so_far is None or high is None
-        beyond[gap["domain"]] = None if unknown else so_far + max(0.0, high - (low or 0.0))
-    for domain in trace.metadata.counted:
-        held = sorted((gap["start_ns"], gap["end_ns"]) for gap in gaps if gap["domain"] == domain.name)
-        if _missing(trace) or _untold(trace.readings.get(domain.name), held):
-            beyond[domain.name] = None
-    return beyond
-
-
-def _untold(readings: Readings | None, gaps: list[tuple[int, int]]) -> bool:
-    """Some reading of unknown energy lies in none of the gaps, which are in order and do not overlap."""
-    if readings is None or not readings.gap.any():
-        return False
-    starts = np.array([start for start, _ in gaps], dtype=np.int64)
-    ends = np.array([end for _, end in gaps], dtype=np.int64)
-    place = np.searchsorted(starts, readings.start_ns[readings.gap], "right") - 1
-    if not len(starts) or (place < 0).any():
-        return True
-    return bool((readings.end_ns[readings.gap] > ends[place]).any())
-
-
-def _missing(trace: Trace) -> bool:
-    """The program went on after its recording was cut, or may have."""
-    metadata = trace.metadata
-    if metadata.state != "cut":
-        return False
-    return metadata.program_s is None or metadata.program_s > (metadata.duration_s or 0.0)

@@ -66,16 +66,23 @@ def known_as(name: str, count: int = 1) -> Hardware | None:
 
 def of_trace(hardware: Mapping[str, Any]) -> tuple[Hardware, ...]:
     """The parts that a trace's `hardware` names and a table knows."""
-    counts: dict[str, int] = {}
-    for gpu in hardware.get("gpus") or []:
-        name = gpu.get("name") if isinstance(gpu, dict) else gpu
-        if isinstance(name, str):
-            counts[name] = counts.get(name, 0) + 1
+    counts = gpus(hardware)
     cpu, sockets = hardware.get("cpu"), hardware.get("sockets")
     # Of how many sockets there are nothing is guessed: the guess would be wrong by a whole factor.
     if isinstance(cpu, str) and isinstance(sockets, int) and sockets > 0:
         counts[cpu] = sockets
     return tuple(known for name, count in counts.items() if (known := known_as(name, count)))
+
+
+def gpus(hardware: Mapping[str, Any]) -> dict[str, int]:
+    """How many GPUs of each name a trace's `hardware` has; it may have been written by anybody."""
+    counts: dict[str, int] = {}
+    told = hardware.get("gpus")
+    for gpu in told if isinstance(told, list) else []:
+        name = gpu.get("name") if isinstance(gpu, dict) else gpu
+        if isinstance(name, str):
+            counts[name] = counts.get(name, 0) + 1
+    return counts
 
 
 @cache

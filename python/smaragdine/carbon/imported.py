@@ -37,7 +37,7 @@ class Imported:
         """None where none of the traces is imported; SmaragdineError where some are and some are not, or logs of
         different PUEs are mixed, or a log says what cannot be."""
         told = [trace.metadata.options.get(_FIELD) for trace in traces]
-        if not any(told):
+        if not any(isinstance(one, dict) for one in told):
             return None
         logs = [cls._of(one, trace) for one, trace in zip(told, traces, strict=True) if isinstance(one, dict)]
         if len(logs) < len(told) or len({(log.tool, log.pue.factor) for log in logs}) > 1:

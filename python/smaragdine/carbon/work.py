@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from smaragdine.carbon.hardware import gpus
+
 if TYPE_CHECKING:
     from smaragdine.trace.trace import Trace
 
@@ -88,8 +90,4 @@ def _hardware(trace: Trace) -> Iterable[str]:
     if cpu := hardware.get("cpu"):
         sockets = hardware.get("sockets")
         yield f"{cpu} ({sockets} sockets)" if isinstance(sockets, int) and sockets > 1 else str(cpu)
-    counts: dict[str, int] = {}
-    for gpu in hardware.get("gpus") or []:
-        name = str(gpu.get("name") if isinstance(gpu, dict) else gpu)
-        counts[name] = counts.get(name, 0) + 1
-    yield from (f"{count} × {name}" if count > 1 else name for name, count in counts.items())
+    yield from (f"{count} × {name}" if count > 1 else name for name, count in gpus(hardware).items())

@@ -187,6 +187,41 @@ def test_annex_xi_has_computation_time_and_energy(bert: Path) -> None:
     assert "as told by the provider" in out
 
 
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"gaps": 7},
+        {"gaps": [7]},
+        {"gaps": [{"domain": "package-0"}]},
+        {"gaps": [{"domain": "package-0", "start_ns": 2**63, "end_ns": 2**64}]},
+        {"gaps": [{"domain": ["package-0"], "start_ns": 1, "end_ns": 2}]},
+        {"gaps": [{"domain": "package-0", "start_ns": 1, "end_ns": 2, "energy_high_j": "much"}]},
+        {"gaps": [{"domain": "package-0", "start_ns": 2, "end_ns": 1, "energy_high_j": 3}]},
+        {"gaps": [{"domain": "package-0", "start_ns": 1, "end_ns": 2, "energy_high_j": -3}]},
+        {"options": {"imported": {"pue": 0.2, "tool": "x"}}},
+        {"options": {"imported": {"pue": "1.2", "tool": "x"}}},
+        {"options": {"imported": {"pue": 1.2, "emissions_kg": -1}}},
+    ],
+)
+def test_a_trace_that_says_what_cannot_be_is_refused(tmp_path: Path, overrides: dict[str, Any]) -> None:
+    trace = synthetic_trace.write(tmp_path / "odd", overrides=overrides)
+    code, out, err = stated(trace, "--format", "json")
+    assert (code, out) == (2, "") and "error: " in err
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"hardware": {"gpus": 3, "cpu": ["x"], "sockets": "two"}},
+        {"hardware": {"gpus": [{"name": 7}, None], "sockets": -1}},
+        {"options": {"imported": 7}},
+        {"gaps": []},
+    ],
+)
+def test_a_trace_with_odd_hardware_is_stated_all_the_same(tmp_path: Path, overrides: dict[str, Any]) -> None:
+    assert stated(synthetic_trace.write(tmp_path / "odd", overrides=overrides), "--format", "json")[0] == 0
+
+
 def test_a_hostile_name_reaches_no_format_as_it_is(folder: Path) -> None:
     name = "a|b$c\x1b[31m\n- z\\input{x}"
     trace = synthetic_trace.write(folder / "hostile", name=name)
