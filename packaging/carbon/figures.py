@@ -67,6 +67,7 @@ NOT_IN_PACKAGES = (
     ("aws:me-south-1", "Bahrain", "BH"),
     ("aws:me-central-1", "United Arab Emirates", "AE"),
     ("azure:eastasia", "Hong Kong", "HK"),
+    ("azure:southeastasia", "Singapore", "SG"),
     ("azure:uaenorth", "United Arab Emirates", "AE"),
     ("azure:uaecentral", "United Arab Emirates", "AE"),
     ("gcp:africa-south1", "Johannesburg", "ZA"),

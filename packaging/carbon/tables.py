@@ -49,10 +49,11 @@ GOOGLE_LICENCE = "MIT (codecarbon); the source states none"
 CHINA_LICENCE = "MIT (codecarbon); an official announcement"
 # What that table leaves out, and a prefix that was once in use.
 OMITTED = {"GB": "GBR", "NA": "NAM", "AUS": "AUS"}
-# Plans, stages and names of whole continents are no regions that run jobs. Of the others the package names a grid
-# that they do not draw from: West US 2 is in Washington and West US 3 in Arizona, neither on Pacificorp East.
-NO_REGION = re.compile(r"stage$|euap$|^(uk|germany|us|northus|eastus3)$")
-WRONG_ZONE = ("westus2", "westus3")
+# Plans, stages and names of whole countries are no regions that run jobs. Of others the package names a grid that they
+# do not draw from: West US 2 is in Washington, West US 3 in Arizona and West Central US in Cheyenne, none of them in
+# Pacificorp East; North Central US is near Chicago, in PJM.
+NO_REGION = re.compile(r"stage$|euap$|^(uk|germany|us|unitedstates|usnorth|northus|eastus3|apsoutheast)$")
+WRONG_ZONE = ("westus2", "westus3", "westcentralus", "northcentralus")
 
 
 def main() -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from smaragdine.accounts.energy import MEASURED, MODELLED, Energy
+from smaragdine.carbon.fault import unmeasured
+from smaragdine.carbon.gaps import beyond
 
 if TYPE_CHECKING:
     from smaragdine.carbon.run import Run
@@ -20,8 +22,6 @@ ENTRIES = ("operations", "application", "untraced", "profiling")
 APART = ("daemon", "other", "idle", "gap")
 COMPONENTS = ("cpu", "gpu", "dram", "module")
 J_PER_KWH = 3.6e6
-# The daemon tells so many gaps, and no more.
-_MOST_GAPS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,38 +45,46 @@ class Credit:
 
     @classmethod
     def of(cls, trace: Run, policy: str = "equal") -> Credit:
-        """Of a trace; raises SmaragdineError where it has no readings or was not accounted by this policy."""
+        """Of a trace. Raises TraceError where it was not accounted by this policy, NotMeasuredError where it has no
+        readings or none of them is counted: that is no energy of 0."""
         trace.require_readings()
+        nothing = unmeasured(
+            f"nothing of the trace {trace.path} is counted: there is no energy to state",
+            "`smaragdine doctor` tells what can be measured here",
+        )
+        if not trace.metadata.counted:
+            raise nothing
         ledger = trace.ledger(policy)
-        beyond = _beyond(trace)
         parts: dict[tuple[str, str], Part] = {}
         for domain in trace.metadata.counted:
             entries = ledger.domain(domain.name)
             if not entries:
                 continue
             energy = sum(entries.get(entry, 0.0) for entry in ENTRIES)
-            more = beyond.get(domain.name, 0.0)
+            more = beyond(trace, domain.name)
             high = None if more is None else energy + entries.get("gap", 0.0) + more
             part = Part(component(domain.device, domain.name), domain.basis, energy, high)
             key = (part.component, part.basis)
             parts[key] = _joined(parts[key], part) if key in parts else part
-        measured = {domain.device for domain in trace.metadata.counted}
-        unmeasured = tuple(device for device in trace.metadata.devices if device not in measured)
-        return cls(tuple(parts.values()), {entry: ledger.entry(entry) for entry in APART}, unmeasured)
+        if not parts:
+            raise nothing
+        held = {row.device for row in ledger}
+        missing = tuple(device for device in trace.metadata.devices if device not in held)
+        return cls(tuple(parts.values()), {entry: ledger.entry(entry) for entry in APART}, missing)
 
     @classmethod
     def total(cls, credits: Iterable[Credit]) -> Credit:
         parts: dict[tuple[str, str], Part] = {}
         apart: dict[str, Energy] = {}
-        unmeasured: dict[str, None] = {}
+        missing: dict[str, None] = {}
         for credit in credits:
             for part in credit.parts:
                 key = (part.component, part.basis)
                 parts[key] = _joined(parts[key], part) if key in parts else part
             for entry, energy in credit.apart.items():
                 apart[entry] = apart.get(entry, Energy()) + energy
-            unmeasured |= dict.fromkeys(credit.unmeasured)
-        return cls(tuple(parts.values()), apart, tuple(unmeasured))
+            missing |= dict.fromkeys(credit.unmeasured)
+        return cls(tuple(parts.values()), apart, tuple(missing))
 
     @property
     def energy(self) -> Energy:
@@ -123,25 +131,3 @@ def component(device: str, domain: str) -> str:
 def _joined(one: Part, other: Part) -> Part:
     high = None if one.high_j is None or other.high_j is None else one.high_j + other.high_j
     return Part(one.component, one.basis, one.energy_j + other.energy_j, high)
-
-
-def _beyond(trace: Run) -> dict[str, float | None]:
-    """How much more than their readings say gaps can have taken, by domain; None where nobody knows."""
-    beyond: dict[str, float | None] = {}
-    gaps = trace.metadata.raw.get("gaps") or []
-    for gap in gaps:
-        so_far, low, high = beyond.get(gap["domain"], 0.0), gap.get("energy_low_j"), gap.get("energy_high_j")
-        unknown = so_far is None or high is None
-        beyond[gap["domain"]] = None if unknown else so_far + max(0.0, high - (low or 0.0))
-    # There may be more gaps than are told; and what a cut recording missed nobody measured.
-    if len(gaps) >= _MOST_GAPS or _missing(trace):
-        beyond |= dict.fromkeys(domain.name for domain in trace.metadata.counted)
-    return beyond
-
-
-def _missing(trace: Run) -> bool:
-    """The program went on after its recording was cut, or may have."""
-    metadata = trace.metadata
-    if metadata.state != "cut":
-        return False
-    return metadata.program_s is None or metadata.program_s > (metadata.duration_s or 0.0)

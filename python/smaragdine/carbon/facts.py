@@ -10,6 +10,7 @@ from smaragdine.accounts.quantity import joules, percent, seconds
 from smaragdine.carbon import pue
 from smaragdine.carbon.digits import grams, rounded
 from smaragdine.carbon.equivalents import equivalents
+from smaragdine.carbon.estimate import THIRD
 from smaragdine.carbon.intensity import MEANINGS
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def _modelled(statement: Statement) -> str:
     if not statement.modelled_kwh:
         return ""
     if statement.basis == "modelled":
-        return " (modelled from CPU use, not measured)"
+        how = f"by {statement.imported.tool}" if statement.imported else "from CPU use"
+        return f" (modelled {how}, not measured)"
     return f" ({kwh(statement.modelled_kwh, statement)} of it modelled, not measured)"
 
 
@@ -87,6 +89,14 @@ def _between(statement: Statement) -> str:
 
 def _carbon(statement: Statement) -> Iterator[tuple[str, str]]:
     emissions = statement.emissions
+    if imported := statement.imported:
+        yield "region", f"{imported.region or 'not told'}, by the log"
+        if imported.intensity_g_per_kwh is not None:
+            shown = rounded(imported.intensity_g_per_kwh, statement.kg_digits)
+            yield "carbon intensity", f"{shown} g CO2e/kWh; {imported.intensity_source}"
+        own = "not in the log" if statement.kg is None else f"{emitted(statement)}, by {imported.tool}'s figures"
+        yield "CO2e", own
+        return
     if emissions is None:
         if statement.told_kg is not None:
             yield "CO2e", f"{emitted(statement)}, as told"
@@ -149,9 +159,9 @@ def _work(statement: Statement, anonymous: bool) -> Iterator[tuple[str, str]]:
         yield "hardware", "; ".join(work.hardware)
     for one in statement.comparisons:
         parts = ", ".join(f"{part.count} × {part.name} of {part.tdp_w:g} W" for part in one.hardware)
-        more = f"{rounded(one.factor, 2)} times what was measured"
-        guess = kwh(one.guess_kwh, statement)
-        yield f"{one.kind.upper()} by design power", f"{guess} for {parts}: {more} ({kwh(one.measured_kwh, statement)})"
+        guess = f"{kwh(one.guess_kwh, statement)} for {parts}, or {kwh(one.guess_kwh * THIRD, statement)} at a third"
+        more = f"{rounded(one.factor, 2)} or {rounded(one.factor * THIRD, 2)} times what was measured"
+        yield f"{one.kind.upper()} by design power", f"{guess}: {more} ({kwh(one.measured_kwh, statement)})"
 
 
 def _worth(statement: Statement) -> Iterator[tuple[str, str]]:
@@ -162,9 +172,12 @@ def _worth(statement: Statement) -> Iterator[tuple[str, str]]:
     for part in credit.parts:
         by_basis.setdefault(part.basis, []).append(_COMPONENTS[part.component])
     for basis, names in by_basis.items():
-        yield basis, ", ".join(names) + ("" if basis == MEASURED else ": computed from CPU use, no sensor")
+        how = f": by {statement.imported.tool}" if statement.imported else ": computed from CPU use, no sensor"
+        yield basis, ", ".join(names) + ("" if basis == MEASURED else how)
     missing = list(credit.unmeasured)
-    missing += ["DRAM"] if credit.component_kwh("dram") is None and credit.component_kwh("module") is None else []
+    within = statement.imported is not None and statement.imported.dram_within_cpu
+    if not within and credit.component_kwh("dram") is None and credit.component_kwh("module") is None:
+        missing.append("DRAM")
     if missing:
         yield "not measured", ", ".join(missing)
     yield "gaps", _gaps(credit)

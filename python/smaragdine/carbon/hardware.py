@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
+from smaragdine.accounts.machine import Hardware as Machine
 from smaragdine.carbon.fault import unusable
 from smaragdine.carbon.table import packaged
 
@@ -64,17 +65,18 @@ def known_as(name: str, count: int = 1) -> Hardware | None:
     return _of(row, count) if row else None
 
 
-def of_trace(hardware: Mapping[str, Any]) -> tuple[Hardware, ...]:
+def of_trace(hardware: Machine) -> tuple[Hardware, ...]:
     """The parts that a trace's `hardware` names and a table knows."""
-    counts: dict[str, int] = {}
-    for gpu in hardware.get("gpus") or []:
-        name = gpu.get("name") if isinstance(gpu, dict) else gpu
-        if isinstance(name, str):
-            counts[name] = counts.get(name, 0) + 1
-    cpu, sockets = hardware.get("cpu"), hardware.get("sockets")
-    if isinstance(cpu, str):
-        counts[cpu] = sockets if isinstance(sockets, int) and sockets > 0 else 1
+    counts = gpus(hardware)
+    # Of how many sockets there are nothing is guessed: the guess would be wrong by a whole factor.
+    if hardware.cpu and hardware.sockets and hardware.sockets > 0:
+        counts[hardware.cpu] = hardware.sockets
     return tuple(known for name, count in counts.items() if (known := known_as(name, count)))
+
+
+def gpus(hardware: Machine) -> dict[str, int]:
+    """How many GPUs of each name a trace's `hardware` has."""
+    return dict(Counter(gpu.name for gpu in hardware.gpus if gpu.name))
 
 
 @cache

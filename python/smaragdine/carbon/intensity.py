@@ -30,6 +30,7 @@ class Intensity:
     country: str
     """ISO 3166 alpha-3; empty where it is not known."""
     year: int
+    """0 where a user's own figure names none."""
     method: str
     scope: str
     g_per_kwh: float
@@ -45,4 +46,5 @@ class Intensity:
     def origin(self) -> str:
         """`average of 2025, lifecycle; Electricity Maps … (ODbL-1.0)`."""
         licence = f" ({self.licence})" if self.licence else ""
-        return f"{self.method} of {self.year}, {self.scope}; {self.source}{licence}"
+        when = f" of {self.year}" if self.year else ""
+        return f"{self.method}{when}, {self.scope}; {self.source}{licence}"

@@ -13,6 +13,13 @@ from smaragdine.carbon.intensity import SCOPES, Intensity
 from smaragdine.carbon.table import intensities, packaged
 
 _NEAREST = 5
+# What people write for a place beside its code and its names.
+_ALSO = {
+    "GBR": ("UK",),
+    "CZE": ("Czech Republic",),
+    "USA": ("United States of America",),
+    "US-DC": ("Washington DC", "Washington, D.C."),
+}
 # Two tables speak of the same electricity while their years are not further apart.
 _YEARS = 3
 
@@ -105,6 +112,10 @@ class Lookup:
         rows = self._rows.get(place, [])
         names = [row.name for row in rows]
         names += [f"{row.name}, {row.country}" for row in rows]
+        for row in rows:
+            of = self._rows.get(row.country, [])
+            names += [f"{row.name}, {country.name}" for country in of if row.country != place]
+        names += _ALSO.get(place, ())
         short = [two for two, three in alpha2().items() if three == place and two not in self._rows]
         if place in self._clouds:
             names.append(self._clouds[place]["name"])

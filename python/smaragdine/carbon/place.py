@@ -43,7 +43,7 @@ class Place:
         rows = tuple(rows)
         self.found: Found | None = None
         if intensity_g_per_kwh is not None:
-            self.intensity = _told(region, intensity_g_per_kwh, scope or LIFECYCLE, year)
+            self.intensity = _told(region, intensity_g_per_kwh, scope or (series.scope if series else None))
             self.others: tuple[Intensity, ...] = ()
             return
         self.found = (Lookup(rows) if rows else default()).find(region)
@@ -80,11 +80,10 @@ class Place:
         return (min(values), max(values)) if len(values) > 1 else None
 
 
-def _told(region: str, value: float, scope: str, year: int | None) -> Intensity:
+def _told(region: str, value: float, scope: str | None) -> Intensity:
     grams_per_kwh(str(value), "the intensity told")
-    return Intensity(
-        region, "own", region, "", year or 0, "average", scope, value, None, None, "the user's own figure", "",
-    )  # fmt: skip
+    source = "the user's own figure" if scope else "the user's own figure, taken as lifecycle"
+    return Intensity(region, "own", region, "", 0, "average", scope or LIFECYCLE, value, None, None, source, "")
 
 
 def _mean(found: Found, series: Series) -> Intensity:

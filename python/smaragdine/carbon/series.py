@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smaragdine.carbon.fault import unusable
-from smaragdine.carbon.intensity import SCOPES
+from smaragdine.carbon.intensity import LIFECYCLE, SCOPES
 from smaragdine.carbon.table import grams_per_kwh
 from smaragdine.files import regular
 
@@ -48,8 +48,9 @@ class Series:
         return cls(times, np.array([row[2] for row in ordered]), source, scope, digits, place)
 
     @classmethod
-    def read(cls, path: Path, scope: str) -> Series:
-        """CSV with columns start, g_per_kwh and perhaps end, source; times in ISO 8601 with their zone.
+    def read(cls, path: Path, scope: str | None = None) -> Series:
+        """CSV with columns start, g_per_kwh and perhaps end, source; times in ISO 8601 with their zone. Without a
+        scope it is taken as lifecycle, and its source says so.
 
         Without `end`, an interval lasts until the next starts, and the last as long as the one before it. Raises
         SmaragdineError with the line of what makes no sense.
@@ -68,9 +69,11 @@ class Series:
             end = instant_ns(row["end"], where) if row.get("end") else None
             points.append((instant_ns(row["start"] or "", where), end, grams_per_kwh(row["g_per_kwh"] or "", where)))
             source = row.get("source") or source
-        if scope not in SCOPES:
+        if scope not in (None, *SCOPES):
             raise unusable(f"scope {scope!r} is neither {' nor '.join(SCOPES)}")
-        return cls.of(closed(points, str(path)), source, scope)
+        if scope is None:
+            source += ", taken as lifecycle"
+        return cls.of(closed(points, str(path)), source, scope or LIFECYCLE)
 
     def weigh(self, times_ns: NDArray[np.int64], energy: NDArray[np.float64]) -> Weighed:
         """How energy of intervals (start, end) lies in the series: by the time that they have in common."""

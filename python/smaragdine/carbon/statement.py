@@ -14,6 +14,7 @@ from smaragdine.carbon.estimate import Comparison, compare
 from smaragdine.carbon.fault import unmeasured
 from smaragdine.carbon.forms import write
 from smaragdine.carbon.hardware import of_trace
+from smaragdine.carbon.imported import Imported
 from smaragdine.carbon.place import Place
 from smaragdine.carbon.pue import Pue
 from smaragdine.carbon.social_cost import SocialCost
@@ -47,6 +48,8 @@ class Statement:
     training: str | None = None
     """`pre-training` or `fine-tuning`, where it was told."""
     work: Work = field(default_factory=Work)
+    imported: Imported | None = None
+    """What another tool's log says of itself, where its PUE and intensity are kept."""
     comparisons: tuple[Comparison, ...] = ()
 
     @classmethod
@@ -55,17 +58,14 @@ class Statement:
     ) -> Statement:
         """Of traces, which together are one piece of work; the PUE is the place's where there is one.
 
-        Raises NotMeasuredError where nothing was measured, unless modelled energy is allowed.
+        Imported logs keep their own PUE and intensity where neither place nor PUE is told. Raises NotMeasuredError
+        where nothing was measured, unless modelled energy is allowed.
         """
-        pue = place.pue if place else pue or Pue.of(None)
+        imported = Imported.of(traces) if place is None and pue is None else None
+        pue = imported.pue if imported else place.pue if place else pue or Pue.of(None)
         credits = [Credit.of(trace) for trace in traces]
         for trace, credit in zip(traces, credits, strict=True):
-            if not credit.parts:
-                raise unmeasured(
-                    f"nothing of the trace {trace.path} is counted: there is no energy to state",
-                    "`smaragdine doctor` tells what can be measured here",
-                )
-            if credit.modelled_only and not allow_modelled:
+            if credit.modelled_only and not allow_modelled and not imported:
                 raise unmeasured(
                     f"no energy of the trace {trace.path} was measured: its power is modelled from CPU use",
                     "`smaragdine doctor` tells how to measure; --allow-modelled states it all the same, and says so",
@@ -79,7 +79,10 @@ class Statement:
             kinds = [kind for kind in ("cpu", "gpu") if credit.bases(kind) == (MEASURED,)]
             measured = {kind: credit.component_kwh(kind) for kind in kinds}
             compared += compare(of_trace(trace.metadata.hardware), hours, measured)
-        return cls(pue, total, emissions=emissions, work=work, comparisons=_together(compared))
+        return cls(
+            pue, total, emissions=emissions, work=work, comparisons=_together(compared), imported=imported,
+            told_by="by the log" if imported else "",
+        )  # fmt: skip
 
     @classmethod
     def of_energy(cls, kwh: float, place: Place | None, *, pue: Pue | None = None, digits: int = 3) -> Statement:
@@ -100,9 +103,8 @@ class Statement:
         """
         if country:
             return replace(self, cost=SocialCost.of(country))
-        if self.emissions and self.emissions.place.country:
-            return replace(self, cost=SocialCost.known(self.emissions.place.country))
-        return self
+        known = self.emissions.place.country if self.emissions else self.imported.country if self.imported else None
+        return replace(self, cost=SocialCost.known(known)) if known else self
 
     def write(self, form: str = "text", *, anonymous: bool = False) -> str:
         """In one of `text`, `markdown`, `latex`, `json`, `model-card`, `spdx`, `annex-xi`."""
@@ -110,6 +112,11 @@ class Statement:
 
     def __str__(self) -> str:
         return self.write()
+
+    @property
+    def notice(self) -> str | None:
+        """What it opens with where nothing was measured; another tool's log is told of by its source instead."""
+        return None if self.imported else "; ".join(self.work.notices) or None
 
     @property
     def kwh(self) -> float | None:
@@ -139,7 +146,15 @@ class Statement:
     def kg(self) -> float | None:
         if self.told_kg is not None:
             return self.told_kg
+        if self.imported:
+            return self.imported.kg
         return self.emissions.grams / KG if self.emissions else None
+
+    @property
+    def intensity_g_per_kwh(self) -> float | None:
+        if self.imported:
+            return self.imported.intensity_g_per_kwh
+        return self.emissions.intensity_g_per_kwh if self.emissions else None
 
     @property
     def kg_digits(self) -> int:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from smaragdine.carbon.hardware import gpus
+
 if TYPE_CHECKING:
     from smaragdine.carbon.run import Run
 
@@ -26,6 +28,8 @@ class Work:
     gpu_held_h: float | None = None
     """Hours that GPUs were there for, whether used or not."""
     end_ns: int | None = None
+    notices: tuple[str, ...] = ()
+    """What views of traces open with of which nothing was measured."""
     cuts: tuple[str, ...] = ()
     """What recordings that were cut say of themselves."""
 
@@ -44,6 +48,7 @@ class Work:
             names=tuple(trace.name for trace in traces),
             gpu_held_h=_sum(_held_h(trace) for trace in traces),
             end_ns=max((trace.metadata.end_ns or 0 for trace in traces), default=0) or None,
+            notices=tuple(dict.fromkeys(trace.notice for trace in traces if trace.notice)),
             cuts=tuple(trace.metadata.cut for trace in traces if trace.metadata.cut),
         )
 
@@ -82,11 +87,6 @@ def _flops(trace: Run) -> float | None:
 def _hardware(trace: Run) -> Iterable[str]:
     """`Intel Xeon … (2 sockets)`, `4 × NVIDIA H200`."""
     hardware = trace.metadata.hardware
-    if cpu := hardware.get("cpu"):
-        sockets = hardware.get("sockets")
-        yield f"{cpu} ({sockets} sockets)" if isinstance(sockets, int) and sockets > 1 else str(cpu)
-    counts: dict[str, int] = {}
-    for gpu in hardware.get("gpus") or []:
-        name = str(gpu.get("name") if isinstance(gpu, dict) else gpu)
-        counts[name] = counts.get(name, 0) + 1
-    yield from (f"{count} × {name}" if count > 1 else name for name, count in counts.items())
+    if cpu := hardware.cpu:
+        yield f"{cpu} ({hardware.sockets} sockets)" if (hardware.sockets or 0) > 1 else cpu
+    yield from (f"{count} × {name}" if count > 1 else name for name, count in gpus(hardware).items())

@@ -28,6 +28,7 @@ _COMMANDS = (
     "statement",
     "regions",
     "estimate",
+    "import",
     "export",
     "account",
     "recover",

@@ -93,6 +93,12 @@ def build(args: argparse.Namespace) -> Statement:
         _number(args.emissions_kg, "--emissions-kg")
         return Statement.of_emissions(args.emissions_kg).with_cost(args.country)
     traces = [Trace.open(path) for path in args.traces]
+    if traces and not _told_otherwise(args):
+        from smaragdine.carbon.imported import Imported
+
+        if Imported.of(traces):
+            statement = Statement.of(traces, None, allow_modelled=args.allow_modelled)
+            return replace(statement, training=args.training).with_cost(args.country)
     labels = [trace.metadata.labels for trace in traces]
     pue = Pue.of(args.pue if args.pue is not None else _labelled_pue(labels))
     told = region_told(args.region, labels)
@@ -112,6 +118,11 @@ def build(args: argparse.Namespace) -> Statement:
     return statement.with_cost(args.country)
 
 
+def _told_otherwise(args: argparse.Namespace) -> bool:
+    """The user tells a place, an intensity or a PUE: then an imported log's own are not taken."""
+    return any(told is not None for told in (args.region, args.g_per_kwh, args.pue, args.series, args.live))
+
+
 def place_of(args: argparse.Namespace, region: str | None, pue: Pue, traces: list[Trace]) -> Place | None:
     """None where nobody tells a region nor an intensity."""
     from smaragdine.carbon.lookup import Lookup
@@ -125,7 +136,7 @@ def place_of(args: argparse.Namespace, region: str | None, pue: Pue, traces: lis
     rows = own(args.table) if args.table else ()
     series = None
     if path := getattr(args, "series", None):
-        series = Series.read(path, args.scope or "lifecycle")
+        series = Series.read(path, args.scope)
     elif provider := getattr(args, "live", None):
         series = _live(provider, args.scope, Lookup(rows).find(region or ""), traces)
     return Place(

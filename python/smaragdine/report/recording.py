@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from smaragdine import figures
+from smaragdine.accounts.machine import Hardware, Host
 from smaragdine.accounts.quantity import joules, number, seconds
 from smaragdine.figures import theme
 from smaragdine.text.table import Table
-from smaragdine.trace.machine import Hardware, Host
 from smaragdine.trace.trace import Trace
 
 

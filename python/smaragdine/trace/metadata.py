@@ -12,11 +12,11 @@ from typing import Any
 
 from smaragdine.accounts.domain import Domain
 from smaragdine.accounts.energy import MEASURED, MODELLED
+from smaragdine.accounts.machine import Hardware, Host
 from smaragdine.accounts.quantity import seconds
 from smaragdine.errors import TraceError, changed, damaged
 from smaragdine.files import regular
 from smaragdine.trace.checksum import Checksum
-from smaragdine.trace.machine import Hardware, Host
 from smaragdine.trace.seal import CHECKSUMS, broken
 from smaragdine.trace.shape import shaped
 

@@ -45,8 +45,10 @@ pub struct Hardware {
 pub struct GpuHardware {
     /// It is device `GPU:index`, which is the application's own number where the application sees it.
     pub index: u32,
-    /// The identity by which ranks of one job, and jobs of one host, recognise the same GPU.
-    pub uuid: String,
+    /// The identity by which ranks of one job, and jobs of one host, recognise the same GPU; absent where another tool's
+    /// log did not tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<String>,
     /// As its driver calls it.
     pub name: String,
     /// All of its memory; null where the driver does not tell.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from smaragdine import SmaragdineError, Trace
@@ -14,7 +16,9 @@ from smaragdine.carbon.digits import dollars, grams, rounded, significant
 from smaragdine.carbon.emissions import Emissions
 from smaragdine.carbon.place import region_told
 from smaragdine.carbon.series import Series, instant_ns
+from smaragdine.errors import NotMeasuredError
 from testbed import synthetic_trace
+from testbed.sealed import seal_trace
 from testbed.synthetic_trace import MS, START_NS
 
 CREDITED = ("operations", "application", "untraced", "profiling")
@@ -68,6 +72,31 @@ def test_a_gap_widens_the_interval_and_adds_nothing(traces: Path, trace: Trace) 
     assert Credit.of(endless).high_kwh is None
     assert Emissions.of(endless, Place("US-VT")).high_g is None
     assert "unknown" in str(Emissions.of(endless, Place("US-VT")))
+
+
+def test_a_trace_of_which_nothing_is_counted_has_no_emissions_of_0(traces: Path) -> None:
+    domains = [{"name": "psys", "device": "CPU:0", "parent": None, "counted": False, "basis": "measured"}]
+    bare = Trace.open(synthetic_trace.write(traces / "bare", overrides={"domains": domains}))
+    with pytest.raises(NotMeasuredError, match=r"nothing of the trace .* is counted"):
+        bare.emissions(Place("DEU"))
+    with pytest.raises(SmaragdineError, match=r"nothing of the trace .* is counted"):
+        bare.statement(allow_modelled=True)
+
+
+def test_readings_of_unknown_energy_that_no_gap_tells_of_have_no_upper_bound(traces: Path) -> None:
+    write = synthetic_trace.write(traces / "untold")
+    with duckdb.connect() as connection:
+        file = write / "readings.parquet"
+        connection.execute(f"create table r as select * replace (case when domain = 'package-0' and start_ns = "
+                           f"{START_NS} then ['lost'] else flags end as flags) from '{file}'")  # fmt: skip
+        connection.table("r").write_parquet(str(file))
+    assert Credit.of(Trace.open(seal_trace(write))).high_kwh is None
+    told = {"domain": "package-0", "start_ns": START_NS, "end_ns": START_NS + 4 * MS, "because": ["lost"],
+            "energy_low_j": 0.0, "energy_high_j": 36.0}  # fmt: skip
+    fields = json.loads((write / "trace.json").read_text()) | {"gaps": [told]}
+    (write / "trace.json").write_text(json.dumps(fields))
+    credit = Credit.of(Trace.open(seal_trace(write)))
+    assert credit.high_kwh == pytest.approx(credit.kwh + 36 / J_PER_KWH)
 
 
 def test_a_recording_that_was_cut_has_no_upper_bound(traces: Path) -> None:
@@ -157,7 +186,7 @@ def test_a_series_with_a_fault_is_refused(tmp_path: Path, text: str, says: str) 
     file = tmp_path / "series.csv"
     file.write_text(text)
     with pytest.raises(SmaragdineError) as raised:
-        Series.read(file, "lifecycle")
+        Series.read(file)
     assert says in str(raised.value)
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from called import called
 from smaragdine.carbon.estimate import THIRD, Estimate
 from smaragdine.carbon.hardware import Hardware
 from smaragdine.carbon.lookup import default
@@ -22,12 +21,6 @@ from testbed import synthetic_trace
 @pytest.fixture(autouse=True)
 def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SMARAGDINE_REGION", raising=False)
-
-
-def called(*arguments: object) -> tuple[int, str, str]:
-    line = [sys.executable, "-m", "smaragdine", *map(str, arguments)]
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
 
 
 def as_json(*arguments: object) -> dict[str, Any]:

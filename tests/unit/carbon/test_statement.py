@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from called import called
 from smaragdine import SmaragdineError, Trace
+from smaragdine.accounts.machine import GpuHardware, Hardware
 from smaragdine.carbon import Place
 from smaragdine.carbon.equivalents import KG_PER_SHORT_TON, equivalents
 from smaragdine.carbon.forms import FORMATS
@@ -59,9 +61,7 @@ def stated(*arguments: object) -> tuple[int, str, str]:
 
 @cache
 def _stated(arguments: tuple[str, ...]) -> tuple[int, str, str]:
-    line = [sys.executable, "-m", "smaragdine", "statement", *arguments]
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
+    return called("statement", *arguments)
 
 
 def as_json(*arguments: object) -> dict[str, Any]:
@@ -71,9 +71,9 @@ def as_json(*arguments: object) -> dict[str, Any]:
     return content
 
 
-def test_the_trackers_own_statement_comes_out() -> None:
-    code, out, _ = stated("--emissions-kg", "8.021", "--country", "USA")
-    assert code == 0
+def test_the_trackers_own_statement_comes_out_of_the_installed_command() -> None:
+    line = [sys.executable, "-m", "smaragdine", "statement", "--emissions-kg", "8.021", "--country", "USA"]
+    out = subprocess.run(line, capture_output=True, text=True, check=True).stdout
     assert "8.021 kg of CO2eq" in out
     assert "a USA-specific social cost of carbon of $0.38 ($0.00, $0.95)" in out
     content = as_json("--emissions-kg", "8.021", "--country", "United States")
@@ -125,6 +125,7 @@ def test_modelled_energy_is_stated_only_when_it_is_allowed_and_is_marked(modelle
         code, out, err = stated(modelled, "--region", "DEU", "--allow-modelled", "--format", form)
         assert code == 0, err
         assert "modelled" in out, form
+        assert "no energy sensor was readable" in out, form
     content = as_json(modelled, "--allow-modelled")
     assert content["basis"] == "modelled" and content["modelled_kwh"] == content["energy_kwh"]
     assert content["dram_kwh"] is None and content["gpu_kwh"] is None
@@ -175,6 +176,8 @@ def test_latex_is_escaped_and_brings_its_bibliography(bert: Path) -> None:
     assert not re.search(r"(?<!\\)[$#&_%](?![^{}]*times)", body.replace(" & ", " ").replace(r"$\times$", ""))
     for key in ("babakol2024tensor", "ricke2018country", "carbonintensity"):
         assert key in body and f"{{{key}," in out
+    assert "accounted with Smaragdine" in out
+    assert "accounted with Smaragdine" not in stated("--energy-kwh", "3", "--format", "latex")[1]
 
 
 def test_annex_xi_has_computation_time_and_energy(bert: Path) -> None:
@@ -183,6 +186,52 @@ def test_annex_xi_has_computation_time_and_energy(bert: Path) -> None:
     assert "known (measured)" in out
     _, out, _ = stated("--energy-kwh", "3", "--format", "annex-xi")
     assert "as told by the provider" in out
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"gaps": 7},
+        {"gaps": [7]},
+        {"gaps": [{"domain": "package-0"}]},
+        {"gaps": [{"domain": "package-0", "start_ns": 2**63, "end_ns": 2**64}]},
+        {"gaps": [{"domain": ["package-0"], "start_ns": 1, "end_ns": 2}]},
+        {"gaps": [{"domain": "package-0", "start_ns": 1, "end_ns": 2, "energy_high_j": "much"}]},
+        {"gaps": [{"domain": "package-0", "start_ns": 2, "end_ns": 1, "energy_high_j": 3}]},
+        {"gaps": [{"domain": "package-0", "start_ns": 1, "end_ns": 2, "energy_high_j": -3}]},
+        {"options": {"imported": {"pue": 0.2, "tool": "x"}}},
+        {"options": {"imported": {"pue": "1.2", "tool": "x"}}},
+        {"options": {"imported": {"pue": 1.2, "emissions_kg": -1}}},
+    ],
+)
+def test_a_trace_that_says_what_cannot_be_is_refused(tmp_path: Path, overrides: dict[str, Any]) -> None:
+    trace = synthetic_trace.write(tmp_path / "odd", overrides=overrides)
+    code, out, err = stated(trace, "--format", "json")
+    assert (code, out) == (2, "") and "error: " in err
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"hardware": {"gpus": [], "sockets": -1}},
+        {"hardware": {"cpu": "", "sockets": 0, "gpus": [{"index": 7, "name": ""}]}},
+        {"options": {"imported": 7}},
+        {"gaps": []},
+    ],
+)
+def test_a_trace_with_odd_hardware_is_stated_all_the_same(tmp_path: Path, overrides: dict[str, Any]) -> None:
+    assert stated(synthetic_trace.write(tmp_path / "odd", overrides=overrides), "--format", "json")[0] == 0
+
+
+def test_a_hostile_name_reaches_no_format_as_it_is(folder: Path) -> None:
+    name = "a|b$c\x1b[31m\n- z\\input{x}"
+    trace = synthetic_trace.write(folder / "hostile", name=name)
+    for form in FORMATS:
+        code, out, err = stated(trace, "--region", "FRA", "--format", form)
+        assert code == 0, err
+        assert "\x1b" not in out and "\n- z" not in out, form
+    assert r"\textbackslash{}input" in stated(trace, "--region", "FRA", "--format", "latex")[1]
+    assert r"a\|b\$c" in stated(trace, "--region", "FRA", "--format", "markdown")[1]
 
 
 def test_pue_is_shown_with_a_hint_where_nobody_told_it(folder: Path) -> None:
@@ -197,7 +246,8 @@ def test_pue_is_shown_with_a_hint_where_nobody_told_it(folder: Path) -> None:
 def test_the_users_own_figures_are_told_as_such(tmp_path: Path) -> None:
     content = as_json("--energy-kwh", "10", "--g-per-kwh", "100", "--market-based", "7", "--pue", "1.5")
     assert content["emissions_kg"] == pytest.approx(1.5)
-    assert content["intensity_source"] == "the user's own figure"
+    assert content["intensity_source"] == "the user's own figure, taken as lifecycle"
+    assert content["intensity_year"] is None
     assert content["market_based_kg"] == pytest.approx(0.105) and content["accounting"] == "location-based"
     table = tmp_path / "own.csv"
     table.write_text("place,g_per_kwh,year,scope,source\nlab,120,2026,lifecycle,our meter\n")
@@ -239,7 +289,8 @@ def test_hardware_is_known_exactly_or_not_at_all() -> None:
     cpu = known_as("Intel(R) Xeon(R) CPU E5-2630 v4 @ 2.20GHz")
     assert cpu is not None and cpu.tdp_w == 85
     assert known_as("Intel(R) Xeon(R) Processor") is None
-    assert of_trace({"cpu": "unheard of", "gpus": [{"name": "NVIDIA H200"}] * 2})[0].power_w == 1400
+    gpus = (GpuHardware(0, "NVIDIA H200"), GpuHardware(1, "NVIDIA H200"))
+    assert of_trace(Hardware(cpu="unheard of", gpus=gpus))[0].power_w == 1400
     assert find("H200", 8).power_w == 5600 and find("my board=123.5").tdp_w == 123.5
     with pytest.raises(SmaragdineError, match="several parts are called 'A100'"):
         find("A100")

@@ -55,6 +55,13 @@ def test_every_row_has_what_a_gram_needs_and_lies_where_electricity_can() -> Non
         assert (row.low or row.g_per_kwh) <= row.g_per_kwh <= (row.high or row.g_per_kwh)
 
 
+def test_the_page_tells_how_many_rows_each_table_has() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "carbon.md").read_text()
+    told = {name: int(count) for name, count in re.findall(r"^\| `([\w-]+)\.csv` \| (\d+) ", page, re.MULTILINE)}
+    assert told.keys() >= {"countries", "zones", "provinces", "google", "clouds", "earlier"}
+    assert told == {name: len(packaged(name)) for name in told} | {"states": 50}
+
+
 def test_what_is_share_alike_lies_in_files_of_its_own() -> None:
     held = {name: {row["licence"] for row in packaged(name)} for name in ("zones", "states", "countries", "water")}
     assert held["zones"] == {"ODbL-1.0"} and held["water"] == {"MPL-2.0"}
@@ -86,7 +93,9 @@ def test_direct_and_lifecycle_are_never_taken_for_one_another() -> None:
     [
         ("Québec", "CA-QC"), ("quebec", "CA-QC"), ("DEU", "DEU"), ("de", "DEU"), ("germany", "DEU"),
         ("us-ca", "US-CA"), ("California", "US-CA"), ("Washington, USA", "US-WA"), ("us-east-1", "aws:us-east-1"),
-        ("us-east1", "gcp:us-east1"),        ("GB", "GB"), ("United Kingdom", "GBR"), ("eastus", "azure:eastus"),
+        ("us-east1", "gcp:us-east1"), ("GB", "GB"), ("UK", "GBR"), ("Quebec, Canada", "CA-QC"),
+        ("Washington DC", "US-DC"),
+        ("United Kingdom", "GBR"), ("eastus", "azure:eastus"),
     ],
 )  # fmt: skip
 def test_a_place_is_found_by_what_people_call_it(name: str, place: str) -> None:

@@ -32,7 +32,9 @@ def write(statement: Statement, anonymous: bool) -> str:
         ("1(2)(d)", "hardware", "; ".join(work.hardware) or None),
         ("1(2)(e)", "known or estimated energy consumption", energy),
     ]
-    lines = ["## AI Act, Annex XI, section 1: energy and computation", "", "| point | what | value |", "|---|---|---|"]
+    lines = ["## AI Act, Annex XI, section 1: energy and computation", ""]
+    lines += [f"**{escaped(statement.notice)}**", ""] if statement.notice else []
+    lines += ["| point | what | value |", "|---|---|---|"]
     lines += [f"| {point} | {what} | {escaped(value or _NOT_KNOWN)} |" for point, what, value in fields]
     lines += ["", "How it was determined:", ""]
     lines += [f"- {escaped(label.strip())}: {escaped(value)}" for label, value in rows(statement, anonymous=anonymous)]

@@ -21,10 +21,11 @@ def content(statement: Statement, anonymous: bool = False) -> dict[str, Any]:
     """None where something is not known: that is never 0."""
     work = statement.work
     return {
+        "notice": statement.notice,
         "statement": sentence(statement),
         "duration_h": None if work.duration_s is None else work.duration_s / 3600,
-        "cpu_h": None,
-        "gpu_h": None,
+        "cpu_h": statement.imported.cpu_h if statement.imported else None,
+        "gpu_h": statement.imported.gpu_h if statement.imported else None,
         "gpu_held_h": work.gpu_held_h,
         **_energy(statement),
         **_carbon(statement),
@@ -77,6 +78,15 @@ def _carbon(statement: Statement) -> dict[str, Any]:
         "region": None,
         "intensity_g_per_kwh": None,
     }
+    if imported := statement.imported:
+        return told | {
+            "region": imported.region,
+            "region_told_by": statement.told_by,
+            "intensity_g_per_kwh": imported.intensity_g_per_kwh,
+            "intensity_source": imported.intensity_source,
+            "imported_from": imported.tool,
+            "accounting": "location-based",
+        }
     if emissions is None:
         return told
     place, row = emissions.place, emissions.place.intensity

@@ -60,10 +60,13 @@ def write(statement: Statement, anonymous: bool) -> str:
         f"  {escaped(label.strip())} & {escaped(value)} \\\\" for label, value in rows(statement, anonymous=anonymous)
     )
     bibliography = "\n".join(f"% {line}" for entry in entries for line in (*entry.splitlines(), ""))
+    notice = f"\\textbf{{{escaped(statement.notice)}}}\n\n" if statement.notice else ""
+    own = statement.credit is not None and not statement.imported
+    how = "Energy was accounted with Smaragdine" if own else "This statement was made with Smaragdine"
     # Two documents in one file: what a comment sign precedes goes into the .bib.
     return (
-        "\\paragraph{Carbon impact statement}\n"
-        f"{escaped(sentence(statement))} Energy was accounted with Smaragdine \\cite{{{','.join(cited)}}}.\n\n"
+        f"{notice}\\paragraph{{Carbon impact statement}}\n"
+        f"{escaped(sentence(statement))} {how} \\cite{{{','.join(cited)}}}.\n\n"
         f"\\begin{{tabular}}{{lp{{0.7\\linewidth}}}}\n{table}\n\\end{{tabular}}\n\n"
         f"% BibTeX:\n{bibliography}"
     ).rstrip("% \n") + "\n"

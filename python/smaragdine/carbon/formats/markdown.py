@@ -15,7 +15,9 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>|~#$])")
 
 
 def write(statement: Statement, anonymous: bool) -> str:
-    lines = ["## Carbon impact statement", "", escaped(sentence(statement)), "", "| | |", "|---|---|"]
+    lines = ["## Carbon impact statement", ""]
+    lines += [f"**{escaped(statement.notice)}**", ""] if statement.notice else []
+    lines += [escaped(sentence(statement)), "", "| | |", "|---|---|"]
     lines += [
         f"| {escaped(label.strip())} | {escaped(value)} |" for label, value in rows(statement, anonymous=anonymous)
     ]

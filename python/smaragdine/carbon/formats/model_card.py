@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from smaragdine.carbon.digits import rounded
 from smaragdine.carbon.facts import NO_PLACE, kwh
 from smaragdine.carbon.fault import unusable
+from smaragdine.shown import shown
 
 if TYPE_CHECKING:
     from smaragdine.carbon.statement import Statement
@@ -23,14 +24,19 @@ def write(statement: Statement, anonymous: bool) -> str:
         source = f"{how}: {kwh(statement.energy_kwh, statement)} at a PUE of {statement.pue.factor:g}"
     if statement.emissions:
         source += f"; carbon intensity: {statement.emissions.origin}"
+    if imported := statement.imported:
+        source = f"{imported.tool}'s log, with its own PUE of {statement.pue.factor:g} and carbon intensity"
+    place = statement.emissions.place.name if statement.emissions else imported.region if imported else None
     fields = {
         "source": source,
         "training_type": statement.training,
-        "geographical_location": statement.emissions.place.name if statement.emissions else None,
+        "geographical_location": place,
         "hardware_used": "; ".join(statement.work.hardware) or None,
     }
     emissions = rounded(1000 * statement.kg, statement.kg_digits).replace(",", "")
     lines = ["---", "co2_eq_emissions:", f"  emissions: {emissions}"]
     # JSON's strings are YAML's.
-    lines += [f"  {name}: {json.dumps(value)}" for name, value in fields.items() if value]
+    lines += [f"  {name}: {json.dumps(shown(value), ensure_ascii=False)}" for name, value in fields.items() if value]
+    if statement.notice:
+        lines.insert(1, f"# {shown(statement.notice)}")
     return "\n".join([*lines, "---"]) + "\n"

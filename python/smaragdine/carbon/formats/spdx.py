@@ -34,6 +34,7 @@ def write(statement: Statement, anonymous: bool) -> str:
         "ai_energyUnit": "kilowattHour",
     }
     kind = "ai_finetuningEnergyConsumption" if statement.training == "fine-tuning" else "ai_trainingEnergyConsumption"
+    notice = f"{statement.notice} " if statement.notice else ""
     graph: list[dict[str, Any]] = [
         {
             "type": "CreationInfo",
@@ -45,7 +46,7 @@ def write(statement: Statement, anonymous: bool) -> str:
         _element("SoftwareAgent", f"{base}#agent", f"smaragdine {version('smaragdine')}"),
         _element("ai_AIPackage", f"{base}#package", name)
         | {
-            "comment": f"{sentence(statement)} Energy {statement.basis}, with a PUE of {statement.pue.factor:g}.",
+            "comment": f"{notice}{sentence(statement)} Energy {statement.basis}, PUE {statement.pue.factor:g}.",
             "ai_energyConsumption": {"type": "ai_EnergyConsumption", kind: [description]},
         },
         _element("SpdxDocument", f"{base}#document", f"energy of {name}")

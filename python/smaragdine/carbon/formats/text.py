@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 def write(statement: Statement, anonymous: bool) -> str:
     told = rows(statement, anonymous=anonymous)
     width = max(len(label) for label, _ in told)
-    lines = [shown(sentence(statement)), ""]
+    lines = [shown(statement.notice), ""] if statement.notice else []
+    lines += [shown(sentence(statement)), ""]
     lines += [f"{shown(label):<{width}}  {shown(value)}" for label, value in told]
     return "\n".join(lines) + "\n"

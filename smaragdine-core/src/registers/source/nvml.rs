@@ -141,7 +141,7 @@ impl Source for Nvml {
         let memory_bytes = |gpu: &Gpu| Some(self.library.device_by_index(gpu.index).ok()?.memory_info().ok()?.total);
         let hardware = |(index, gpu): (u32, &Gpu)| GpuHardware {
             index,
-            uuid: gpu.uuid.clone(),
+            uuid: Some(gpu.uuid.clone()),
             name: gpu.name.clone(),
             memory_bytes: memory_bytes(gpu),
         };

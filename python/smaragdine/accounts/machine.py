@@ -17,11 +17,11 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class GpuHardware:
-    """Device `GPU:index`; its uuid tells whether two ranks, or two jobs, share it."""
+    """Device `GPU:index`; its uuid tells whether two ranks, or two jobs, share it, None in another tool's log."""
 
     index: int
-    uuid: str
     name: str
+    uuid: str | None = None
     memory_bytes: int | None = None
 
     def __str__(self) -> str:
