@@ -18,6 +18,9 @@ from smaragdine.carbon.series import Weighed
 if TYPE_CHECKING:
     from smaragdine.carbon.run import Run
 
+# Of the energy; what is missing to 1 is rounding.
+_ALL = 1 - 1e-6
+
 
 @dataclass(frozen=True, slots=True)
 class Emissions:
@@ -71,7 +74,7 @@ class Emissions:
     @property
     def timed(self) -> bool:
         """A series covers all of the energy, so that the yearly figure and its range are not used."""
-        return self.weighed is not None and self.weighed.share > 1 - 1e-9
+        return self.weighed is not None and self.weighed.share > _ALL
 
     @property
     def range_g_per_kwh(self) -> tuple[float, float] | None:

@@ -77,15 +77,22 @@ class Series:
 
     def weigh(self, times_ns: NDArray[np.int64], energy: NDArray[np.float64]) -> Weighed:
         """How energy of intervals (start, end) lies in the series: by the time that they have in common."""
-        covered = grams = 0.0
-        starts, ends = self.times_ns[:, 0], self.times_ns[:, 1]
-        for (start, end), amount in zip(times_ns, energy, strict=True):
-            first, last = np.searchsorted(ends, start, "right"), np.searchsorted(starts, end, "left")
-            if end > start and last > first:
-                common = np.minimum(ends[first:last], end) - np.maximum(starts[first:last], start)
-                shares = amount * common / (end - start)
-                covered += float(shares.sum())
-                grams += float((shares * self.g_per_kwh[first:last]).sum())
+        lasting = times_ns[:, 1] > times_ns[:, 0]
+        spans, drawn = times_ns[lasting], energy[lasting]
+        # Sums up to every edge, between which they grow evenly; counted from the first, so that doubles hold them.
+        first_ns = self.times_ns[0, 0]
+        edges = (self.times_ns - first_ns).ravel().astype(np.float64)
+        lengths = np.diff(self.times_ns, axis=1)[:, 0].astype(np.float64)
+
+        def within(rates: NDArray[np.float64]) -> NDArray[np.float64]:
+            grown = np.cumsum(rates * lengths)
+            sums = np.column_stack([np.r_[0.0, grown[:-1]], grown]).ravel()
+            ends = [np.interp((spans[:, side] - first_ns).astype(np.float64), edges, sums) for side in (0, 1)]
+            return np.asarray(ends[1] - ends[0])
+
+        power = drawn / (spans[:, 1] - spans[:, 0])
+        covered = float((power * within(np.ones(len(lengths)))).sum())
+        grams = float((power * within(self.g_per_kwh)).sum())
         return Weighed(float(energy.sum()), covered, grams / covered if covered else None)
 
 

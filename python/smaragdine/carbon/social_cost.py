@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from smaragdine.carbon.digits import dollars
 from smaragdine.carbon.fault import unusable
-from smaragdine.carbon.lookup import default, folded
+from smaragdine.carbon.lookup import alpha2, default, folded
 from smaragdine.carbon.table import packaged
 
 KG_PER_TONNE = 1000.0
@@ -37,10 +37,8 @@ class SocialCost:
     @classmethod
     def known(cls, country: str) -> SocialCost | None:
         wanted = folded(country)
-        codes = {wanted}
-        if wanted:
-            ranked = default().codes(country)
-            codes |= {folded(code) for code in ranked}
+        named = (*default().codes(country), alpha2().get(country.strip().upper(), "")) if wanted else ()
+        codes = {wanted, *(folded(code) for code in named if code)}
         for row in packaged("social-cost"):
             if folded(row["country"]) in codes or folded(row["name"]) == wanted:
                 low, median, high = (float(row[column]) for column in ("low", "median", "high"))

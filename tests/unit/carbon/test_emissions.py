@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from smaragdine import SmaragdineError, Trace
 from smaragdine.carbon import Place
@@ -144,6 +148,31 @@ def test_a_series_meets_the_energy_of_its_time(trace: Trace) -> None:
     assert emissions.timed and emissions.range_g_per_kwh is None
     assert emissions.intensity_g_per_kwh == pytest.approx((100 * early + 300 * late) / (early + late), rel=1e-9)
     assert "100 % of the energy by a meter" in emissions.origin
+
+
+@given(data=st.data())
+def test_a_series_weighs_as_one_does_by_hand(data: st.DataObject) -> None:
+    """Intervals of any length and place, holes and touching ones among them, against a sum over each pair."""
+    base = 1_790_000_000 * 10**9
+    edges = sorted(data.draw(st.sets(st.integers(0, 10**12), min_size=2, max_size=12)))
+    pairs = [pair for pair in itertools.pairwise(edges) if data.draw(st.booleans())] or [(edges[0], edges[-1])]
+    rows = [(base + a, base + b, data.draw(st.floats(1, 1000))) for a, b in pairs]
+    starts = data.draw(
+        st.lists(st.tuples(st.integers(-(10**11), 10**12), st.integers(0, 10**12)), min_size=1, max_size=6)
+    )
+    spans = np.array([(base + a, base + a + length) for a, length in starts], dtype=np.int64)
+    energy = np.array([data.draw(st.floats(0, 100)) for _ in starts])
+    weighed = Series.of(rows, "x", "direct").weigh(spans, energy)
+    covered = grams = 0.0
+    for (start, end), joules in zip(spans.tolist(), energy, strict=True):
+        for a, b, value in rows:
+            common = max(0, min(end, b) - max(start, a))
+            if end > start:
+                covered += joules * common / (end - start)
+                grams += joules * common / (end - start) * value
+    assert weighed.covered == pytest.approx(covered, rel=1e-9, abs=1e-9)
+    if covered > 1e-6:
+        assert weighed.g_per_kwh == pytest.approx(grams / covered, rel=1e-6)
 
 
 def test_what_a_series_does_not_cover_has_the_yearly_figure(trace: Trace) -> None:

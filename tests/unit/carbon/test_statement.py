@@ -83,6 +83,8 @@ def test_the_trackers_own_statement_comes_out_of_the_installed_command() -> None
 
 def test_a_country_that_gains_has_a_negative_cost() -> None:
     assert SocialCost.of("Canada").sentence(10_000) == "-$82.18 (-$110.12, -$54.53)"
+    for name in ("GB", "gbr", "UK", "United Kingdom"):
+        assert SocialCost.of(name).country == "GBR"
     with pytest.raises(SmaragdineError, match="not known for 'Atlantis'"):
         SocialCost.of("Atlantis")
 

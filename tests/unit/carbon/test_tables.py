@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from called import called
 from smaragdine.carbon import Place
 from smaragdine.carbon.intensity import METHODS, SCOPES
 from smaragdine.carbon.lookup import Lookup, default
@@ -161,7 +162,7 @@ def test_a_table_that_is_no_text_is_refused(tmp_path: Path) -> None:
         own(tmp_path / "missing.csv")
 
 
-def test_no_lookup_leaves_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_lookup_leaves_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(*_: object, **__: object) -> None:
         raise AssertionError("the network was asked")
 
@@ -171,6 +172,14 @@ def test_no_lookup_leaves_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         assert Place(name).intensity.g_per_kwh > 0
     with pytest.raises(SmaragdineError):
         Place("nowhere at all")
+    trace = synthetic_trace.write(tmp_path / "bert")
+    for line in (
+        ("statement", trace, "--region", "gcp:us-central1"),
+        ("statement", trace),
+        ("regions", trace, "--kind", "cloud"),
+        ("estimate", "--hardware", "H200", "--hours", "1", "--region", "FRA"),
+    ):
+        assert called(*line)[0] == 0
 
 
 def test_importing_the_package_reads_no_table() -> None:
