@@ -28,7 +28,7 @@ def checksum(file: Path) -> dict[str, Any]:
 def covered(steps: Path) -> dict[str, Any]:
     """How many steps were traced, and for how long, as the daemon counts."""
     traced = "filter (where traced)"
-    length_s = "coalesce(sum(end_ns - start_ns) {}, 0) / 1e9"
+    length_s = "coalesce(sum(end_ns::hugeint - start_ns) {}, 0) / 1e9"
     query = f"select count(*), count(*) {traced}, {length_s.format('')}, {length_s.format(traced)} from read_parquet(?)"
     with duckdb.connect() as connection:
         told = connection.execute(query, [str(steps)]).fetchall()[0]

@@ -82,6 +82,8 @@ class Accounting:
         return tuple(FootprintRow(*row) for row in rows)
 
     def _coverage(self, rows: tuple[FootprintRow, ...], ledger: Ledger) -> Coverage:
+        # What trace.json tells of steps is the daemon's count; that they are sound shows only in their table.
+        self.tables.check("steps")
         told = self.metadata.coverage
         time_s = sum(row.time_s for row in rows)
         with_layer_s = sum(row.time_s for row in rows if row.layer and row.layer != NO_LAYER)

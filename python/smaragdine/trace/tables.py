@@ -106,10 +106,14 @@ class Tables:
         relation.project(cells(table, found)).create_view(table)
 
     def _check(self, query: str) -> None:
-        """Checks the tables that the query names, each once."""
+        """Checks the tables that the query names."""
         words = {word.lower() for word in _WORD.findall(query)}
         # These are given names that the query need not hold as such.
-        named = set(TABLES) if words & {"query", "query_table"} else words & set(TABLES)
+        self.check(*(TABLES if words & {"query", "query_table"} else words & set(TABLES)))
+
+    def check(self, *tables: str) -> None:
+        """Raises TraceError where what they say is not what was sealed, or cannot be so; each is looked at once."""
+        named = set(tables)
         named |= {"ops"} if named & REFERS.keys() else set()
         for table in sorted(self._unchecked & named, key="ops".__ne__):
             with self._reading(table):
