@@ -150,6 +150,9 @@ pub struct Assemble {
     /// Seconds of processor time.
     #[arg(long)]
     pub cpu: u64,
+    /// The process that waits for it: without that, nothing is done.
+    #[arg(long)]
+    pub parent: u32,
 }
 
 fn parse_part(text: &str) -> Result<Part, String> {

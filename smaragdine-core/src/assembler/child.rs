@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use rustix::param::page_size;
-use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setpriority_process, setrlimit};
+use rustix::process::{
+    Resource, Rlimit, Signal, getppid, set_parent_process_death_signal, setpriority_process, setrlimit,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Assemble;
@@ -37,6 +39,10 @@ impl Outcome {
 #[must_use]
 pub fn assemble(options: &Assemble) -> Outcome {
     limit(options.memory, options.cpu);
+    // Who had died before was not heard of, and the daemon after it has the journal now.
+    if getppid().is_none_or(|parent| parent.as_raw_pid().cast_unsigned() != options.parent) {
+        return Outcome::refused(&Error::Leaving);
+    }
     match written(options) {
         Ok(summary) => Outcome::Done(summary),
         Err(error) => Outcome::refused(&error),
