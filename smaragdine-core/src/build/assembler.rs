@@ -112,6 +112,7 @@ impl Assembler {
             command.arg("assemble").arg(dir).args(["--part", part.name()]);
             command.args(output.iter().flat_map(|output| ["--output".as_ref(), output.as_os_str()]));
             command.args(["--memory", &memory.to_string(), "--cpu", &cpu_s.to_string()]);
+            command.args(["--parent", &std::process::id().to_string()]);
             command.args(program_end_ns.map(|program_end_ns| format!("--program-end={program_end_ns}")));
             command.args(lost.iter().flat_map(|why| ["--lost", why.as_str()]));
             if output.is_some() {

@@ -17,6 +17,7 @@ from smaragdine.carbon.intensity import METHODS, SCOPES
 from smaragdine.carbon.lookup import Lookup, default
 from smaragdine.carbon.table import intensities, own, packaged
 from smaragdine.errors import SmaragdineError, UsageError
+from testbed import synthetic_trace
 
 STATES = re.findall(
     r"\w+",

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use rustix::param::page_size;
-use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setpriority_process, setrlimit};
+use rustix::process::{
+    Resource, Rlimit, Signal, getppid, set_parent_process_death_signal, setpriority_process, setrlimit,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::build::from_journal::trace_from_journal;
@@ -57,6 +59,9 @@ pub struct Assemble {
     /// Seconds of processor time.
     #[arg(long)]
     pub cpu: u64,
+    /// The process that waits for it: without that, nothing is done.
+    #[arg(long)]
+    pub parent: u32,
 }
 
 fn parse_part(text: &str) -> std::result::Result<Part, String> {
@@ -67,6 +72,10 @@ fn parse_part(text: &str) -> std::result::Result<Part, String> {
 #[must_use]
 pub fn assemble(options: &Assemble) -> Outcome {
     limit(options.memory, options.cpu);
+    // Who had died before was not heard of, and the daemon after it has the journal now.
+    if getppid().is_none_or(|parent| parent.as_raw_pid().cast_unsigned() != options.parent) {
+        return Outcome::refused(&Error::Leaving);
+    }
     match written(options) {
         Ok(summary) => Outcome::Done(summary),
         Err(error) => Outcome::refused(&error),

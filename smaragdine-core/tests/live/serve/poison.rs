@@ -99,6 +99,24 @@ async fn recovering_a_journal_that_grows_takes_no_more_and_says_what_its_trace_l
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_child_whose_daemon_died_before_it_began_leaves_the_journal_to_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut daemon = serving(dir.path(), &dir.path().join("nothing"), "192");
+    let started = daemon.client().await.start(StartRequest::default()).await.unwrap().into_inner();
+    daemon.process.kill().unwrap();
+    let gone = daemon.process.id();
+    daemon.process.wait().unwrap();
+    for (parent, writes) in [(gone, false), (1, false), (std::process::id(), true)] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_smaragdined"));
+        child.arg("assemble").arg(&started.state_dir).args(["--memory", "1000000000", "--cpu", "30"]);
+        let told = child.args(["--parent", &parent.to_string()]).output().unwrap();
+        let told = String::from_utf8(told.stdout).unwrap();
+        assert_eq!(told.contains("done"), writes, "{told}");
+        assert_eq!(Path::new(&started.state_dir).join("trace").exists(), writes);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sigterm_ends_the_daemon_within_ten_seconds_while_a_journal_is_assembled() {
     let dir = tempfile::tempdir().unwrap();
     let mut daemon = serving(dir.path(), &dir.path().join("nothing"), "8192");
