@@ -37,7 +37,7 @@ test: $(VENV)/.dev ## all tests, Rust then Python
 
 .PHONY: quick
 quick: $(VENV)/.dev ## what can be tested in under a minute, without daemon, TensorFlow, browser or root; says what it leaves out
-	$(BIN)/python -m pytest -q --quick tests/unit
+	$(BIN)/python -m pytest -q --quick --numprocesses 2 --dist loadfile tests/unit
 
 .PHONY: lint
 lint: $(VENV)/.dev ## formatting, clippy, ruff, mypy and which way imports go; changes nothing

@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("daemon")
     if config.getoption("--quick"):
         left = [item for item in items if any(item.get_closest_marker(name) for name in LEFT_OUT)]
-        config.stash[_LEFT] = left
+        names = [name for item in left for name in LEFT_OUT if item.get_closest_marker(name)]
+        config.stash[_LEFT] = Counter(names)
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if item not in set(left)]
 
 
-_LEFT = pytest.StashKey[list[pytest.Item]]()
+_LEFT = pytest.StashKey[Counter[str]]()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    # Where several processes share the tests, each has collected all of them, and the one that tells has not.
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = dict(session.config.stash.get(_LEFT, Counter()))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash[_LEFT] = Counter(getattr(node, "workeroutput", {}).get("left_out", {}))
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -52,8 +65,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     tell = terminalreporter.write_line
     tell("left out, and part of `make test`:")
     for name, what in LEFT_OUT.items():
-        own = [item for item in config.stash.get(_LEFT, []) if item.get_closest_marker(name)]
-        tell(f"  {len(own)} unit tests that {what}")
+        tell(f"  {config.stash.get(_LEFT, Counter())[name]} unit tests that {what}")
     tell("  tests/unit/frameworks/tensorflow, tests/e2e, tests/faults, tests/attacks, tests/house, experiments/tests")
     tell("  all Rust tests; `cargo test --lib` runs the quick ones")
 
