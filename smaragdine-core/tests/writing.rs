@@ -34,7 +34,7 @@ const LISTED: [(&str, &str); 10] = [
     ("directory.rs", "OFlags::CREATE"),
     // A recording's own directory, once its trace has been fetched, and half a trace before the next attempt.
     ("recording.rs", "fs::remove_dir_all"),
-    ("assembler.rs", "fs::remove_dir_all"),
+    ("assembler/child.rs", "fs::remove_dir_all"),
     // Attempts at a journal, which are appended to beside it.
     ("assembler/attempts.rs", "File::options"),
     // Opens for reading, without waiting for whoever writes a pipe; asks how a descriptor was opened.
