@@ -34,7 +34,7 @@ const LISTED: [(&str, &str); 10] = [
     ("store/directory.rs", "OFlags::CREATE"),
     // A recording's own directory, once its trace has been fetched, and half a trace before the next attempt.
     ("serve/recording.rs", "fs::remove_dir_all"),
-    ("build/assembler.rs", "fs::remove_dir_all"),
+    ("build/assembler/child.rs", "fs::remove_dir_all"),
     // Attempts at a journal, which are appended to beside it.
     ("build/assembler/attempts.rs", "File::options"),
     // Opens for reading, without waiting for whoever writes a pipe; asks how a descriptor was opened.
