@@ -193,7 +193,10 @@ fn every_gpu_is_told_with_its_identity_in_the_order_of_its_devices() {
     let environment = CudaEnvironment { visible_devices: Some("1".into()), device_order: None };
     let nvml = Nvml::open_for(Some(&driver.library()), &environment).unwrap();
     let told = nvml.gpu_hardware();
-    let told: Vec<_> = told.iter().map(|gpu| (gpu.index, gpu.uuid.as_deref().unwrap_or_default(), &*gpu.name, gpu.memory_bytes)).collect();
+    let told: Vec<_> = told
+        .iter()
+        .map(|gpu| (gpu.index, gpu.uuid.as_deref().unwrap_or_default(), &*gpu.name, gpu.memory_bytes))
+        .collect();
     let gib = |count: u64| Some(count << 30);
     assert_eq!(told[0], (0, "GPU-bb", "NVIDIA L4", gib(24)));
     assert_eq!(told[1..], [(1, "GPU-aa", "NVIDIA H100", gib(80)), (2, "GPU-cc", "NVIDIA H100", None)]);
