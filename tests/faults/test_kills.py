@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from served import Recorded, fetched, served
-from smaragdine.daemon import find_binary
+from smaragdine.daemon.binary import find_binary
 from smaragdine.daemon.client import Client, Started, StartOptions
 from smaragdine.daemon.messages import ClockPair, Event, Events, Note, Stamped, Step, StepBatch
 from smaragdine.errors import SmaragdineError

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from smaragdine.accounts import group, ledger, words
+from smaragdine.accounts import group, ledger, machine, words
 from smaragdine.accounts.domain import Domain
 from smaragdine.accounts.energy import BASES
 from smaragdine.accounts.row import FootprintRow
 from smaragdine.figures import theme
-from smaragdine.trace import checksum, columns, machine, metadata, readings
+from smaragdine.trace import checksum, columns, metadata, readings
 from smaragdine.trace.seal import CHECKSUMS
 from testbed import synthetic_trace
 
