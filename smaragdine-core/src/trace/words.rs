@@ -26,7 +26,10 @@ macro_rules! words {
 
             #[must_use]
             pub fn parse(name: &str) -> Option<Self> {
-                Self::ALL.into_iter().find(|word| word.name() == name)
+                match name {
+                    $($word => Some(Self::$variant),)+
+                    _ => None,
+                }
             }
         }
 
