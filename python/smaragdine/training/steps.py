@@ -18,7 +18,7 @@ COMPILATIONS = "compilations"
 _MOST_WAITING = 256
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class StepMark:
     """A step that runs; what is known about it may be set until it ends."""
 

@@ -38,6 +38,7 @@ class Training:
         # It went to its end, or whoever encloses it sees to that: a framework says nothing where a step raises.
         self.ended = False
         self._channel = recorder.channel
+        self._guard = recorder.guarded()
         self._windows = windows
         self._tracing: Tracing | None = None
         self._steps = Steps(self._channel.mark)
@@ -81,7 +82,7 @@ class Training:
 
         It takes `samples` examples, the smallest of its batches `smallest_batch`; 0 where unknown.
         """
-        with self.recorder.guarded():
+        with self._guard:
             self._edge()
             traced = self._tracing is not None and self._tracing.step_begins()
             self._smallest_batch = smallest_batch
@@ -92,7 +93,7 @@ class Training:
     def step_ended(self, batch: int = 0, logs: Mapping[str, Any] | None = None) -> None:
         """The step that ended with this batch, and what was logged for it. May come from any thread: only the
         training's own knows the step's edge."""
-        with self.recorder.guarded():
+        with self._guard:
             if threading.get_ident() == self._thread and self._steps.running:
                 self._edge(logs or {})
             else:
@@ -100,7 +101,7 @@ class Training:
 
     def pause(self) -> None:
         """No step runs now: an epoch ended, or validation begins."""
-        with self.recorder.guarded():
+        with self._guard:
             self._edge(late=True)
             if self._tracing:
                 self._tracing.pause()
@@ -130,20 +131,20 @@ class Training:
         except BaseException:
             # It broke off: it is no step, and the window holds whole ones.
             if outermost and self._tracing:
-                with self.recorder.guarded():
+                with self._guard:
                     self._tracing.pause()
             raise
         else:
             mark.end_ns = time.monotonic_ns()
             seen = in_window or mark.traced or self._channel.events_told > told
             mark.traced = seen if traced is None else traced
-            with self.recorder.guarded():
+            with self._guard:
                 self._complete(mark, mark.metrics, mark.samples if outermost else None)
         finally:
             self._within = self._within and not outermost
 
     def _window_begins(self, before: Callable[[], object]) -> bool:
-        with self.recorder.guarded():
+        with self._guard:
             before()
             # A program that sends events of its own has no need of a profiler besides.
             if self._tracing and not self._channel.events_told:
