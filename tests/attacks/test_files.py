@@ -221,19 +221,21 @@ _WRITERS = re.compile(
 )
 _LISTED = {
     # Where a private daemon's log goes: exclusively, in a directory that was made for it.
-    ("daemon.py", 'log.open("xb")'),
+    ("daemon/private.py", 'log.open("xb")'),
+    # Tables of another tool's log, in a temporary directory of our own on their way to the one way.
+    ("trace/imports/directory.py", "connection.table(table).write_parquet(str(file), compression='zstd')"),
     # What a reader that has left would have got.
     ("cli/__init__.py", "os.open(os.devnull, os.O_WRONLY)"),
     # Handles for reading, which hold an address, a directory or a log.
-    ("address.py", "os.open(socket, os.O_PATH | os.O_CLOEXEC)"),
-    ("kept.py", "os.open(_LOG_FILE, _FILE, dir_fd=self._above)"),
-    ("kept.py", "os.open(_LOCK, _FILE, dir_fd=self._above)"),
-    ("kept.py", 'os.fdopen(log, "rb")'),
-    ("firm.py", 'os.open("/", _WALKED)'),
-    ("firm.py", "os.open(name, _WALKED, dir_fd=descriptor)"),
-    ("firm.py", "os.open(directory.name, _LISTED, dir_fd=descriptor)"),
-    ("firm.py", "os.open(name, _LISTED, dir_fd=above)"),
-    ("regular.py", "os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)"),
+    ("daemon/address.py", "os.open(socket, os.O_PATH | os.O_CLOEXEC)"),
+    ("daemon/kept.py", "os.open(_LOG_FILE, _FILE, dir_fd=self._above)"),
+    ("daemon/kept.py", "os.open(_LOCK, _FILE, dir_fd=self._above)"),
+    ("daemon/kept.py", 'os.fdopen(log, "rb")'),
+    ("files/firm.py", 'os.open("/", _WALKED)'),
+    ("files/firm.py", "os.open(name, _WALKED, dir_fd=descriptor)"),
+    ("files/firm.py", "os.open(directory.name, _LISTED, dir_fd=descriptor)"),
+    ("files/firm.py", "os.open(name, _LISTED, dir_fd=above)"),
+    ("files/regular.py", "os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)"),
 }
 
 
@@ -260,7 +262,7 @@ def test_nothing_but_the_one_way_opens_a_file_for_writing() -> None:
     others = []
     for file in files:
         name = file.relative_to(package).as_posix()
-        if name == "writing.py" or name.startswith("v1/"):
+        if name == "files/writing.py" or name.startswith("v1/"):
             continue
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call) and _writes(node):
@@ -268,4 +270,4 @@ def test_nothing_but_the_one_way_opens_a_file_for_writing() -> None:
                 if ast.unparse(node) not in listed:
                     others.append(f"{name}:{node.lineno}: {ast.unparse(node)}")
     assert len(files) > 50
-    assert others == [], "write files by smaragdine.writing"
+    assert others == [], "write files by smaragdine.files.writing"

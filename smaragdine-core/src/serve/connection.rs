@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use rustix::net::{Shutdown, shutdown, sockopt};
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use rustix::net::{Shutdown, shutdown};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
@@ -132,10 +133,8 @@ pub(crate) fn incoming(
     });
     std::thread::Builder::new().name("door".to_owned()).spawn(move || {
         while !sender.is_closed() {
-            match listener
-                .accept()
-                .and_then(|(stream, _)| Ok((sockopt::socket_peercred(&stream)?.uid.as_raw(), stream)))
-            {
+            // Rustix takes a peer of another pid namespace, whose pid here is 0, for an error.
+            match listener.accept().and_then(|(stream, _)| Ok((getsockopt(&stream, PeerCredentials)?.uid(), stream))) {
                 Ok((uid, stream)) => {
                     let Some(place) = places.take(uid) else {
                         tracing::debug!("a connection was refused: user {uid} has too many");
