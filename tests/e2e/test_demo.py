@@ -63,7 +63,7 @@ def test_shapes_that_make_no_model_are_refused() -> None:
 
 
 def test_the_demo_package_and_its_text_import_no_tensorflow() -> None:
-    modules = "smaragdine.demo.corpus, smaragdine.demo.shape, smaragdine.graph"
+    modules = "smaragdine.demo.corpus, smaragdine.demo.shape, smaragdine.frameworks.tensorflow.graph"
     code = f"import sys, {modules}; print('tensorflow' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
