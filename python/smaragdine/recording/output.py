@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -89,8 +89,11 @@ class Output:
         with Folder.at(self.path) as folder:
             folder.write(_TRACE, json.dumps(metadata, indent=2).encode())
 
-    def receive(self, pieces: Iterable[Piece], log: Path | None = None) -> None:
-        """Writes the finished trace's files; `trace.json` last, so that whoever sees it complete sees all of it."""
+    def receive(self, pieces: Iterable[Piece], log: Path | None = None) -> Mapping[str, Any]:
+        """Writes the finished trace's files; `trace.json` last, so that whoever sees it complete sees all of it.
+
+        Returns what that says; nothing where it is no JSON.
+        """
         with Folder.at(self.path) as folder:
             finished = _received(folder, pieces)
             if finished is None:
@@ -103,6 +106,11 @@ class Output:
                     folder.copy(source, "daemon.log")
             folder.write(_TRACE, finished)
         sync_parents(self.path)
+        try:
+            return dict(json.loads(finished))
+        except (ValueError, TypeError, RecursionError):
+            # Whoever opens it is told.
+            return {}
 
     def program_ended(self, at_ns: int) -> None:
         """Keeps until when the program of a recording that was cut ran, in trace time: `recover` tells it."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smaragdine.accounts.domain import Domain
+from smaragdine.accounts.extent import Extent
 from smaragdine.errors import NotMeasuredError, SmaragdineError, UsageError
 from smaragdine.recording import ending
 from smaragdine.recording.beginning import Begun, begin
@@ -20,7 +21,6 @@ from smaragdine.recording.meter import Meter
 from smaragdine.recording.output import absolute
 from smaragdine.recording.period import parse_period
 from smaragdine.recording.sender import Sender
-from smaragdine.trace.metadata import Metadata
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -165,7 +165,7 @@ class Recorder:
         for warning in stopped.warnings:
             _LOG.warning("%s", warning)
         private = begun.daemon.private if begun.daemon else None
-        begun.output.receive(begun.client.fetch(self.id), private.log if private else None)
+        fields = begun.output.receive(begun.client.fetch(self.id), private.log if private else None)
         self._state = "complete"
         try:
             begun.client.release(self.id)
@@ -174,7 +174,8 @@ class Recorder:
             _LOG.debug("%s", error)
         if begun.daemon:
             begun.daemon.close()
-        _tell_cut(begun.output.path)
+        if (extent := Extent.of_fields(fields)) is not None and extent.cut:
+            _LOG.warning("%s: %s", begun.output.path, extent.cut)
 
     def _failed(self, begun: Begun, error: BaseException) -> None:
         """What was measured stays with the daemon, which finishes it when its lifeline closes."""
@@ -202,15 +203,6 @@ class _Guard(AbstractContextManager[None]):
         _LOG.warning("recording ends here: %r", error)
         self._recorder.finish()
         return True
-
-
-def _tell_cut(path: Path) -> None:
-    try:
-        if cut := Metadata.read(path).cut:
-            _LOG.warning("%s: %s", path, cut)
-    except SmaragdineError as error:
-        # Whoever opens it is told.
-        _LOG.debug("%s", error)
 
 
 def _refusal(error: Exception) -> SmaragdineError:

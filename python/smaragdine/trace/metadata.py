@@ -12,8 +12,8 @@ from typing import Any
 
 from smaragdine.accounts.domain import Domain
 from smaragdine.accounts.energy import MEASURED, MODELLED
+from smaragdine.accounts.extent import Extent
 from smaragdine.accounts.machine import Hardware, Host
-from smaragdine.accounts.quantity import seconds
 from smaragdine.errors import TraceError, changed, damaged
 from smaragdine.files import regular
 from smaragdine.trace.checksum import Checksum
@@ -176,33 +176,23 @@ class Metadata:
             raise ValueError(f"program_end_ns {self.program_end_ns}")
 
     @property
+    def extent(self) -> Extent:
+        return Extent(self.state, self.start_ns, self.end_ns, self.program_end_ns)
+
+    @property
     def duration_s(self) -> float | None:
         """Wall-clock seconds of the recording; None while it has no end."""
-        return None if self.end_ns is None else (self.end_ns - self.start_ns) / 1e9
+        return self.extent.duration_s
 
     @property
     def program_s(self) -> float | None:
-        """Seconds that the program ran for; None where a recording was cut, and how long it went on is not known."""
-        if self.state != "cut" or self.duration_s is None:
-            return self.duration_s
-        if self.program_end_ns is None:
-            return None
-        return max(self.duration_s, (self.program_end_ns - self.start_ns) / 1e9)
+        """Seconds that the program ran for; see `Extent`."""
+        return self.extent.program_s
 
     @property
     def cut(self) -> str | None:
         """That the recording was cut, and how much of the run is missing; None where its program ended it."""
-        if self.state != "cut":
-            return None
-        if self.duration_s is None:
-            return "cut: the recording did not end, and how long it lasted is not known"
-        if self.program_s is None:
-            recorded = seconds(self.duration_s)
-            return f"cut: {recorded} were recorded; how long the program went on, unmeasured, is not known"
-        missing_s = self.program_s - self.duration_s
-        if missing_s <= 0:
-            return "cut: the program ended without ending its recording; up to there nothing is missing"
-        return f"cut: the last {seconds(missing_s)} of {seconds(self.program_s)} are missing: nobody measured them"
+        return self.extent.cut
 
     @property
     def counted(self) -> tuple[Domain, ...]:
