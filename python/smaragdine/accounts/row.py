@@ -43,7 +43,8 @@ class FootprintRow:
 
 
 def sum_known(values: Iterable[float | None]) -> float | None:
-    """Sum of bounds, the widest the interval of a sum can be; None as soon as one is unknown."""
+    """Sum of what is known of each, such as bounds, whose sum is the widest that an interval can be; None as soon as
+    one is unknown."""
     total = 0.0
     for value in values:
         if value is None:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from smaragdine.accounts.energy import MEASURED, MODELLED, Energy
-from smaragdine.carbon.fault import unmeasured
 from smaragdine.carbon.gaps import beyond
+from smaragdine.errors import NotMeasuredError
 
 if TYPE_CHECKING:
     from smaragdine.carbon.run import Run
@@ -48,7 +48,7 @@ class Credit:
         """Of a trace. Raises TraceError where it was not accounted by this policy, NotMeasuredError where it has no
         readings or none of them is counted: that is no energy of 0."""
         trace.require_readings()
-        nothing = unmeasured(
+        nothing = NotMeasuredError(
             f"nothing of the trace {trace.path} is counted: there is no energy to state",
             "`smaragdine doctor` tells what can be measured here",
         )

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from smaragdine.accounts.machine import Hardware as Machine
-from smaragdine.carbon.fault import unusable
 from smaragdine.carbon.table import packaged
+from smaragdine.errors import UsageError
 
 # What drivers and kernels add to a name, and makers leave out.
 _NOISE = re.compile(
@@ -52,11 +52,11 @@ def find(name: str, count: int = 1) -> Hardware:
         return _of(held[0], count)
     if held:
         told = ", ".join(f"{row['name']} ({row['tdp_w']} W)" for row in held[:_NEAREST])
-        raise unusable(f"several parts are called {name!r}: {told}{' …' if len(held) > _NEAREST else ''}")
+        raise UsageError(f"several parts are called {name!r}: {told}{' …' if len(held) > _NEAREST else ''}")
     near = difflib.get_close_matches(wanted, _by_name(), n=_NEAREST, cutoff=0.5)
     told = ", ".join(_by_name()[plain]["name"] for plain in near)
     hint = "give its power with it: NAME=WATTS" + (f"; nearest: {told}" if told else "")
-    raise unusable(f"no table knows the hardware {name!r}", hint)
+    raise UsageError(f"no table knows the hardware {name!r}", hint)
 
 
 def known_as(name: str, count: int = 1) -> Hardware | None:
@@ -102,5 +102,5 @@ def _told(name: str, watts: str, count: int) -> Hardware:
     except ValueError:
         power = -1.0
     if not 0 < power < 1e6 or not name:
-        raise unusable(f"{name}={watts} is no hardware", "write NAME=WATTS, with watts above 0")
+        raise UsageError(f"{name}={watts} is no hardware", "write NAME=WATTS, with watts above 0")
     return Hardware(name, "gpu", power, count, "as told")

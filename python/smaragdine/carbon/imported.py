@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from smaragdine.carbon.fault import unusable
+from smaragdine.accounts.row import sum_known
 from smaragdine.carbon.lookup import default
 from smaragdine.carbon.pue import Pue
+from smaragdine.errors import UsageError
 
 if TYPE_CHECKING:
     from smaragdine.carbon.run import Run
@@ -41,7 +42,7 @@ class Imported:
             return None
         logs = [cls._of(one, trace) for one, trace in zip(told, traces, strict=True) if isinstance(one, dict)]
         if len(logs) < len(told) or len({(log.tool, log.pue.factor) for log in logs}) > 1:
-            raise unusable("logs of different tools, or with different PUEs, have no common statement",
+            raise UsageError("logs of different tools, or with different PUEs, have no common statement",
                            "state them one by one, or tell --region and --pue for all")  # fmt: skip
         first = logs[0]
         regions = {log.region for log in logs}
@@ -51,11 +52,11 @@ class Imported:
             first.tool,
             first.pue,
             first.region if len(regions) == 1 else None,
-            _sum([log.kg for log in logs]),
+            sum_known(log.kg for log in logs),
             sum(known) / len(known) if len(known) == len(intensities) else None,
             first.intensity_source,
-            _sum([log.cpu_h for log in logs]),
-            _sum([log.gpu_h for log in logs]),
+            sum_known(log.cpu_h for log in logs),
+            sum_known(log.gpu_h for log in logs),
             any(log.dram_within_cpu for log in logs),
         )
 
@@ -66,7 +67,7 @@ class Imported:
             if value is None:
                 return None
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-                raise unusable(f"the trace {trace.path} says {name} {value!r} of the log that it was made from")
+                raise UsageError(f"the trace {trace.path} says {name} {value!r} of the log that it was made from")
             return float(value)
 
         pue = Pue.of(number("pue"))
@@ -87,11 +88,6 @@ class Imported:
         """Of its region, where our tables know it."""
         codes = default().codes(self.region) if self.region else ()
         return default().found(codes[0]).country or None if len(codes) == 1 else None
-
-
-def _sum(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None
 
 
 def _told(trace: Run) -> object:

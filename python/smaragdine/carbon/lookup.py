@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from smaragdine.carbon.fault import unusable
 from smaragdine.carbon.intensity import SCOPES, Intensity
 from smaragdine.carbon.table import intensities, packaged
+from smaragdine.errors import UsageError
 
 _NEAREST = 5
 # What people write for a place beside its code and its names.
@@ -43,7 +43,7 @@ class Found:
             if averages:
                 return min(averages, key=lambda row: (abs(row.year - year) if year else 0, -row.year))
         have = " and ".join(sorted({row.scope for row in self.rows}))
-        raise unusable(f"no table has a {scope} intensity of {self.name} ({self.place}): there is {have}")
+        raise UsageError(f"no table has a {scope} intensity of {self.name} ({self.place}): there is {have}")
 
     def others(self, chosen: Intensity) -> tuple[Intensity, ...]:
         """What further tables say of the same: same scope and method, at most three years apart."""
@@ -90,7 +90,7 @@ class Lookup:
         places = [place for place, rank in ranked.items() if rank == best]
         if len(places) > 1:
             told = ", ".join(f"{place} ({self.found(place).name})" for place in places)
-            raise unusable(f"several places are called {name!r}: {told}", "name one of them by its code")
+            raise UsageError(f"several places are called {name!r}: {told}", "name one of them by its code")
         return self.found(places[0])
 
     def codes(self, name: str) -> tuple[str, ...]:
@@ -128,7 +128,7 @@ class Lookup:
             near += [place for place in self._names[called] if place not in near]
         told = ", ".join(f"{place} ({self.found(place).name})" for place in near[:_NEAREST])
         hint = f"nearest: {told}" if told else "`smaragdine regions --all` lists those of which there is a figure"
-        return unusable(f"no table knows a region {name!r}", hint)
+        return UsageError(f"no table knows a region {name!r}", hint)
 
 
 @cache

@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 
-from smaragdine.carbon.fault import unusable
 from smaragdine.carbon.intensity import LIFECYCLE, Intensity
 from smaragdine.carbon.lookup import Found, Lookup, default
 from smaragdine.carbon.pue import Pue
 from smaragdine.carbon.series import Series
 from smaragdine.carbon.table import grams_per_kwh
+from smaragdine.errors import UsageError
 
 ENVIRONMENT = "SMARAGDINE_REGION"
 LABEL = "region"
@@ -106,7 +106,7 @@ def region_told(option: str | None, labels: Iterable[Mapping[str, str]] = ()) ->
         return option, "told by option"
     labelled = {of[LABEL] for of in labels if of.get(LABEL)}
     if len(labelled) > 1:
-        raise unusable(
+        raise UsageError(
             f"the traces were recorded in different regions: {', '.join(sorted(labelled))}",
             "state them one by one, or name one region for all with --region",
         )

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from smaragdine.carbon.digits import MOST, significant
-from smaragdine.carbon.fault import unusable
 from smaragdine.carbon.table import packaged
+from smaragdine.errors import UsageError
 
 # Nothing draws less than its computers; beyond this somebody meant percent.
 _MOST = 10.0
@@ -51,7 +51,7 @@ class Pue:
             factor = math.nan
         if not 1 <= factor <= _MOST:
             hint = f"it is a number from 1 to {_MOST:g}, or one of {', '.join(names())}"
-            raise unusable(f"{told!r} is no PUE", hint)
+            raise UsageError(f"{told!r} is no PUE", hint)
         return cls(factor, "as told")
 
 

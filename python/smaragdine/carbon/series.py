@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from smaragdine.carbon.fault import unusable
 from smaragdine.carbon.intensity import LIFECYCLE, SCOPES
 from smaragdine.carbon.table import grams_per_kwh
+from smaragdine.errors import UsageError
 from smaragdine.files import regular
 
 _NEEDED = ("start", "g_per_kwh")
@@ -39,11 +39,11 @@ class Series:
         """Of (start_ns, end_ns, g/kWh); raises SmaragdineError where there are none, or two overlap."""
         ordered = sorted(rows)
         if not ordered:
-            raise unusable(f"{source} has no intensities")
+            raise UsageError(f"{source} has no intensities")
         if any(end <= start for start, end, _ in ordered):
-            raise unusable(f"{source}: an interval ends before it starts")
+            raise UsageError(f"{source}: an interval ends before it starts")
         if any(before[1] > after[0] for before, after in pairwise(ordered)):
-            raise unusable(f"{source}: intervals overlap")
+            raise UsageError(f"{source}: intervals overlap")
         times = np.array([row[:2] for row in ordered], dtype=np.int64)
         return cls(times, np.array([row[2] for row in ordered]), source, scope, digits, place)
 
@@ -55,13 +55,9 @@ class Series:
         Without `end`, an interval lasts until the next starts, and the last as long as the one before it. Raises
         SmaragdineError with the line of what makes no sense.
         """
-        try:
-            text = regular.read(path).decode("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise unusable(f"cannot read the series {path}: {getattr(error, 'strerror', error)}") from None
-        reader = csv.DictReader(io.StringIO(text, newline=""))
+        reader = csv.DictReader(io.StringIO(regular.text(path, f"the series {path}"), newline=""))
         if missing := [column for column in _NEEDED if column not in (reader.fieldnames or ())]:
-            raise unusable(f"the series {path} has no column {', '.join(missing)}", f"it needs {', '.join(_NEEDED)}")
+            raise UsageError(f"the series {path} has no column {', '.join(missing)}", f"it needs {', '.join(_NEEDED)}")
         points: list[tuple[int, int | None, float]] = []
         source = str(path.name)
         for row in reader:
@@ -70,7 +66,7 @@ class Series:
             points.append((instant_ns(row["start"] or "", where), end, grams_per_kwh(row["g_per_kwh"] or "", where)))
             source = row.get("source") or source
         if scope not in (None, *SCOPES):
-            raise unusable(f"scope {scope!r} is neither {' nor '.join(SCOPES)}")
+            raise UsageError(f"scope {scope!r} is neither {' nor '.join(SCOPES)}")
         if scope is None:
             source += ", taken as lifecycle"
         return cls.of(closed(points, str(path)), source, scope or LIFECYCLE)
@@ -113,7 +109,7 @@ def closed(points: Sequence[tuple[int, int | None, float]], where: str) -> list[
     """Intervals of points: one without an end lasts until the next, the last as long as the one before it."""
     ordered = sorted(points, key=lambda point: point[0])
     if len(ordered) == 1 and ordered[0][1] is None:
-        raise unusable(f"{where}: one instant tells nothing of how long its intensity held", "give its end as well")
+        raise UsageError(f"{where}: one instant tells nothing of how long its intensity held", "give its end as well")
     rows: list[tuple[int, int, float]] = []
     for index, (start, end, value) in enumerate(ordered):
         if end is None:
@@ -128,8 +124,10 @@ def instant_ns(text: str, where: str) -> int:
     try:
         instant = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
     except ValueError:
-        raise unusable(f"{where}: {text!r} is no time", "write it as 2026-11-28T12:00:00Z") from None
+        raise UsageError(f"{where}: {text!r} is no time", "write it as 2026-11-28T12:00:00Z") from None
     if instant.tzinfo is None:
-        raise unusable(f"{where}: {text!r} names no time zone", "end it with Z for UTC, or with its offset, as +01:00")
+        raise UsageError(
+            f"{where}: {text!r} names no time zone", "end it with Z for UTC, or with its offset, as +01:00"
+        )
     since = instant - datetime(1970, 1, 1, tzinfo=timezone.utc)
     return (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1000

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from smaragdine.carbon.digits import dollars
-from smaragdine.carbon.fault import unusable
 from smaragdine.carbon.lookup import alpha2, default, folded
 from smaragdine.carbon.table import packaged
+from smaragdine.errors import UsageError
 
 KG_PER_TONNE = 1000.0
 
@@ -29,7 +29,7 @@ class SocialCost:
         if cost := cls.known(country):
             return cost
         rows = packaged("social-cost")
-        raise unusable(
+        raise UsageError(
             f"the social cost of carbon is not known for {country!r}",
             f"{len(rows)} countries have one, by ISO 3166 code: {rows[0]['country']}, {rows[1]['country']}, …",
         )

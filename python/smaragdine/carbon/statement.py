@@ -11,7 +11,6 @@ from smaragdine.carbon.credit import Credit
 from smaragdine.carbon.digits import significant
 from smaragdine.carbon.emissions import Emissions
 from smaragdine.carbon.estimate import Comparison, compare
-from smaragdine.carbon.fault import unmeasured
 from smaragdine.carbon.forms import write
 from smaragdine.carbon.hardware import of_trace
 from smaragdine.carbon.imported import Imported
@@ -20,6 +19,7 @@ from smaragdine.carbon.pue import Pue
 from smaragdine.carbon.social_cost import SocialCost
 from smaragdine.carbon.water import Water
 from smaragdine.carbon.work import Work
+from smaragdine.errors import NotMeasuredError
 
 if TYPE_CHECKING:
     from smaragdine.carbon.run import Run
@@ -66,7 +66,7 @@ class Statement:
         credits = [Credit.of(trace) for trace in traces]
         for trace, credit in zip(traces, credits, strict=True):
             if credit.modelled_only and not allow_modelled and not imported:
-                raise unmeasured(
+                raise NotMeasuredError(
                     f"no energy of the trace {trace.path} was measured: its power is modelled from CPU use",
                     "`smaragdine doctor` tells how to measure; --allow-modelled states it all the same, and says so",
                 )

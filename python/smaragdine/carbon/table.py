@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 
 from smaragdine.carbon.digits import significant
-from smaragdine.carbon.fault import unusable
 from smaragdine.carbon.intensity import METHODS, SCOPES, Intensity
+from smaragdine.errors import UsageError
 from smaragdine.files import regular
 
 _FOLDER = Path(__file__).parent / "tables"
@@ -41,19 +41,13 @@ def own(path: Path) -> tuple[Intensity, ...]:
 
     Raises SmaragdineError where a column is missing or a row makes no sense, with its line.
     """
-    try:
-        text = regular.read(path).decode("utf-8-sig")
-    except OSError as error:
-        raise unusable(f"cannot read the table {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise unusable(f"the table {path} is no text in UTF-8") from None
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    reader = csv.DictReader(io.StringIO(regular.text(path, f"the table {path}"), newline=""))
     missing = [column for column in _NEEDED if column not in (reader.fieldnames or ())]
     if missing:
-        raise unusable(f"the table {path} has no column {', '.join(missing)}", f"it needs {', '.join(_NEEDED)}")
+        raise UsageError(f"the table {path} has no column {', '.join(missing)}", f"it needs {', '.join(_NEEDED)}")
     rows = tuple(_own_rows(reader, path))
     if not rows:
-        raise unusable(f"the table {path} has no rows")
+        raise UsageError(f"the table {path} has no rows")
     return rows
 
 
@@ -65,27 +59,27 @@ def _own_rows(reader: csv.DictReader[str], path: Path) -> Iterator[Intensity]:
             intensity = _row({name: text or "" for name, text in row.items() if name}, where, "own")
             key = (intensity.place.casefold(), intensity.year, intensity.method, intensity.scope)
             if key in seen:
-                raise unusable(f"{where}: {intensity.place} has two rows of {intensity.year}")
+                raise UsageError(f"{where}: {intensity.place} has two rows of {intensity.year}")
             seen.add(key)
             yield intensity
     except csv.Error as error:
-        raise unusable(f"{path}, line {reader.line_num}: {error}") from None
+        raise UsageError(f"{path}, line {reader.line_num}: {error}") from None
 
 
 def _row(row: Mapping[str, str], where: str, kind: str = "") -> Intensity:
     method, scope = row.get("method") or METHODS[0], row["scope"].strip()
     place = row["place"].strip()
     if not place:
-        raise unusable(f"{where}: the place has no name")
+        raise UsageError(f"{where}: the place has no name")
     for word, words, column in ((method, METHODS, "method"), (scope, SCOPES, "scope")):
         if word not in words:
-            raise unusable(f"{where}: {column} {word!r} is neither {' nor '.join(words)}")
+            raise UsageError(f"{where}: {column} {word!r} is neither {' nor '.join(words)}")
     if not row["source"].strip():
-        raise unusable(f"{where}: the row names no source", "write where the figure comes from")
+        raise UsageError(f"{where}: the row names no source", "write where the figure comes from")
     value = grams_per_kwh(row["g_per_kwh"], where)
     low, high = (grams_per_kwh(row[name], where) if row.get(name) else None for name in ("low", "high"))
     if not (low or 0.0) <= value <= (high or math.inf):
-        raise unusable(f"{where}: {value:g} g/kWh does not lie between its low and high")
+        raise UsageError(f"{where}: {value:g} g/kWh does not lie between its low and high")
     return Intensity(
         place=place,
         kind=row.get("kind") or kind,
@@ -111,7 +105,7 @@ def grams_per_kwh(text: str, where: str) -> float:
         value = math.nan
     if not 0 < value <= _MOST_G_PER_KWH:
         hint = f"it is grams of CO2 equivalent per kilowatt-hour, above 0 and at most {_MOST_G_PER_KWH:g}"
-        raise unusable(f"{where}: {text!r} is no carbon intensity", hint)
+        raise UsageError(f"{where}: {text!r} is no carbon intensity", hint)
     return value
 
 
@@ -121,5 +115,5 @@ def _year(text: str, where: str) -> int:
     except ValueError:
         year = 0
     if not _FIRST_YEAR <= year <= _LAST_YEAR:
-        raise unusable(f"{where}: {text!r} is no year")
+        raise UsageError(f"{where}: {text!r} is no year")
     return year

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from smaragdine.accounts.row import sum_known
 from smaragdine.carbon.hardware import gpus
 
 if TYPE_CHECKING:
@@ -39,14 +40,14 @@ class Work:
         tokens = [step.metrics.get("tokens") for step in steps]
         return cls(
             runs=len(traces),
-            duration_s=_sum(trace.metadata.duration_s for trace in traces),
+            duration_s=sum_known(trace.metadata.duration_s for trace in traces),
             steps=len(steps),
-            samples=_sum(step.samples for step in steps) if steps else None,
-            tokens=_sum(tokens) if steps else None,
-            flops=_sum(_flops(trace) for trace in traces),
+            samples=sum_known(step.samples for step in steps) if steps else None,
+            tokens=sum_known(tokens) if steps else None,
+            flops=sum_known(_flops(trace) for trace in traces),
             hardware=tuple(dict.fromkeys(part for trace in traces for part in _hardware(trace))),
             names=tuple(trace.name for trace in traces),
-            gpu_held_h=_sum(_held_h(trace) for trace in traces),
+            gpu_held_h=sum_known(_held_h(trace) for trace in traces),
             end_ns=max((trace.metadata.end_ns or 0 for trace in traces), default=0) or None,
             notices=tuple(dict.fromkeys(trace.notice for trace in traces if trace.notice)),
             cuts=tuple(trace.metadata.cut for trace in traces if trace.metadata.cut),
@@ -57,15 +58,6 @@ class Work:
         """Functional units that were counted in every step."""
         counts = {"step": float(self.steps), "sample": self.samples, "token": self.tokens}
         return {unit: count for unit, count in counts.items() if count}
-
-
-def _sum(values: Iterable[float | None]) -> float | None:
-    total = 0.0
-    for value in values:
-        if value is None:
-            return None
-        total += value
-    return total
 
 
 def _held_h(trace: Run) -> float | None:

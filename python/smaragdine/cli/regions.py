@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smaragdine.cli.number import amount, positive
+from smaragdine.errors import UsageError
 
 if TYPE_CHECKING:
     from smaragdine.carbon.ranking import Ranked
@@ -76,11 +77,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _job(args: argparse.Namespace) -> tuple[float | None, list[dict[str, str]]]:
     from smaragdine.carbon.credit import Credit
-    from smaragdine.carbon.fault import unusable
     from smaragdine.trace.trace import Trace
 
     if args.traces and args.energy_kwh is not None:
-        raise unusable("the job is given twice", "name traces, or --energy-kwh")
+        raise UsageError("the job is given twice", "name traces, or --energy-kwh")
     traces = [Trace.open(path) for path in args.traces]
     kwh = Credit.total(Credit.of(trace) for trace in traces).kwh if traces else args.energy_kwh
     return kwh, [dict(trace.metadata.labels) for trace in traces]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smaragdine.cli.number import amount
+from smaragdine.errors import UsageError
 
 if TYPE_CHECKING:
     from smaragdine.carbon.lookup import Found
@@ -79,7 +80,6 @@ def build(args: argparse.Namespace) -> Statement:
     from dataclasses import replace
 
     from smaragdine.carbon.digits import significant
-    from smaragdine.carbon.fault import unusable
     from smaragdine.carbon.place import region_told
     from smaragdine.carbon.pue import Pue
     from smaragdine.carbon.statement import Statement
@@ -88,7 +88,7 @@ def build(args: argparse.Namespace) -> Statement:
     given = [bool(args.traces), args.energy_kwh is not None, args.emissions_kg is not None]
     if sum(given) != 1:
         what = "there is nothing to state" if not any(given) else "there is more than one thing to state"
-        raise unusable(what, "name traces, or --energy-kwh, or --emissions-kg")
+        raise UsageError(what, "name traces, or --energy-kwh, or --emissions-kg")
     if args.emissions_kg is not None:
         _number(args.emissions_kg, "--emissions-kg")
         return Statement.of_emissions(args.emissions_kg).with_cost(args.country)
@@ -152,11 +152,10 @@ def place_of(args: argparse.Namespace, region: str | None, pue: Pue, traces: lis
 
 def _live(provider: str, scope: str | None, found: Found, traces: list[Trace]) -> Series | None:
     """Intensities of the traces' time; None, with a warning, where the provider does not answer."""
-    from smaragdine.carbon.fault import unusable
     from smaragdine.carbon.live import SilentError, fetch
 
     if not traces:
-        raise unusable(
+        raise UsageError(
             "--live asks for the time of a run, and no trace is named", "--series or --g-per-kwh tell figures"
         )
     starts = [trace.metadata.start_ns for trace in traces]
@@ -177,21 +176,17 @@ def _year(traces: list[Trace]) -> int | None:
 
 
 def _labelled_pue(labels: Sequence[Mapping[str, str]]) -> str | None:
-    from smaragdine.carbon.fault import unusable
-
     told = {of["pue"] for of in labels if of.get("pue")}
     if len(told) > 1:
-        raise unusable(
+        raise UsageError(
             f"the traces were recorded with different PUEs: {', '.join(sorted(told))}", "give one with --pue"
         )
     return told.pop() if told else None
 
 
 def _number(text: str, option: str) -> float:
-    from smaragdine.carbon.fault import unusable
-
     try:
         value = amount(text)
     except argparse.ArgumentTypeError as error:
-        raise unusable(f"{option}: {error}") from None
+        raise UsageError(f"{option}: {error}") from None
     return value

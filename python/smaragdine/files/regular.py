@@ -7,6 +7,8 @@ import os
 import stat
 from pathlib import Path
 
+from smaragdine.errors import UsageError
+
 # Of tens of thousands of operations and devices, `trace.json` has a few.
 _LARGEST = 256 << 20
 
@@ -20,6 +22,16 @@ def read(path: Path) -> bytes:
     if len(content) == _LARGEST:
         raise OSError(errno.EFBIG, f"it is larger than {_LARGEST >> 20} MiB", str(path))
     return content
+
+
+def text(path: Path, what: str) -> str:
+    """All of a text, as spreadsheets write it too; `what` it is to its user. Raises UsageError."""
+    try:
+        return read(path).decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"cannot read {what}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{what} is no text in UTF-8") from None
 
 
 def _at_once(path: str, flags: int) -> int:

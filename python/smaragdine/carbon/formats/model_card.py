@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from smaragdine.carbon.digits import rounded
 from smaragdine.carbon.facts import NO_PLACE, kwh
-from smaragdine.carbon.fault import unusable
+from smaragdine.errors import UsageError
 from smaragdine.shown import shown
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def write(statement: Statement, anonymous: bool) -> str:
     """Raises SmaragdineError where no emissions are known: the block is about nothing else."""
     if statement.kg is None:
-        raise unusable("a model card states emissions, and without a region none are known", NO_PLACE)
+        raise UsageError("a model card states emissions, and without a region none are known", NO_PLACE)
     source = "told by the user"
     if statement.energy_kwh is not None:
         how = {"told": "energy told by the user"}.get(statement.basis, f"energy {statement.basis} by Smaragdine")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from smaragdine.carbon.digits import rounded
 from smaragdine.carbon.facts import sentence
-from smaragdine.carbon.fault import unusable
+from smaragdine.errors import UsageError
 from smaragdine.shown import json_text
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _CREATION = "_:creation"
 def write(statement: Statement, anonymous: bool) -> str:
     """Raises SmaragdineError where no energy is known."""
     if statement.energy_kwh is None:
-        raise unusable("SPDX states energy, and of emissions alone none is known", "give it with --energy-kwh")
+        raise UsageError("SPDX states energy, and of emissions alone none is known", "give it with --energy-kwh")
     name = statement.work.names[0] if statement.work.names and not anonymous else "model"
     quantity = rounded(statement.energy_kwh, statement.energy_digits).replace(",", "")
     # The same statement has the same names.

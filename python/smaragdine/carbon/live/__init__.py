@@ -11,9 +11,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from smaragdine.carbon.fault import unusable
 from smaragdine.carbon.live.answer import SilentError, get
 from smaragdine.carbon.series import Series
+from smaragdine.errors import UsageError
 
 if TYPE_CHECKING:
     from smaragdine.carbon.lookup import Found
@@ -34,12 +34,12 @@ def fetch(provider: str, found: Found, start_ns: int, end_ns: int, scope: str | 
     module = import_module(f"smaragdine.carbon.live.{PROVIDERS[provider]}")
     zone = module.zone(found.place, tuple(row.place for row in found.rows))
     if zone is None:
-        raise unusable(f"{module.NAME} does not know {found.name} ({found.place})", module.HINT)
+        raise UsageError(f"{module.NAME} does not know {found.name} ({found.place})", module.HINT)
     scope = scope or module.SCOPES[0]
     if scope not in module.SCOPES:
-        raise unusable(f"{module.NAME} has no {scope} figures", f"it has {' and '.join(module.SCOPES)} ones: --scope")
+        raise UsageError(f"{module.NAME} has no {scope} figures", f"it has {' and '.join(module.SCOPES)} ones: --scope")
     if not 0 <= end_ns - start_ns <= _LONGEST_NS:
-        raise unusable("the run is too long to ask for its time", "give intensities with --series")
+        raise UsageError("the run is too long to ask for its time", "give intensities with --series")
     rows, remark = module.intervals(zone, start_ns, end_ns, scope, get)
     if not rows:
         raise SilentError(f"{module.NAME} has no figures of {zone} for the time of the run")

@@ -11,11 +11,11 @@ import os
 from typing import Any
 from urllib.parse import urlencode
 
-from smaragdine.carbon.fault import unusable
 from smaragdine.carbon.intensity import DIRECT, LIFECYCLE
 from smaragdine.carbon.live.answer import Get, SilentError, address, keep
 from smaragdine.carbon.live.moments import HOUR_NS, S, at, instant_ns, intensity, pieces
 from smaragdine.carbon.lookup import alpha2
+from smaragdine.errors import UsageError
 
 NAME = "Electricity Maps"
 SCOPES = (LIFECYCLE, DIRECT)
@@ -37,7 +37,7 @@ def zone(place: str, rows: tuple[str, ...]) -> str | None:
 def intervals(zone: str, start_ns: int, end_ns: int, scope: str, get: Get) -> tuple[list[tuple[int, int, float]], str]:
     token = os.environ.get(TOKEN)
     if not token:
-        raise unusable(f"{NAME} answers those alone who have a token", f"set {TOKEN}")
+        raise UsageError(f"{NAME} answers those alone who have a token", f"set {TOKEN}")
     base = address("SMARAGDINE_ELECTRICITY_MAPS_URL", "https://api.electricitymaps.com")
     rows: list[tuple[int, int, float]] = []
     estimated = 0

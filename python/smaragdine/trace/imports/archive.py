@@ -7,8 +7,8 @@ import zlib
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
+from smaragdine.errors import UsageError
 from smaragdine.files import regular
-from smaragdine.trace.imports.fault import unreadable
 
 LARGEST = 256 << 20
 _MOST_MEMBERS = 10_000
@@ -26,7 +26,7 @@ def files(path: Path, names: Collection[str]) -> dict[str, bytes]:
         with zipfile.ZipFile(path) as archive:
             return _of_archive(archive, path, names)
     except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, ValueError) as error:
-        raise unreadable(f"cannot read {path}: {error}", "name the folder or the zip archive of a log") from None
+        raise UsageError(f"cannot read {path}: {error}", "name the folder or the zip archive of a log") from None
 
 
 def _of_folder(path: Path, names: Collection[str]) -> dict[str, bytes]:
@@ -37,18 +37,18 @@ def _of_folder(path: Path, names: Collection[str]) -> dict[str, bytes]:
         try:
             content[name] = regular.read(found[0])
         except OSError as error:
-            raise unreadable(f"cannot read {found[0]}: {error.strerror}") from None
+            raise UsageError(f"cannot read {found[0]}: {error.strerror}") from None
     return content
 
 
 def _of_archive(archive: zipfile.ZipFile, path: Path, names: Collection[str]) -> dict[str, bytes]:
     members = archive.infolist()
     if len(members) > _MOST_MEMBERS:
-        raise unreadable(f"{path} holds {len(members):,} files: that is no log")
+        raise UsageError(f"{path} holds {len(members):,} files: that is no log")
     for member in members:
         parts = PurePosixPath(member.filename.replace("\\", "/"))
         if parts.is_absolute() or ".." in parts.parts:
-            raise unreadable(f"{path} names {member.filename!r}, which lies outside of it: it is not read")
+            raise UsageError(f"{path} names {member.filename!r}, which lies outside of it: it is not read")
     content: dict[str, bytes] = {}
     for name in names:
         found = [member for member in members if PurePosixPath(member.filename).name == name]
@@ -57,11 +57,11 @@ def _of_archive(archive: zipfile.ZipFile, path: Path, names: Collection[str]) ->
         with archive.open(found[0]) as file:
             content[name] = file.read(LARGEST + 1)
         if len(content[name]) > LARGEST:
-            raise unreadable(f"{path}: {name} is larger than {LARGEST >> 20} MiB: that is no log")
+            raise UsageError(f"{path}: {name} is larger than {LARGEST >> 20} MiB: that is no log")
     return content
 
 
 def _require_one(name: str, count: int, path: Path) -> None:
     if count != 1:
         what = "no" if not count else f"{count} files named"
-        raise unreadable(f"{path} holds {what} {name}", "name the log of one run")
+        raise UsageError(f"{path} holds {what} {name}", "name the log of one run")

@@ -14,8 +14,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from smaragdine.errors import UsageError
 from smaragdine.files import regular
-from smaragdine.trace.imports.fault import unreadable
 from smaragdine.trace.imports.log import Component, Interval, Log
 
 TOOL = "codecarbon"
@@ -31,18 +31,12 @@ _COMPONENTS = (
 def read(path: Path) -> list[Log]:
     """The runs of one file, or of the `emissions.csv` in a folder. Raises SmaragdineError with the line of a fault."""
     file = path / "emissions.csv" if path.is_dir() else path
-    try:
-        text = regular.read(file).decode("utf-8-sig")
-    except OSError as error:
-        raise unreadable(f"cannot read {file}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise unreadable(f"{file} is no text in UTF-8") from None
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    reader = csv.DictReader(io.StringIO(regular.text(file, str(file)), newline=""))
     if missing := [name for name in _NEEDED if name not in (reader.fieldnames or ())]:
-        raise unreadable(f"{file} has no column {', '.join(missing)}: it is no emissions.csv of CodeCarbon")
+        raise UsageError(f"{file} has no column {', '.join(missing)}: it is no emissions.csv of CodeCarbon")
     logs = [_log(row, f"{file}, line {reader.line_num}") for row in reader]
     if not logs:
-        raise unreadable(f"{file} holds no run")
+        raise UsageError(f"{file} holds no run")
     return logs
 
 
@@ -51,12 +45,12 @@ def _log(row: Mapping[str, str], where: str) -> Log:
     try:
         end = datetime.fromisoformat(row["timestamp"])
     except ValueError:
-        raise unreadable(f"{where}: timestamp {row['timestamp']!r} is no time") from None
+        raise UsageError(f"{where}: timestamp {row['timestamp']!r} is no time") from None
     end_ns = round((end if end.tzinfo else end.replace(tzinfo=timezone.utc)).timestamp()) * 10**9
     start_ns = end_ns - round(duration_s * 1e9)
     pue = _number(row["pue"], f"{where}: pue") if row.get("pue") else 1.0
     if pue < 1:
-        raise unreadable(f"{where}: {pue:g} is no PUE")
+        raise UsageError(f"{where}: {pue:g} is no PUE")
     components, kwh = [], 0.0
     for column, name, device, basis in _COMPONENTS:
         energy_kwh = _number(row[column], f"{where}: {column}") / pue
@@ -65,7 +59,7 @@ def _log(row: Mapping[str, str], where: str) -> Log:
             energy_j = energy_kwh * _J_PER_KWH
             components.append(Component(name, device, basis, (Interval(start_ns, end_ns, energy_j, energy_j),)))
     if not components:
-        raise unreadable(f"{where}: the run has no energy: nothing was measured or modelled")
+        raise UsageError(f"{where}: the run has no energy: nothing was measured or modelled")
     kg = _number(row["emissions"], f"{where}: emissions")
     told: dict[str, Any] = {
         "tool": TOOL,
@@ -102,7 +96,7 @@ def _number(text: str | None, what: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 <= value < 1e12:
-        raise unreadable(f"{what} {text!r} is no amount")
+        raise UsageError(f"{what} {text!r} is no amount")
     return value
 
 

@@ -9,15 +9,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from smaragdine.accounts.ledger import ENTRIES
+from smaragdine.errors import UsageError
 from smaragdine.files.writing import Folder
 from smaragdine.trace.checksum import of_bytes, of_column
 from smaragdine.trace.columns import TABLES, kinds, quoted
-from smaragdine.trace.imports.fault import unreadable
 from smaragdine.trace.imports.log import Log
 from smaragdine.trace.metadata import SCHEMA_VERSION
 from smaragdine.trace.seal import CHECKSUMS, SEAL, seal
 
-_ENTRIES = ("operations", "application", "untraced", "profiling", "daemon", "other", "idle", "gap")
 _METRICS = {"time_ns": "BIGINT", "metric": "VARCHAR", "scope": "VARCHAR", "value": "DOUBLE"}
 
 
@@ -25,16 +25,16 @@ def write(log: Log, output: Path) -> None:
     """Raises SmaragdineError where `output` holds something already, or cannot be written."""
     try:
         if output.is_dir() and any(output.iterdir()):
-            raise unreadable(f"{output} holds something already", "name a directory that does not exist yet with -o")
-        folder = Folder.at(output)
-        with tempfile.TemporaryDirectory(prefix="smaragdine-import-") as temporary:
-            checksums = _tables(log, Path(temporary))
-            for file in sorted(Path(temporary).iterdir()):
-                folder.write(file.name, file.read_bytes())
-        fields = _metadata(log) | {CHECKSUMS: checksums}
-        folder.write("trace.json", (json.dumps(fields | {SEAL: seal(fields)}, indent=2) + "\n").encode())
+            raise UsageError(f"{output} holds something already", "name a directory that does not exist yet with -o")
+        with Folder.at(output) as folder:
+            with tempfile.TemporaryDirectory(prefix="smaragdine-import-") as temporary:
+                checksums = _tables(log, Path(temporary))
+                for file in sorted(Path(temporary).iterdir()):
+                    folder.write(file.name, file.read_bytes())
+            fields = _metadata(log) | {CHECKSUMS: checksums}
+            folder.write("trace.json", (json.dumps(fields | {SEAL: seal(fields)}, indent=2) + "\n").encode())
     except OSError as error:
-        raise unreadable(f"cannot write {output}: {error.strerror}") from None
+        raise UsageError(f"cannot write {output}: {error.strerror}") from None
 
 
 def _tables(log: Log, directory: Path) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def _ledger(log: Log) -> list[tuple[Any, ...]]:
         app_j = sum(one.app_j for one in component.intervals)
         whole_j = sum(one.energy_j for one in component.intervals)
         # No operation was recorded: what the run took is the application's, in steps without events.
-        energies = dict.fromkeys(_ENTRIES, 0.0) | {"untraced": app_j, "other": whole_j - app_j}
+        energies = dict.fromkeys(ENTRIES, 0.0) | {"untraced": app_j, "other": whole_j - app_j}
         rows += [("equal", component.name, entry, energy_j) for entry, energy_j in energies.items()]
     return rows
 

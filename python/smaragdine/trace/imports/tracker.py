@@ -15,9 +15,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from smaragdine.errors import UsageError
 from smaragdine.trace.imports import unpickler
 from smaragdine.trace.imports.archive import files
-from smaragdine.trace.imports.fault import unreadable
 from smaragdine.trace.imports.log import Component, Interval, Log
 
 TOOL = "experiment-impact-tracker"
@@ -51,7 +51,7 @@ def read(path: Path) -> Log:
     content = files(path, _FILES)
     info = unpickler.read(content["info.pkl"], f"{path}: info.pkl")
     if not isinstance(info, dict):
-        raise unreadable(f"{path}: info.pkl holds no table")
+        raise UsageError(f"{path}: info.pkl holds no table")
     samples, warnings = _samples(content["data.json"], path)
     start_s = _instant(info.get("experiment_start"), samples[0]["timestamp"], 1, f"{path}: experiment_start")
     ended = info.get("experiment_end") is not None
@@ -96,12 +96,12 @@ def _samples(content: bytes, path: Path) -> tuple[list[dict[str, Any]], list[str
             if number == len(lines) and samples:
                 warnings.append("the last sample is cut off, and is left out")
                 break
-            raise unreadable(f"{path}: line {number} of data.json is no sample") from None
+            raise UsageError(f"{path}: line {number} of data.json is no sample") from None
         if samples and sample["timestamp"] <= samples[-1]["timestamp"]:
-            raise unreadable(f"{path}: line {number} of data.json is not later than the one before it")
+            raise UsageError(f"{path}: line {number} of data.json is not later than the one before it")
         samples.append(sample)
     if not samples:
-        raise unreadable(f"{path}: data.json holds no sample: nothing was recorded")
+        raise UsageError(f"{path}: data.json holds no sample: nothing was recorded")
     return samples, warnings
 
 
@@ -112,14 +112,14 @@ def _instant(told: Any, sample_s: float, order: int, what: str) -> float:
     so its offset is the one that brings it there.
     """
     if not isinstance(told, datetime):
-        raise unreadable(f"{what} is no time")
+        raise UsageError(f"{what} is no time")
     if told.tzinfo is not None:
         return told.timestamp()
     naive_s = told.replace(tzinfo=timezone.utc).timestamp()
     away_s = order * (sample_s - naive_s)
     offset_s = math.floor(away_s / _QUARTER_S) * _QUARTER_S
     if not abs(offset_s) <= 14 * 3600:
-        raise unreadable(f"{what} is {away_s / 3600:.1f} hours from the samples: that is no time zone")
+        raise UsageError(f"{what} is {away_s / 3600:.1f} hours from the samples: that is no time zone")
     return naive_s + order * offset_s
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from smaragdine.trace.imports.fault import unreadable
+from smaragdine.errors import UsageError
 
 
 def _bytes(text: object, encoding: object) -> bytes:
@@ -70,7 +70,7 @@ class _Unpickler(pickle.Unpickler):
 def read(content: bytes, what: str) -> Any:
     """Raises SmaragdineError where it is no pickle, or wants more than to be data."""
     if len(content) > _LARGEST:
-        raise unreadable(f"{what} is larger than {_LARGEST >> 20} MiB: that is no log")
+        raise UsageError(f"{what} is larger than {_LARGEST >> 20} MiB: that is no log")
     try:
         for opcode, argument, _ in pickletools.genops(content):
             numbered = opcode.name in ("PUT", "BINPUT", "LONG_BINPUT")
@@ -82,4 +82,4 @@ def read(content: bytes, what: str) -> Any:
         OverflowError, RecursionError,
     ) as error:  # fmt: skip
         reason = str(error) or type(error).__name__
-        raise unreadable(f"{what} is not read: {reason}", "it may be damaged, or no log of that tool") from None
+        raise UsageError(f"{what} is not read: {reason}", "it may be damaged, or no log of that tool") from None
