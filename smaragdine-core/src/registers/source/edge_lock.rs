@@ -9,7 +9,7 @@ use rustix::time::{ClockId, Timespec};
 
 use crate::clock::monotonic_ns;
 use crate::registers::source::{Observation, Source, Value};
-use crate::trace::Domain;
+use crate::trace::{Domain, GpuHardware};
 
 /// How long before the expected update polling begins: waking is late by tens of microseconds.
 const LEAD_NS: i64 = 60_000;
@@ -29,8 +29,10 @@ pub struct EdgeLock {
     update_ns: f64,
     /// When a register was last seen to be updated.
     edge_ns: Option<i64>,
-    /// By domain: it moved when last polled, and is waited for.
+    /// By domain: it moved when last polled or since then, and is waited for.
     moves: Vec<bool>,
+    /// By domain: what it counted at the end of the last poll.
+    counted: Vec<Option<u64>>,
     /// Reads to come that are not polled, and how many there are after another poll that finds nothing.
     rest: u32,
     next_rest: u32,
@@ -42,13 +44,14 @@ impl EdgeLock {
     #[must_use]
     pub fn around(source: Box<dyn Source>) -> Box<dyn Source> {
         let Some(update_ns) = source.update_ns() else { return source };
-        let moves = vec![true; source.domains().len()];
+        let (moves, counted) = (vec![true; source.domains().len()], vec![None; source.domains().len()]);
         Box::new(Self {
             source,
             nominal_ns: update_ns as f64,
             update_ns: update_ns as f64,
             edge_ns: None,
             moves,
+            counted,
             rest: 0,
             next_rest: 1,
             observations: Vec::new(),
@@ -125,9 +128,12 @@ impl Source for EdgeLock {
                 self.next_rest = (2 * self.next_rest).min(LONGEST_REST);
             }
         }
-        for ((before, edge), moves) in before.into_iter().zip(edges).zip(&mut self.moves) {
-            // Where nothing moved, all are waited for again: the next poll starts from nothing.
-            *moves = edge.is_some() || first.is_none();
+        for (domain, (before, edge)) in before.into_iter().zip(edges).enumerate() {
+            let counts = before.as_ref().and_then(|before| counted_uj(&before.value));
+            // Where nothing moved, all are waited for again: the next poll starts from nothing. A register that is
+            // updated just after the others is missed by a poll that ends with them, so what it counted tells.
+            self.moves[domain] = edge.is_some() || first.is_none() || counts != self.counted[domain];
+            self.counted[domain] = counts;
             out.extend(edge.or(before));
         }
     }
@@ -136,12 +142,23 @@ impl Source for EdgeLock {
         self.source.problems()
     }
 
+    fn gpu_hardware(&self) -> Vec<GpuHardware> {
+        self.source.gpu_hardware()
+    }
+
     fn update_ns(&self) -> Option<i64> {
         self.source.update_ns()
     }
 
     fn shortest_period_ns(&self) -> Option<i64> {
         self.source.shortest_period_ns()
+    }
+}
+
+fn counted_uj(value: &Value) -> Option<u64> {
+    match value {
+        Value::Counter { energy_uj } => Some(*energy_uj),
+        _ => None,
     }
 }
 
@@ -195,6 +212,44 @@ mod tests {
         }
     }
 
+    /// Two registers that are updated in turn, at every second read.
+    #[derive(Default)]
+    struct InTurn {
+        domains: Vec<Domain>,
+        reads: u64,
+    }
+
+    impl Source for InTurn {
+        fn name(&self) -> &'static str {
+            "in turn"
+        }
+
+        fn domains(&self) -> &[Domain] {
+            &self.domains
+        }
+
+        fn read(&mut self, out: &mut Vec<Observation>) {
+            let read_start_ns = monotonic_ns();
+            let energies = [self.reads.div_ceil(2), self.reads / 2];
+            self.reads += 1;
+            out.extend((0..).zip(energies).map(|(domain, energy_uj)| Observation {
+                domain,
+                read_start_ns,
+                read_end_ns: monotonic_ns(),
+                value: Value::Counter { energy_uj },
+                flags: Flags::NONE,
+            }));
+        }
+
+        fn update_ns(&self) -> Option<i64> {
+            Some(UPDATE_NS)
+        }
+
+        fn gpu_hardware(&self) -> Vec<GpuHardware> {
+            vec![GpuHardware { index: 3, ..GpuHardware::default() }]
+        }
+    }
+
     fn domain(name: &str) -> Domain {
         Domain::new(name, "CPU:0", "milliseconds", "")
     }
@@ -216,5 +271,38 @@ mod tests {
             }
         }
         assert!(seen > 0);
+    }
+
+    #[test]
+    fn a_register_that_a_poll_ended_without_is_waited_for_again_since_it_moved() {
+        let update_ns = 50.0 * UPDATE_NS as f64;
+        let mut lock = EdgeLock {
+            source: Box::new(InTurn { domains: vec![domain("first"), domain("second")], reads: 0 }),
+            nominal_ns: update_ns,
+            update_ns,
+            edge_ns: None,
+            moves: vec![true, false],
+            counted: vec![Some(0); 2],
+            rest: 0,
+            next_rest: 1,
+            observations: Vec::new(),
+        };
+        let polls: Vec<Value> = (0..3)
+            .map(|_| {
+                let mut observations = Vec::new();
+                lock.read(&mut observations);
+                observations[1].value.clone()
+            })
+            .collect();
+        // The first two polls end with the first register's update; in the second one the other was seen to have moved.
+        let expected =
+            [Value::Counter { energy_uj: 0 }, Value::Counter { energy_uj: 1 }, Value::Updated { energy_uj: 3 }];
+        assert_eq!(polls, expected);
+    }
+
+    #[test]
+    fn the_gpus_of_what_is_polled_are_told() {
+        let told = InTurn::default().gpu_hardware();
+        assert_eq!(EdgeLock::around(Box::new(InTurn::default())).gpu_hardware(), told);
     }
 }

@@ -191,7 +191,14 @@ fn registers_polled_around_their_updates_tell_when_these_happen_and_lose_no_ener
             }
             updates
         });
-        for _ in 0..200 {
+        // On a machine that is busy with other things the writer can be late for many polls in a row.
+        let unseen = |polled: &[(Counter, Vec<u64>, Vec<Interval>)]| {
+            polled.iter().any(|(_, _, intervals)| intervals.iter().all(|seen| seen.edge_uncertainty_ns.is_none()))
+        };
+        for read in 0.. {
+            if read >= 200 && (read >= 5_000 || !unseen(&polled)) {
+                break;
+            }
             let mut observations = Vec::new();
             lock.read(&mut observations);
             for observation in &observations {
@@ -218,7 +225,7 @@ fn registers_polled_around_their_updates_tell_when_these_happen_and_lose_no_ener
             assert_eq!(pair[0].end_ns, pair[1].start_ns);
         }
         let counted_uj: u64 = intervals.iter().map(|interval| (interval.energy_j * 1e6).round() as u64).sum();
-        assert_eq!(counted_uj, values[199] - values[0]);
+        assert_eq!(counted_uj, values[values.len() - 1] - values[0]);
     }
 }
 
