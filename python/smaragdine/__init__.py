@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from smaragdine.errors import SmaragdineError as SmaragdineError
     from smaragdine.frameworks.record import Recording as Recording
     from smaragdine.frameworks.record import record as record
+    from smaragdine.recording.metrics import Metric as Metric
+    from smaragdine.recording.metrics import metric as metric
     from smaragdine.trace.runs import Runs as Runs
     from smaragdine.trace.trace import Trace as Trace
 
@@ -48,10 +50,12 @@ _HOMES = {
     "Event": "daemon.messages",
     "Footprint": "accounts.footprint",
     "Ledger": "accounts.ledger",
+    "Metric": "recording.metrics",
     "Recording": "frameworks.record",
     "Runs": "trace.runs",
     "SmaragdineError": "errors",
     "Trace": "trace.trace",
+    "metric": "recording.metrics",
     "record": "frameworks.record",
 }
 _MODULES = ("figures", "keras", "similarity", "tensorflow")

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,7 +52,7 @@ def begin(
         name=name or asked.name,
         period_ns=period_ns,
         labels=labels,
-        software={"python": sys.version.split()[0], **software},
+        software={"python": sys.version.split()[0], **_own_version(), **software},
         require_measured=require_measured,
     )
     try:
@@ -62,6 +63,13 @@ def begin(
     if output.remark:
         _LOG.warning("%s", output.remark)
     return begun
+
+
+def _own_version() -> dict[str, str]:
+    try:
+        return {"smaragdine": version("smaragdine")}
+    except PackageNotFoundError:
+        return {}
 
 
 def _join(outer: str) -> Begun:

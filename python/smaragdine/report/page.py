@@ -19,6 +19,7 @@ from smaragdine.accounts.quantity import percent
 from smaragdine.report.content import Content
 from smaragdine.report.hero import Part, Words
 from smaragdine.report.methods import CITATION
+from smaragdine.report.record import Record
 from smaragdine.report.recording import Recording
 from smaragdine.text.table import Table
 
@@ -78,6 +79,7 @@ def render(content: Content) -> str:
             lambda i, r: f'<div class="grid">{"".join(_figure(f"{k}-{i}") for k in r.figures if k != "power")}</div>',
         ),
         facts=_each(content.recordings, lambda _, recording: _facts(recording)),
+        record=_each(content.recordings, lambda _, recording: _record(recording.record)),
         sources=_each(
             content.recordings, lambda _, r: _table(r.sources) + (_table(r.sensors) if r.sensors.rows else "")
         ),
@@ -141,8 +143,20 @@ def _table(table: Table) -> str:
 
 
 def _facts(recording: Recording) -> str:
-    items = "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in recording.facts)
-    return f"<dl>{items}</dl>"
+    return _items(recording.facts)
+
+
+def _record(record: Record) -> str:
+    tables = (("what it used, in numbers", record.metrics), ("packages", record.packages))
+    folded = "".join(
+        f"<details><summary>{name}</summary>{_table(table)}</details>" for name, table in tables if table.rows
+    )
+    return _items(record.facts) + folded
+
+
+def _items(facts: tuple[tuple[str, str], ...]) -> str:
+    items = "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in facts)
+    return f"<dl>{items}</dl>" if items else ""
 
 
 def _warnings(recordings: tuple[Recording, ...]) -> str:

@@ -17,6 +17,8 @@ from smaragdine.accounts.machine import Hardware, Host
 from smaragdine.errors import TraceError, changed, damaged
 from smaragdine.files import regular
 from smaragdine.trace.checksum import Checksum
+from smaragdine.trace.metrics import Metric
+from smaragdine.trace.program import Program
 from smaragdine.trace.seal import CHECKSUMS, broken
 from smaragdine.trace.shape import shaped
 
@@ -121,6 +123,9 @@ class Metadata:
     clock_changes: tuple[ClockChange, ...] = ()
     hidden_operations: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    program: Program | None = None
+    metrics: tuple[Metric, ...] = ()
+    metrics_cpu_s: float | None = None
 
     @classmethod
     def read(cls, directory: Path, *, as_it_is: bool = False) -> Metadata:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from smaragdine.errors import TraceError, changed, damaged
 from smaragdine.trace.checksum import Checksum, differs, of_bytes
-from smaragdine.trace.columns import REFERS, TABLES, cells, doubts, kinds
+from smaragdine.trace.columns import LATER, REFERS, TABLES, cells, doubts, kinds
 
 if TYPE_CHECKING:
     import duckdb
@@ -75,6 +75,8 @@ class Tables:
             parts = [file]
             if file.is_dir():
                 parts = sorted(p for p in file.iterdir() if p.suffix == ".parquet" and p.name[0] not in "._")
+            if table in LATER and table not in (self._checksums or {}) and not file.is_symlink() and not file.exists():
+                return []
             if not parts or not file.exists():
                 raise TraceError(
                     f"the trace {self.directory} is incomplete: {file.name} is missing",
@@ -99,6 +101,9 @@ class Tables:
     def _attach(self, table: str) -> None:
         # A name such as `kind=a` in the path is part of the path, and no column.
         names = [literal(part) for part in self._parts[table]]
+        if not names:
+            self._connection.execute(f"create view {table} as select {cells(table, {})} where false")
+            return
         relation = self._connection.read_parquet(names, hive_partitioning=False, binary_as_string=True)
         found = {name: str(kind) for name, kind in zip(relation.columns, relation.types, strict=True)}
         if missing := [column for column in TABLES[table] if column not in found]:
@@ -125,6 +130,9 @@ class Tables:
         if self._checksums is None:
             return
         if (sealed := self._checksums.get(table)) is None:
+            if table in LATER:
+                # What an earlier version wrote beside its tables, it did not seal.
+                return
             raise changed(self.directory, f"{table}.parquet", "it has no checksum, and others have")
         # What another program wrote again is the same where its columns say the same.
         if of_bytes(self._parts[table]) == sealed.bytes:

@@ -22,6 +22,7 @@ from smaragdine.errors import NotMeasuredError, TraceError
 from smaragdine.trace.accounting import Accounting
 from smaragdine.trace.extrapolation import scoped
 from smaragdine.trace.metadata import Metadata
+from smaragdine.trace.metrics import Series, cpu_hours, gpu_hours, series_of
 from smaragdine.trace.readings import Readings, readings_by_domain
 from smaragdine.trace.steps import Step
 from smaragdine.trace.tables import Tables
@@ -158,6 +159,32 @@ class Trace(Recorded):
     @property
     def steps(self) -> list[Step]:
         return self._accounting.steps
+
+    @cached_property
+    def metrics(self) -> list[Series]:
+        """What machine and application did, about once a second; none in traces of earlier versions."""
+        return series_of(self._tables)
+
+    @property
+    def cpu_h(self) -> float | None:
+        """Hours of CPU time that the application used; None where it is not known."""
+        return cpu_hours(self._tables)
+
+    @property
+    def gpu_h(self) -> float | None:
+        """Hours for which the application held GPUs, each counted; 0 where the machine has none, None if unknown."""
+        return self._gpu_hours("gpu_held")
+
+    @property
+    def gpu_used_h(self) -> float | None:
+        """Hours in which the application's kernels ran on GPUs: what it held them for, times their utilisation."""
+        return self._gpu_hours("gpu_utilisation")
+
+    def _gpu_hours(self, metric: str) -> float | None:
+        gpus = any(device.startswith("GPU:") for device in self.metadata.devices) or self.metadata.hardware.gpus
+        if not gpus and self.metrics:
+            return 0.0
+        return gpu_hours(self._tables, metric)
 
     @property
     def policies(self) -> tuple[str, ...]:

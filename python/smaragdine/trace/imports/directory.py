@@ -18,8 +18,6 @@ from smaragdine.trace.imports.log import Log
 from smaragdine.trace.metadata import SCHEMA_VERSION
 from smaragdine.trace.seal import CHECKSUMS, SEAL, seal
 
-_METRICS = {"time_ns": "BIGINT", "metric": "VARCHAR", "scope": "VARCHAR", "value": "DOUBLE"}
-
 
 def write(log: Log, output: Path) -> None:
     """Raises SmaragdineError where `output` holds something already, or cannot be written."""
@@ -40,7 +38,8 @@ def write(log: Log, output: Path) -> None:
 def _tables(log: Log, directory: Path) -> dict[str, Any]:
     import duckdb
 
-    rows = {"readings": _readings(log), "ledger": _ledger(log)}
+    metrics = [(time_ns, metric, "application", value) for time_ns, metric, value in log.metrics]
+    rows = {"readings": _readings(log), "ledger": _ledger(log), "metrics": metrics}
     checksums = {}
     with duckdb.connect() as connection:
         for table in TABLES:
@@ -51,8 +50,6 @@ def _tables(log: Log, directory: Path) -> dict[str, Any]:
                 "bytes": of_bytes([file]),
                 "columns": {name: of_column(connection, table, name, kind) for name, kind in kinds(table).items()},
             }
-        metrics = [(time_ns, metric, "application", value) for time_ns, metric, value in log.metrics]
-        _write(connection, "metrics", _METRICS, metrics, directory / "metrics.parquet")
     return checksums
 
 
