@@ -18,8 +18,8 @@ from smaragdine.recording import ending
 from smaragdine.recording.beginning import Begun, begin
 from smaragdine.recording.channel import Channel
 from smaragdine.recording.companion import Companion
+from smaragdine.recording.destination import absolute
 from smaragdine.recording.meter import Meter
-from smaragdine.recording.output import absolute
 from smaragdine.recording.period import parse_period
 from smaragdine.recording.sender import Sender
 
