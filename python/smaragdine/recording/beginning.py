@@ -6,7 +6,6 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,10 +75,9 @@ def begin(
 
 
 def _own_version() -> dict[str, str]:
-    try:
-        return {"smaragdine": version("smaragdine")}
-    except PackageNotFoundError:
-        return {}
+    """As the package around says; rooms import nothing of it."""
+    told = getattr(sys.modules.get("smaragdine"), "__version__", None)
+    return {"smaragdine": told} if isinstance(told, str) else {}
 
 
 def _outer(told: str) -> tuple[Path, str]:

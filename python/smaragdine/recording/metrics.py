@@ -12,7 +12,6 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from importlib.metadata import entry_points
 from typing import NamedTuple
 
 from smaragdine.daemon.messages import MetricValue, MetricValues
@@ -203,6 +202,8 @@ def _by_scope(value: Value) -> dict[str, float]:
 
 def _installed() -> Iterable[Metric]:
     """Those that installed packages bring: an entry point of the group leads to a `Metric`, or to several."""
+    from importlib.metadata import entry_points
+
     try:
         found = list(entry_points(group=GROUP))
     except Exception as error:  # noqa: BLE001  a finder that somebody installed may do anything

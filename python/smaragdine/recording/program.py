@@ -10,11 +10,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smaragdine.daemon.messages import Git, Program
 from smaragdine.recording.redaction import redacted
+
+if TYPE_CHECKING:
+    from importlib import metadata
 
 _LOG = logging.getLogger("smaragdine")
 _MOST_PACKAGES = 2000
@@ -35,6 +38,8 @@ def program_of(command: Sequence[str] | None) -> Program:
 
 def packages_here() -> dict[str, str]:
     """Name and version of each installed package of this interpreter, the one that is imported where there are two."""
+    from importlib import metadata
+
     found: dict[str, str] = {}
     try:
         for distribution in metadata.distributions():

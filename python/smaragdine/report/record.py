@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from smaragdine.accounts.quantity import number, percent, seconds
 from smaragdine.text.table import Table
-from smaragdine.trace.metrics import Series
 from smaragdine.trace.trace import Trace
 
 # Of these a trace holds what was used since some moment: what the run used is a difference.
 _COUNTERS = ("cpu_time", "disk_read", "disk_written", "network_received", "network_sent")
+_SUMMARY = (
+    "select metric, scope, arg_max(value, time_ns) - arg_min(value, time_ns), avg(value), max(value) "
+    "from metrics group by all order by all"
+)
 _LONGEST = 500
 
 
@@ -30,7 +34,7 @@ class Record:
             packages=Table(("package", "version"), tuple(sorted(packages)), frozenset()),
             metrics=Table(
                 ("metric", "of", "in the mean", "at most"),
-                tuple(_used(series, units.get(series.metric, "")) for series in trace.metrics),
+                tuple(_used(row, units.get(row[0], "")) for row in trace.rows(_SUMMARY)),
                 frozenset({2, 3}),
             ),
         )
@@ -51,11 +55,11 @@ def _facts(trace: Trace) -> Iterator[tuple[str, str]]:
         yield "not sampled", f"{', '.join(one.name for one in absent if one.problem == problem)}: {problem}"
 
 
-def _used(series: Series, unit: str) -> tuple[str, str, str, str]:
-    values = series.value
-    if series.metric in _COUNTERS:
-        return series.metric, series.scope, f"{_value(float(values[-1] - values[0]), unit)} in all", "–"
-    return series.metric, series.scope, _value(float(values.mean()), unit), _value(float(values.max()), unit)
+def _used(row: tuple[Any, ...], unit: str) -> tuple[str, str, str, str]:
+    metric, scope, more, mean, most = row
+    if metric in _COUNTERS:
+        return metric, scope, f"{_value(more, unit)} in all", "–"
+    return metric, scope, _value(mean, unit), _value(most, unit)
 
 
 def _value(value: float, unit: str) -> str:

@@ -182,7 +182,7 @@ class Trace(Recorded):
 
     def _gpu_hours(self, metric: str) -> float | None:
         gpus = any(device.startswith("GPU:") for device in self.metadata.devices) or self.metadata.hardware.gpus
-        if not gpus and self.metrics:
+        if not gpus and self.rows("select 1 from metrics limit 1"):
             return 0.0
         return gpu_hours(self._tables, metric)
 
