@@ -336,5 +336,5 @@ def test_an_anonymous_statement_holds_nothing_of_what_ran_or_where(form: str, tm
         },
     }
     trace = Trace.open(synthetic_trace.write(tmp_path, overrides=secrets))
-    written = trace.statement(Place.of("CA-QC")).write(form, anonymous=True)
+    written = trace.statement(Place("CA-QC")).write(form, anonymous=True)
     assert "of-mine" not in written and "c0ffee" not in written
