@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from smaragdine.errors import SmaragdineError as SmaragdineError
     from smaragdine.frameworks.record import Recording as Recording
     from smaragdine.frameworks.record import record as record
+    from smaragdine.trace.job import Job as Job
     from smaragdine.trace.runs import Runs as Runs
     from smaragdine.trace.trace import Trace as Trace
 
@@ -47,6 +48,7 @@ _HOMES = {
     "EDD": "accounts.edd",
     "Event": "daemon.messages",
     "Footprint": "accounts.footprint",
+    "Job": "trace.job",
     "Ledger": "accounts.ledger",
     "Recording": "frameworks.record",
     "Runs": "trace.runs",
