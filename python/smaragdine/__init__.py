@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from smaragdine.frameworks.record import record as record
     from smaragdine.recording.metrics import Metric as Metric
     from smaragdine.recording.metrics import metric as metric
+    from smaragdine.trace.job import Job as Job
     from smaragdine.trace.runs import Runs as Runs
     from smaragdine.trace.trace import Trace as Trace
 
@@ -49,6 +50,7 @@ _HOMES = {
     "EDD": "accounts.edd",
     "Event": "daemon.messages",
     "Footprint": "accounts.footprint",
+    "Job": "trace.job",
     "Ledger": "accounts.ledger",
     "Metric": "recording.metrics",
     "Recording": "frameworks.record",
