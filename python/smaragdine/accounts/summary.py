@@ -113,11 +113,11 @@ class Summary:
         return replace(named, qtn=name, layer=self.layer(named, name))  # type: ignore[type-var]
 
     def fold(self, rows: Sequence[FootprintRow]) -> tuple[FootprintRow, ...]:
-        """Rows under their summarized names: those that now share name, device and basis are added up."""
-        merged: dict[tuple[str, str, str], list[FootprintRow]] = {}
+        """Rows under their summarized names: those that now share name, pass, device and basis are added up."""
+        merged: dict[tuple[str, str, str, str], list[FootprintRow]] = {}
         for row in rows:
-            merged.setdefault((self.names[row.qtn], row.device, row.basis), []).append(row)
-        return tuple(self._merge(name, same) for (name, _, _), same in merged.items())
+            merged.setdefault((self.names[row.qtn], row.phase, row.device, row.basis), []).append(row)
+        return tuple(self._merge(name, same) for (name, *_), same in merged.items())
 
     def _merge(self, name: str, rows: list[FootprintRow]) -> FootprintRow:
         return replace(
