@@ -34,9 +34,8 @@ LEVELS = """i => window.report.diagramOf(i).lift().places.filter((box) => box.in
 })"""
 SLICES = """([i, scale]) => {
   const ring = new window.report.Ring(window.report.diagramOf(i), scale);
-  const { ids, labels, parents, values, marker } = ring.trace;
-  return [ids, labels, parents, values, marker.colors, marker.cmax,
-          [...ring.slices].reverse().map((slice) => ring.hover(slice))];
+  const { ids, labels, parents, values, marker } = ring.draw(ring.seen(ring.root, Infinity));
+  return [ids, labels, parents, values, marker.colors, marker.cmax, ring.order.map((slice) => ring.hover(slice))];
 }"""
 OPERATIONS = """() => window.report.operations().map((one) => [one.name, one.measured ? "measured" : "modelled",
   one.energy, one.low, one.high, one.sd, one.share, one.time, one.power, one.count, one.pass])"""

@@ -222,6 +222,34 @@ def test_several_runs_have_one_page(browser: Any, bert: Path, tmp_path: Path) ->
     assert opened.errors == []
 
 
+def test_of_a_large_program_only_what_is_seen_is_drawn_and_clicks_lead_in_and_out(opened: Opened, bert: Path) -> None:
+    page = opened.page
+    page.evaluate("report.page.limits.slices = 10")
+    edd = Runs.open(bert).edd("optimizer")
+    page.get_by_role("tab", name="optimizer pass").click()
+    drawn = "document.getElementById('sunburst')._fullData[0]"
+    page.wait_for_function("document.querySelector('#crumbs').innerText.includes('adamw')")
+    assert page.evaluate(f"{drawn}.ids.length") < sum(1 for _ in edd.walk())
+    values = page.evaluate(f"{drawn}.values.reduce((sum, value) => sum + value, 0)")
+    assert values == pytest.approx(edd.energy_j)
+    start = opened.crumbs()
+    page.locator("#sunburst .slice", has_text="encoder").first.locator("path").dispatch_event("click")
+    settled(opened, "encoder")
+    page.wait_for_function(f"report.diagramOf(4).places[{drawn}.level].name === 'encoder'")
+    page.locator("#sunburst .slice text", has_text="layer_2").first.hover(force=True)
+    page.wait_for_selector("#sunburst .hovertext")
+    assert "adamw/bert/encoder/layer_2" in page.locator("#sunburst .hovertext").text_content()
+    page.locator("#sunburst .slice", has_text="encoder").first.locator("path").dispatch_event("click")
+    page.wait_for_function("!document.querySelector('#crumbs').innerText.includes('encoder')")
+    assert opened.crumbs() == start
+    page.locator("[data-scale=power]").click()
+    page.wait_for_function("document.querySelector('#level text[font-weight]').textContent.endsWith('W')")
+    page.locator("[data-scale=energy]").click()
+    page.evaluate("report.page.limits.slices = 5000")
+    page.get_by_role("tab", name="all passes", exact=True).click()
+    assert opened.errors == []
+
+
 def test_every_operation_is_found_by_name_type_or_pass_and_sorted(opened: Opened, bert: Path) -> None:
     groups = Runs.open(bert).footprint().by("op")
     section = opened.page.locator("#operations")

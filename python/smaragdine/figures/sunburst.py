@@ -23,8 +23,8 @@ MOST_THIN = 60
 THIN = 0.001
 """A share of the level that cannot be seen."""
 MOST_LINES = 3000
-MOST_DRAWN = 40_000
-"""Slices that a browser draws within a second; of a report, the smallest layers stay closed beyond."""
+MOST_DRAWN = 5_000
+"""Slices that the report gives plotly at once; of more, those that are seen at a time."""
 LONGEST_LABEL = 40
 
 

@@ -107,6 +107,13 @@ class Columns:
             edge_to=ends[:, 1],
         )  # fmt: skip
 
+    def of_phase(self, phase: str | None) -> NDArray[np.bool_]:
+        """Which rows are of a pass; all where it is None."""
+        if phase is None:
+            return np.ones(len(self.row_named), np.bool_)
+        rows: NDArray[np.bool_] = self.named_phase[self.row_named] == self.phases.index(phase)
+        return rows
+
     def told(self) -> dict[str, Any]:
         """By name, for the page."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
@@ -119,27 +126,34 @@ class _Trees:
         self._parent = list(range(len(ROOTS)))
         self._key: list[Key] = [("", False, "")] * len(ROOTS)
         self._place: dict[tuple[int, Key], int] = {}
+        self._leaves: dict[tuple[int, str, str, str], int] = {}
 
     def leaves(self, qtn: str, layer: str, phase: str, summary: Summary) -> tuple[int, int, int, int]:
         """Of an operation: its box by name, by layer, by folded layer, and that of its folded name."""
-        own = self._leaf(0, nesting(qtn, layer, phase, grouped=False))
-        by_layer = self._leaf(1, nesting(qtn, layer, phase, grouped=True))
+        own, by_layer = self._leaf(0, qtn, layer, phase), self._leaf(1, qtn, layer, phase)
         folded = summary.names.get(qtn, qtn)
         if folded == qtn:
-            return own, by_layer, self._leaf(2, nesting(qtn, layer, phase, grouped=True)), own
+            return own, by_layer, self._leaf(2, qtn, layer, phase), own
         folded_layer = summary.layer(OpName(0, qtn, layer, phase), folded)
-        by_folded = self._leaf(2, nesting(folded, folded_layer, phase, grouped=True))
-        return own, by_layer, by_folded, self._leaf(0, nesting(folded, folded_layer, phase, grouped=False))
+        return own, by_layer, self._leaf(2, folded, folded_layer, phase), self._leaf(0, folded, folded_layer, phase)
 
-    def _leaf(self, box: int, keys: Sequence[Key]) -> int:
-        for key in keys:
-            inside = self._place.get((box, key))
-            if inside is None:
-                inside = self._place[box, key] = len(self._parent)
-                self._parent.append(box)
-                self._key.append(key)
-            box = inside
+    def _leaf(self, tree: int, qtn: str, layer: str, phase: str) -> int:
+        known = (tree, qtn, layer, phase)  # most folded names are met many times
+        box = self._leaves.get(known)
+        if box is None:
+            box = tree
+            for key in nesting(qtn, layer, phase, grouped=tree > 0):
+                box = self._inside(box, key)
+            self._leaves[known] = box
         return box
+
+    def _inside(self, box: int, key: Key) -> int:
+        inside = self._place.get((box, key))
+        if inside is None:
+            inside = self._place[box, key] = len(self._parent)
+            self._parent.append(box)
+            self._key.append(key)
+        return inside
 
     def ordered(self) -> tuple[list[str], Numbers, dict[str, Numbers]]:
         """The names in order, the place of each box in a column in which levels stand in theirs, and the columns."""

@@ -53,6 +53,7 @@ class Content:
         first = runs.traces[0]
         names = footprint.summary()
         summary = footprint.folded(names)
+        columns = Columns.of(runs, footprint, names)
         return cls(
             title=first.name,
             basis=bases(first),
@@ -60,9 +61,9 @@ class Content:
             hero=Hero.of(runs, footprint, summary, policy),
             coverage=tuple(one.coverage.sentence() for one in footprint.footprints),
             runs=_runs(runs, policy) if len(runs) > 1 else None,
-            operations=Columns.of(runs, footprint, names),
+            operations=columns,
             count=len(runs),
-            views=tuple(View.all(footprint, names, first.name)),
+            views=tuple(View.all(columns, len(runs), bool(names.folds))),
             layers=Table.of_groups(footprint.by("layer")[:TOP], "layer", len(runs)),
             tensors=Table.of_groups(summary.by("op")[:TOP], "tensor", len(runs)),
             figures={kind: theme.undressed(figure) for kind, figure in _figures(runs, footprint, summary).items()},

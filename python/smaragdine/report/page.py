@@ -63,7 +63,7 @@ def render(content: Content) -> str:
             f'<button type="button" role="tab" data-view="{i}">{_text(view.label)}</button>'
             for i, view in enumerate(content.views)
         ),
-        scales=_SCALES if any(view.by_power for view in content.views) else "",
+        scales=_SCALES if any(view.ring.power for view in content.views) else "",
         empty="" if content.views else '<p class="empty">No operations were recorded, so there is nothing to open.</p>',
         together="".join(_figure(kind) for kind in ("phases", "layers") if kind in content.figures),
         layers=_table(content.layers),

@@ -21,7 +21,8 @@ def payload(content: Content) -> dict[str, Any]:
         "trees": ROOTS,
         "columns": content.operations.told(),
         "views": [
-            {key: getattr(view, key) for key in ("caption", "tree", "phase", "measured", "sunburst", "by_power")}
+            {"caption": view.caption, "tree": view.tree, "phase": view.phase, "measured": view.measured,
+             "ring": {"energy": view.ring.energy, "power": view.ring.power}}
             for view in content.views
         ],
         "figures": {

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from smaragdine import figures
 from smaragdine.accounts.edd import EDD
 from smaragdine.accounts.energy import MEASURED, MODELLED
-from smaragdine.accounts.footprint import Footprints
 from smaragdine.accounts.quantity import joules
-from smaragdine.accounts.summary import Summary
 from smaragdine.figures import POWER, theme
 from smaragdine.figures.sunburst import left_out
+from smaragdine.report.columns import Columns
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """How the sunburst is dressed, as plotly's JSON without slices; the same of all views that show one basis."""
+
+    energy: dict[str, Any]
+    power: dict[str, Any] | None
+    """None where power was modelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,50 +39,49 @@ class View:
     measured: bool
     """The basis of the rows that it shows."""
     energy_j: float
-    sunburst: dict[str, Any]
-    """The ring as plotly's JSON, without slices."""
-    by_power: dict[str, Any] | None
-    """The same by power; None where power was modelled."""
+    ring: Ring
 
     @classmethod
-    def all(cls, footprint: Footprints, summary: Summary, name: str) -> Iterator[View]:
+    def all(cls, columns: Columns, runs: int, folds: bool) -> Iterator[View]:
         """All passes by layer, the same with self-similar layers folded, then each pass; those that show anything."""
-        whole = cls._of(footprint, name, "all passes", "layer", None)
+        rings: dict[tuple[bool, bool], Ring] = {}
+        whole = cls._of(columns, runs, rings, "all passes", "layer")
         if whole is None:
             return
         yield whole
-        if summary.folds and (folded := cls._of(footprint, name, "all passes, layers folded", "folded", None)):
-            yield folded
+        if folds:
+            yield replace(whole, label="all passes, layers folded", tree="folded")
         for phase in ("forward", "backward", "optimizer"):
-            view = cls._of(footprint, name, f"{phase} pass", "name", phase)
+            view = cls._of(columns, runs, rings, f"{phase} pass", "name", phase)
             if view is not None:
                 yield view
 
     @classmethod
-    def _of(cls, footprint: Footprints, name: str, label: str, tree: str, phase: str | None) -> View | None:
-        runs = len(footprint.footprints)
-        held: dict[str, list[float]] = {}
-        for one in footprint.footprints:
-            for row in one.rows:
-                if phase is None or row.phase == phase:
-                    held.setdefault(row.basis, []).append(row.energy_j / runs)
-        if not held:
+    def _of(
+        cls,
+        columns: Columns,
+        runs: int,
+        rings: dict[tuple[bool, bool], Ring],
+        label: str,
+        tree: str,
+        phase: str | None = None,
+    ) -> View | None:
+        shown = columns.of_phase(phase)
+        of_measured = shown & (columns.row_measured == 1)
+        if not shown.any():
             return None
-        basis = MEASURED if MEASURED in held else MODELLED
-        energy_j = math.fsum(held.pop(basis))
+        measured = bool(of_measured.any())
+        own, other = (of_measured, shown & ~of_measured) if measured else (shown, of_measured)
+        energy_j, left_out_j = (math.fsum(columns.row_energy_j[rows].tolist()) / runs for rows in (own, other))
         # The whole program as one box: what is inside is drawn by the page.
-        whole = EDD(name, "", basis, energy_j=energy_j, runs=runs, left_out_j=math.fsum(held.get(MODELLED, ())))
+        whole = EDD("", "", MEASURED if measured else MODELLED, energy_j=energy_j, runs=runs, left_out_j=left_out_j)
         mean = f", the mean of {runs} runs" if runs > 1 else ""
-        return cls(
-            label=label,
-            caption=f"{joules(energy_j)} in operations{mean}{left_out(whole)}.",
-            tree=tree,
-            phase=phase,
-            measured=basis == MEASURED,
-            energy_j=energy_j,
-            sunburst=_ring(figures.sunburst(whole)),
-            by_power=None if whole.modelled else _ring(figures.sunburst(whole, scale=POWER)),
-        )
+        kind = (measured, energy_j > 0)
+        if kind not in rings:
+            power = _ring(figures.sunburst(whole, scale=POWER)) if measured else None
+            rings[kind] = Ring(_ring(figures.sunburst(whole)), power)
+        caption = f"{joules(energy_j)} in operations{mean}{left_out(whole)}."
+        return cls(label, caption, tree, phase, measured, energy_j, rings[kind])
 
 
 def _ring(figure: Any) -> dict[str, Any]:

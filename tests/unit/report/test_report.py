@@ -184,9 +184,9 @@ def test_the_numbers_of_several_runs_are_means_with_their_deviation(bert: Path, 
 
 
 def test_views_go_by_power_where_power_was_measured(content: report.Content, tmp_path: Path) -> None:
-    assert all(view.measured and view.by_power is not None for view in content.views)
+    assert all(view.measured and view.ring.power is not None for view in content.views)
     modelled = report.Content.of(Runs.open(synthetic_trace.write(tmp_path / "m", basis="modelled")))
-    assert not any(view.measured or view.by_power for view in modelled.views)
+    assert not any(view.measured or view.ring.power for view in modelled.views)
 
 
 def test_how_late_each_register_is_stands_beside_how_it_was_read(tmp_path: Path) -> None:

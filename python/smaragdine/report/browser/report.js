@@ -59,7 +59,7 @@ let scale = "energy";
 let shown = null; // the box whose level is shown
 
 function ring() {
-  const own = scale === "power" && diagram.view.by_power ? "power" : "energy";
+  const own = scale === "power" && diagram.view.ring.power ? "power" : "energy";
   diagram.rings ??= {};
   return (diagram.rings[own] ??= new Ring(diagram, own));
 }
@@ -92,7 +92,7 @@ function show(box) {
   for (const route of level.routes) {
     picture.append(svg("path", { d: wire(route), class: "wire" }), svg("path", { d: head(route), class: "head" }));
   }
-  const byPower = scale === "power" && diagram.view.by_power;
+  const byPower = scale === "power" && diagram.view.ring.power;
   const hottest = Math.max(0, ...shown.inside.map((one) => one.power ?? 0));
   for (const one of level.boxes) {
     const group = svg("g", {});
@@ -147,12 +147,14 @@ async function choose(i) {
 // Draws the ring from one layer outwards, by energy or by power.
 async function burstAt(box) {
   const own = ring();
-  while (!own.at.get(box.id)?.inside.length && box.parent) box = box.parent;
-  const data = { ...own.trace, level: box.id, maxdepth: own.rings(box.id) };
+  while (!(own.of(box) && box.inside.length) && box.parent) box = box.parent;
+  const slice = own.of(box);
+  const data = { ...own.trace(slice), level: box.id, maxdepth: own.rings(slice) };
   // Among so many no name fits, and measuring each is what takes the time.
-  if (own.at.get(box.id).inside.length > 450) data.textinfo = "none";
-  own.tell(box.id);
-  await draw(burst, { data: [data], layout: own.drawing.layout });
+  if (own.inside(slice).length > 450) data.textinfo = "none";
+  // On a narrow screen a ring needs no more height than its width, and room for the colours below.
+  const height = Math.min(own.drawing.layout.height, burst.clientWidth + 100);
+  await draw(burst, { data: [data], layout: { ...own.drawing.layout, height } });
 }
 
 async function measure(chosen) {
@@ -165,16 +167,16 @@ async function measure(chosen) {
   show(shown);
 }
 
-// A click on the middle leads outwards: what is shown next is told by nextLevel.
+// A click on the middle leads outwards.
 function clicked(event) {
   const own = ring();
   const id = event.points[0].id;
   const entry = burst._fullData[0].level || "0";
-  const next = own.at.get(id === entry ? event.nextLevel || own.at.get(id).parent || "0" : id);
+  const next = id === entry ? (own.at.get(id).parent ?? own.root) : own.at.get(id);
   show(next.box);
-  if (next.rest || !next.inside.length) return true;
-  if (own.rings(next.id) === burst._fullData[0].maxdepth) {
-    own.tell(next.id);
+  if (next.rest || !own.inside(next).length) return true;
+  if (own.drawn && own.rings(next) === burst._fullData[0].maxdepth) {
+    own.tell(next);
     return true;
   }
   burstAt(next.box);
@@ -188,6 +190,7 @@ async function begin() {
   document.head.append(script);
   if (page.views.length) {
     await choose(0);
+    performance.mark("drawn");
     burst.on("plotly_sunburstclick", clicked);
     document.querySelectorAll("[data-view]").forEach((button, i) => button.addEventListener("click", () => choose(i)));
     for (const button of document.querySelectorAll("[data-scale]")) {
@@ -213,6 +216,7 @@ async function begin() {
   window.addEventListener("afterprint", () => print(false));
   // For whoever reads the page's numbers by a script.
   window.report = { page, diagramOf, operations, arranged, wire, hover, Ring, told: { joules, watts, seconds, percent, count } };
+  performance.mark("opened");
   document.documentElement.dataset.ready = "true";
 }
 

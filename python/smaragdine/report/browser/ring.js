@@ -4,48 +4,45 @@ class Ring {
   constructor(diagram, scale) {
     this.diagram = diagram;
     this.power = scale === "power";
-    this.drawing = this.power ? diagram.view.by_power : diagram.view.sunburst;
-    this.closed = closed(diagram.whole, page.limits.slices);
-    this.slices = [];
-    this.at = new Map(); // slices by id
-    this.#cut();
+    this.drawing = diagram.view.ring[scale];
+    this.at = new Map(); // slices by id, as far as somebody has looked
+    const { whole } = diagram;
+    this.root = this.#slice(whole.id, null, whole, this.power ? (whole.power ?? 0) : 0); // it stays pale: it has no parent
   }
 
-  inside(box) {
-    return this.closed.has(box) ? [] : box.inside;
+  #slice(id, parent, box, colour, rest = null) {
+    const slice = { id, parent, box, colour, rest, inside: null };
+    this.at.set(id, slice);
+    return slice;
   }
 
-  // Parents before their children, those of one level in their order.
-  #cut() {
-    const { whole } = this.diagram;
-    const add = (id, parent, box, colour, rest = null) => {
-      const amount = rest ?? box;
-      const leaf = rest !== null || !this.inside(box).length;
-      const value = leaf ? (this.power ? amount.time : amount.energy) : 0;
-      const slice = { id, parent, box, colour, value, rest, inside: [] };
-      this.slices.push(slice);
-      this.at.set(id, slice);
-      this.at.get(parent)?.inside.push(slice);
-      return slice;
-    };
-    const own = (box, share) => (this.power ? (box.power ?? 0) : share);
-    add(whole.id, "", whole, own(whole, 0)); // the whole has no parent: it stays pale
-    for (const { id, box, rest } of this.slices) {
-      if (rest) continue;
-      const level = this.inside(box);
-      const thin = thinOf(level);
-      for (const inside of level) if (!thin.has(inside)) add(inside.id, id, inside, own(inside, inside.share));
-      if (thin.size) {
-        const all = { size: thin.size, energy: 0, time: 0, largest: 0 };
-        for (const one of thin) {
-          all.energy += one.energy;
-          all.time += one.time;
-          all.largest = Math.max(all.largest, one.energy);
-        }
-        const share = box.energy > 0 ? all.energy / box.energy : 0;
-        add(`${id}+`, id, box, this.power ? (all.time > 0 ? all.energy / all.time : 0) : share, all);
+  // The slices right inside another.
+  inside(slice) {
+    if (slice.inside) return slice.inside;
+    const { id, box, rest } = slice;
+    const level = rest ? [] : box.inside;
+    const thin = thinOf(level);
+    slice.inside = level
+      .filter((one) => !thin.has(one))
+      .map((one) => this.#slice(one.id, slice, one, this.power ? (one.power ?? 0) : one.share));
+    if (thin.size) {
+      const all = { size: thin.size, energy: 0, time: 0, largest: 0 };
+      for (const one of thin) {
+        all.energy += one.energy;
+        all.time += one.time;
+        all.largest = Math.max(all.largest, one.energy);
       }
+      const share = box.energy > 0 ? all.energy / box.energy : 0;
+      const colour = this.power ? (all.time > 0 ? all.energy / all.time : 0) : share;
+      slice.inside.push(this.#slice(`${id}+`, slice, box, colour, all));
     }
+    return slice.inside;
+  }
+
+  // A box's slice; undefined where it shares one.
+  of(box) {
+    if (!this.at.has(box.id) && box.parent && this.of(box.parent)) this.inside(this.of(box.parent));
+    return this.at.get(box.id);
   }
 
   label({ box, rest }) {
@@ -62,51 +59,79 @@ class Ring {
   }
 
   // Rings to draw from a layer outwards, four or fewer: drawing takes time by the slice.
-  rings(id) {
-    let ring = [this.at.get(id)];
+  rings(slice) {
+    let ring = [slice];
     let slices = 1;
     for (const [depth, most] of [[2, Infinity], [3, 450], [4, 600]]) {
-      ring = ring.flatMap((slice) => slice.inside);
+      ring = ring.flatMap((one) => this.inside(one));
       slices += ring.length;
       if (slices > most) return depth - 1;
     }
     return 4;
   }
 
-  // What the pointer will tell of the slices that are seen from a layer: of all at once would take its time.
-  tell(id) {
-    let ring = [this.at.get(id)];
-    for (let depth = this.rings(id); depth > 0; depth--) {
-      for (const slice of ring) this.trace.hovertext[slice.place] ??= this.hover(slice);
-      ring = ring.flatMap((slice) => slice.inside);
+  // Slices that are seen from one: its rings. Parents before their children, those of one level in their order.
+  seen(slice, rings) {
+    let ring = [slice];
+    const all = [slice];
+    for (let depth = 1; depth < rings && ring.length; depth++) {
+      ring = ring.flatMap((one) => this.inside(one));
+      for (const one of ring) all.push(one);
     }
+    return all;
   }
 
-  // Plotly's trace; it goes round anticlockwise, people read clockwise.
-  get trace() {
-    if (this.drawn) return this.drawn;
-    const [dress] = this.drawing.data;
-    const slices = [...this.slices].reverse();
-    slices.forEach((slice, place) => (slice.place = place));
-    const marker = { ...dress.marker, colors: slices.map((slice) => slice.colour) };
-    if (this.power) {
-      // What hardly ran may have any power: it must not pale the rest.
-      const longest = slices.reduce((sum, slice) => sum + slice.value, 0);
-      const told = slices.filter((slice) => !slice.parent || slice.value > page.limits.thin * longest);
-      marker.cmax = told.reduce((most, slice) => Math.max(most, slice.colour), 0) || 1;
+  // Plotly's trace of all slices, or, of a program with very many, of those that are seen from one and the way there.
+  trace(slice) {
+    if (this.diagram.places.length <= page.limits.slices) {
+      this.drawn ??= this.draw(this.seen(this.root, Infinity));
+      this.tell(slice);
+      return this.drawn;
     }
+    const way = [];
+    for (let outer = slice.parent; outer; outer = outer.parent) way.unshift(outer);
+    const drawn = this.draw([...way, ...this.seen(slice, this.rings(slice))]);
+    drawn.hovertext = this.order.map((one) => this.hover(one));
+    return drawn;
+  }
+
+  // What the pointer will tell of the slices that are seen from one: of all at once would take its time.
+  tell(slice) {
+    for (const one of this.seen(slice, this.rings(slice))) this.drawn.hovertext[one.place] ??= this.hover(one);
+  }
+
+  // Watts of the deepest colour, wherever one looks. What hardly ran may have any power: it must not pale the rest.
+  #hottest() {
+    const leaves = this.seen(this.root, Infinity).filter((slice) => !this.inside(slice).length);
+    const time = (slice) => (slice.rest ?? slice.box).time;
+    const longest = sum(leaves.map(time));
+    const told = leaves.filter((slice) => time(slice) > page.limits.thin * longest);
+    return told.reduce((most, slice) => Math.max(most, slice.colour), this.root.colour) || 1;
+  }
+
+  draw(slices) {
+    const [dress] = this.drawing.data;
+    // Plotly goes round anticlockwise, people read clockwise.
+    this.order = [...slices].reverse();
+    this.order.forEach((slice, place) => (slice.place = place));
+    const branches = new Set(slices.map((slice) => slice.parent));
+    const values = this.order.map((slice) => {
+      const amount = slice.rest ?? slice.box;
+      return branches.has(slice) ? 0 : this.power ? amount.time : amount.energy;
+    });
+    const marker = { ...dress.marker, colors: this.order.map((slice) => slice.colour) };
+    if (this.power) marker.cmax = this.hottest ??= this.#hottest();
     // Thousands of slices would be hidden by the lines between them.
     if (slices.length >= page.limits.lines) marker.line = { ...marker.line, width: 0.3 };
-    this.drawn = {
+    return {
       ...dress,
       marker,
-      ids: slices.map((slice) => slice.id),
-      labels: slices.map((slice) => safe(this.label(slice))),
-      parents: slices.map((slice) => slice.parent),
-      values: slices.map((slice) => slice.value),
-      hovertext: slices.map(() => null),
+      values,
+      ids: this.order.map((slice) => slice.id),
+      labels: this.order.map((slice) => safe(this.label(slice))),
+      parents: this.order.map((slice) => slice.parent?.id ?? ""),
+      hovertext: this.order.map(() => null),
     };
-    return this.drawn;
   }
 }
 
@@ -117,21 +142,4 @@ function thinOf(level) {
   const smallest = [...level].sort((one, other) => other.energy - one.energy).slice(beside);
   const few = smallest.filter((box) => box.share < thin);
   return new Set(few.length > 1 ? few : []);
-}
-
-// The layers with the least energy, whose insides are left out of the ring once there are more than `most` boxes.
-function closed(whole, most) {
-  const shut = new Set();
-  const boxes = [...whole.walk()];
-  let left = boxes.length;
-  if (left <= most) return shut;
-  const size = (box) => (shut.has(box) ? 1 : box.inside.reduce((sum, inside) => sum + size(inside), 1));
-  // Backwards: of a layer and the only one inside, which have the same energy, the inner goes first.
-  const layers = boxes.slice(1).filter((box) => box.inside.length).reverse();
-  for (const box of layers.sort((one, other) => one.energy - other.energy)) {
-    if (left <= most) break;
-    left -= size(box) - 1;
-    shut.add(box);
-  }
-  return shut;
 }

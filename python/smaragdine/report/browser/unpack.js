@@ -1,9 +1,7 @@
 // Reads what `packing.py` wrote: text and columns of numbers, deflated, in base64.
 
 async function inflated(id) {
-  const element = document.getElementById(id);
-  const text = atob(element.textContent);
-  element.remove(); // it is of no further use, and megabytes
+  const text = atob(document.getElementById(id).textContent);
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
