@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+# Among so many of two watchers' readings some end at nearly the same instant.
+_LOOK_BACK = 2500
+
 
 @dataclass(frozen=True, slots=True)
 class Watched:
@@ -108,7 +111,7 @@ def together(watchers: Sequence[Watched], daemons: Sequence[Sequence[int]] = ())
         [w.gap for w in watchers],
     ):
         runs = list(_runs(watchers, believed))
-        every += [piece for hole in list(_holes(every, begin, end)) for piece in _cover(runs, *hole)]
+        every += [piece for hole in list(_holes(every, begin, end)) for piece in _cover(watchers, runs, *hole)]
         every.sort(key=lambda piece: piece.start_ns)
     parts = [_clipped(watchers[piece.watcher], piece) for piece in every]
     start_ns = np.concatenate([part[0] for part in parts]) if parts else np.zeros(0, np.int64)
@@ -155,27 +158,47 @@ def _runs(watchers: Sequence[Watched], believed: Sequence[NDArray[np.bool_]]) ->
         )
 
 
-def _cover(runs: Iterable[Piece], begin: int, end: int) -> Iterator[Piece]:
+def _cover(watchers: Sequence[Watched], runs: Iterable[Piece], begin: int, end: int) -> list[Piece]:
     """Stretches of `runs` that cover what they can between two instants, each once, with the fewest changes."""
     waiting = sorted(
         (run for run in runs if run.end_ns > begin and run.start_ns < end), key=lambda run: (run.start_ns, -run.end_ns)
     )
+    pieces: list[Piece] = []
     at, best, next_run = begin, None, 0
-    while True:
+    while at < end:
         while next_run < len(waiting) and waiting[next_run].start_ns <= at:
             if best is None or waiting[next_run].end_ns > best.end_ns:
                 best = waiting[next_run]
             next_run += 1
         if best is not None and best.end_ns > at:
-            stop = min(best.end_ns, end)
-            yield Piece(best.watcher, at, stop)
-            at = stop
+            if pieces and pieces[-1].end_ns == at:
+                last = pieces.pop()
+                earliest = max(best.start_ns, last.start_ns)
+                at = _change(watchers[last.watcher], watchers[best.watcher], earliest, at)
+                pieces.append(last._replace(end_ns=at))
+            pieces.append(Piece(best.watcher, at, min(best.end_ns, end)))
+            at = pieces[-1].end_ns
         elif next_run < len(waiting):
             at = waiting[next_run].start_ns
         else:
-            return
-        if at >= end:
-            return
+            break
+    return [piece for piece in pieces if piece.end_ns > piece.start_ns]
+
+
+def _change(a: Watched, b: Watched, earliest_ns: int, latest_ns: int) -> int:
+    """When to go over from one watcher to the next: where a reading of both ends at the same instant, or nearly so.
+
+    In the middle of a reading it is not known how much of it came before. What lies further back than `_LOOK_BACK`
+    of the first one's readings is not looked at.
+    """
+    of_a = a.end_ns[(a.end_ns >= earliest_ns) & (a.end_ns <= latest_ns)][-_LOOK_BACK:]
+    of_b = b.end_ns[(b.end_ns >= earliest_ns) & (b.end_ns <= latest_ns)]
+    if not len(of_a) or not len(of_b):
+        return latest_ns
+    after = np.clip(np.searchsorted(of_b, of_a), 0, len(of_b) - 1)
+    before = np.maximum(after - 1, 0)
+    apart = np.minimum(np.abs(of_b[after] - of_a), np.abs(of_b[before] - of_a))
+    return int(of_a[int(np.argmin(apart))])
 
 
 def _holes(pieces: Sequence[Piece], begin: int, end: int) -> Iterator[tuple[int, int]]:
