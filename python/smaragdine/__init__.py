@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from smaragdine.accounts.edd import EDD as EDD
     from smaragdine.accounts.footprint import Footprint as Footprint
     from smaragdine.accounts.ledger import Ledger as Ledger
+    from smaragdine.carbon.leaderboard import Leaderboard as Leaderboard
+    from smaragdine.carbon.study import Study as Study
     from smaragdine.daemon.messages import Event as Event
     from smaragdine.errors import SmaragdineError as SmaragdineError
     from smaragdine.frameworks.record import Recording as Recording
@@ -47,10 +49,12 @@ _HOMES = {
     "EDD": "accounts.edd",
     "Event": "daemon.messages",
     "Footprint": "accounts.footprint",
+    "Leaderboard": "carbon.leaderboard",
     "Ledger": "accounts.ledger",
     "Recording": "frameworks.record",
     "Runs": "trace.runs",
     "SmaragdineError": "errors",
+    "Study": "carbon.study",
     "Trace": "trace.trace",
     "record": "frameworks.record",
 }

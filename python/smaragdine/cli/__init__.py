@@ -25,6 +25,8 @@ _COMMANDS = (
     "ledger",
     "figure",
     "compare",
+    "leaderboard",
+    "study",
     "statement",
     "regions",
     "estimate",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from smaragdine.figures.distribution import distribution
+from smaragdine.figures.leaderboard import leaderboard
 from smaragdine.figures.ledger import ledger
 from smaragdine.figures.phases import phases
 from smaragdine.figures.power import power
@@ -19,6 +20,7 @@ __all__ = [
     "Scale",
     "cumulative",
     "distribution",
+    "leaderboard",
     "ledger",
     "phases",
     "power",
