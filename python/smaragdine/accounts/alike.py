@@ -39,9 +39,8 @@ class Alike:
     def name(self, labels: Mapping[str, str], name: str, path: str) -> str:
         """The group of a run: `lr 0.1, batch 8`."""
         if self.labels:
-            if len(self.labels) == 1:
-                label = self.labels[0]
-                return labels[label] if labels.get(label) else f"no label {label}"
+            if not any(labels.get(label) for label in self.labels):
+                return f"no label {', '.join(self.labels)}"
             return ", ".join(f"{label} {labels.get(label) or '–'}" for label in self.labels)
         if self.pattern is None:
             return name
@@ -49,8 +48,6 @@ class Alike:
         if match is None:
             return "no match"
         told = {part: value for part, value in match.groupdict().items() if value}
-        if len(self.pattern.groupindex) == 1:
-            return next(iter(told.values()), "no match")
         return ", ".join(f"{part} {told.get(part) or '–'}" for part in self.pattern.groupindex)
 
     @property

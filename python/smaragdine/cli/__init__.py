@@ -27,6 +27,7 @@ _COMMANDS = (
     "compare",
     "leaderboard",
     "study",
+    "appendix",
     "statement",
     "regions",
     "estimate",

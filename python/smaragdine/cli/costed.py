@@ -54,12 +54,18 @@ def metric(args: argparse.Namespace, name: str) -> Metric:
 
 
 def costs(args: argparse.Namespace) -> list[Cost]:
-    """Each run's, at the place that --region, its own label `region` or SMARAGDINE_REGION tells; without one energy
-    stays energy. Raises SmaragdineError where a path is no trace, or is given twice."""
+    """Each run's; see `opened`."""
+    return [cost for _, cost in opened(args)]
+
+
+def opened(args: argparse.Namespace) -> list[tuple[Trace, Cost]]:
+    """Each run with its cost at the place that --region, its own label `region` or SMARAGDINE_REGION tells; without
+    one energy stays energy. Raises SmaragdineError where a path is no trace, or is given twice."""
     from smaragdine.trace.trace import Trace
 
     _require_once(args.traces)
-    return [_cost(args, Trace.open(path)) for path in args.traces]
+    traces = [Trace.open(path) for path in args.traces]
+    return [(trace, _cost(args, trace)) for trace in traces]
 
 
 def _cost(args: argparse.Namespace, trace: Trace) -> Cost:

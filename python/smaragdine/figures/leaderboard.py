@@ -11,7 +11,7 @@ from smaragdine.figures import theme
 
 FRONT, OTHER = "#0b8a60", "#d98c00"
 _SYMBOLS = {"measured": "circle", "modelled": "diamond-open"}
-_MOST_NAMES = 14
+_MOST_NAMES = 6
 
 
 def leaderboard(board: Leaderboard) -> go.Figure:
@@ -39,16 +39,19 @@ def leaderboard(board: Leaderboard) -> go.Figure:
     if errors:
         theme.whiskers(figure, "standard error")
     name = theme.shorten(board.metric.name, 40)
+    way = "lower" if board.metric.lower else "higher"
+    numbered = "; numbers are ranks" if len(ranked) > _MOST_NAMES else ""
     modelled = bool(ranked) and all(one.basis == "modelled" for one in ranked)
     return theme.dress(
         figure,
         f"{name} against energy",
-        subtitle=f"{'lower' if board.metric.lower else 'higher'} is better; the line joins what nothing else beats",
+        subtitle=f"{way} is better; the line joins what nothing else beats"
+        + (numbered if len(ranked) > _MOST_NAMES else ""),
         modelled=modelled,
         notice=next(iter(board.notices), None),
         all_of_it=modelled,
         height=440,
-        xaxis=theme.axis(f"energy, {unit.name}, with PUE", rangemode="tozero"),
+        xaxis=theme.axis(f"energy, {unit.name}, with PUE"),
         yaxis=theme.axis(theme.safe(name)),
         legend=theme.LEGEND,
         margin={"l": 64, "b": 56, "t": 64, "r": 40},
@@ -59,9 +62,10 @@ def _points(figure: go.Figure, of: list[Standing], unit: Unit, basis: str, on: b
     figure.add_scatter(
         x=[_x(one, unit) for one in of],
         y=[one.metric.mean for one in of],
-        mode="markers+text" if names else "markers",
-        text=[theme.safe(theme.shorten(one.name, 28)) for one in of],
-        textposition="top center",
+        mode="markers+text",
+        # Names of many lie over each other; their ranks lead to the table.
+        text=[theme.safe(theme.shorten(one.name, 28)) if names else str(one.rank) for one in of],
+        textposition="top left",
         textfont={"size": 11},
         cliponaxis=False,
         name=f"{'on the front' if on else 'beaten'}, {basis}",

@@ -6,20 +6,19 @@ Every text is escaped here or in its table; the page's script receives values as
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Callable
 from importlib.resources import files
 from string import Template
 from typing import TypeAlias
 
 from plotly.offline import get_plotlyjs
-from plotly.utils import PlotlyJSONEncoder
 
 from smaragdine.accounts.quantity import percent
 from smaragdine.report.content import Content
 from smaragdine.report.hero import Part, Words
-from smaragdine.report.methods import CITATION
 from smaragdine.report.recording import Recording
+from smaragdine.text.embedded import script_json
+from smaragdine.text.methods import CITATION
 from smaragdine.text.table import Table
 
 _RenderOne: TypeAlias = Callable[[int, Recording], str]
@@ -83,7 +82,7 @@ def render(content: Content) -> str:
         ),
         methods="".join(f"<p>{_text(paragraph)}</p>" for paragraph in content.methods),
         citation=_text(CITATION),
-        payload=_json(payload),
+        payload=script_json(payload),
         plotly=get_plotlyjs(),
         script=assets.joinpath("report.js").read_text(encoding="utf-8"),
     )
@@ -126,14 +125,6 @@ def _code(value: str) -> str:
     """Escaped text in which `backticks` are set as code."""
     parts = _text(value).split("`")
     return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
-
-
-def _json(value: object) -> str:
-    """JSON that can stand inside a script element: no tag, comment or line separator can be read in it."""
-    text = json.dumps(value, cls=PlotlyJSONEncoder, separators=(",", ":"), allow_nan=False)
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
 
 
 def _table(table: Table) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from smaragdine.accounts.chance import p_text
 from smaragdine.accounts.quantity import percent
-from smaragdine.accounts.sample import Sample
 from smaragdine.accounts.unit import Unit
 from smaragdine.carbon.cost import titles
 from smaragdine.carbon.leaderboard import Leaderboard, Standing
@@ -92,9 +91,9 @@ def sentences(study: Study, reach: Reach | None = None) -> list[str]:
         )
     if product := study.product:
         unit = Unit.of_kwh([product.kwh])
-        epochs = f" over {Sample.of([product.epochs]).text()} epochs" if product.epochs else ""
+        epochs = f" over {product.epochs:.4g} epochs" if product.epochs else ""
         per = Unit.of_kwh([product.example_kwh]).told(product.example_kwh)
-        rest = study.energy_kwh / product.kwh if product.kwh > 0 else None
+        rest = round(study.energy_kwh / product.kwh, 9) if product.kwh > 0 else None
         told.append(
             f"E × D × H = {per} per {product.unit} × {product.examples:,.4g} {product.unit}s a run{epochs} × "
             f"{product.runs} runs = {unit.told(product.kwh)}; the study took {percent(rest)} of it "

@@ -67,9 +67,10 @@ def test_a_column_has_one_unit_that_fits_its_largest_value() -> None:
 def test_runs_are_alike_by_labels_pattern_or_name() -> None:
     labels = {"lr": "0.1", "batch": "8"}
     assert Alike.by().name(labels, "bert", "/runs/a") == "bert"
-    assert Alike.by(["lr"]).name(labels, "bert", "/runs/a") == "0.1"
+    assert Alike.by(["lr"]).name(labels, "bert", "/runs/a") == "lr 0.1"
     assert Alike.by(["lr", "batch"]).name(labels, "bert", "/runs/a") == "lr 0.1, batch 8"
     assert Alike.by(["seed"]).name(labels, "bert", "/runs/a") == "no label seed"
+    assert Alike.by(["seed", "site"]).name(labels, "bert", "/runs/a") == "no label seed, site"
     assert Alike.by(["lr", "seed"]).name(labels, "bert", "/runs/a") == "lr 0.1, seed –"
     by_path = Alike.by(pattern="/(?P<model>[a-z]+)-(?P<size>[0-9]+)")
     assert by_path.name({}, "x", "/runs/bert-12") == "model bert, size 12"

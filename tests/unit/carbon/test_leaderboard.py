@@ -102,7 +102,7 @@ def test_on_the_front_is_what_nothing_beats_in_metric_and_energy(runs: list[Path
 
 def test_groups_rank_by_their_means_with_standard_errors_and_chance(runs: list[Path]) -> None:
     board = Leaderboard.of([cost(path) for path in runs], "accuracy", alike=Alike.by(["lr"]))
-    assert [one.name for one in board] == ["0.001", "0.01", "0.1"]
+    assert [one.name for one in board] == ["lr 0.001", "lr 0.01", "lr 0.1"]
     assert all((one.metric.n, one.runs) == (4, 4) and one.energy_kwh.se for one in board)
     assert board.standings[0].apart is None
     code, out, _ = called("leaderboard", *runs, "--metric", "accuracy", "--group", "lr")

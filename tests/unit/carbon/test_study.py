@@ -151,7 +151,7 @@ def test_each_value_of_a_label_is_a_study_of_its_own(paths: list[Path]) -> None:
     code, out, _ = called("study", *paths, "--group", "lr", "--format", "json")
     assert code == 0
     studies = json.loads(out)["studies"]
-    assert [(one["name"], one["runs"], one["failed"]) for one in studies] == [("0.1", 2, 0), ("0.2", 1, 1)]
+    assert [(one["name"], one["runs"], one["failed"]) for one in studies] == [("lr 0.1", 2, 0), ("lr 0.2", 1, 1)]
     # No run finished: there is no E and no D.
     assert studies[1]["product"] is None
     assert studies[1]["failed_share"] == pytest.approx(1.0)
