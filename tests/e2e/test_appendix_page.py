@@ -147,7 +147,8 @@ def test_hostile_names_are_harmless(browser: Any, tmp_path: Path) -> None:
     program.op(f"net/{name}", name, 1.0)
     paths = [
         synthetic_trace.write(
-            tmp_path / letter, program, name=HOSTILE, power=power, logged=[{name: 1.0, "<img src=x onerror=x()>": 2}] * 20,
+            tmp_path / letter, program, name=HOSTILE, power=power,
+            logged=[{name: 1.0, "<img src=x onerror=harmed()>": 2.0}] * 20,
             overrides={"labels": {"lr": f"{HOSTILE}{letter}"}, "warnings": [HOSTILE]},
         )
         for letter, power in (("a", 1.0), ("b", 1.2))

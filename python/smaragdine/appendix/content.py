@@ -14,14 +14,15 @@ from smaragdine.appendix import differing
 from smaragdine.appendix.differing import Differing
 from smaragdine.appendix.entry import Entry
 from smaragdine.appendix.grouped import Grouped, energy_sheet, metric_sheet
+from smaragdine.appendix.machine import chosen, sampled
 from smaragdine.appendix.methods import bibliography, paragraphs
 from smaragdine.appendix.sheet import Sheet
+from smaragdine.carbon.cost import doubles
 from smaragdine.carbon.logged import Metric, logged, names
 from smaragdine.carbon.study import Study
 from smaragdine.figures import theme
 from smaragdine.text.board import sentences
 from smaragdine.text.table import Table
-from smaragdine.trace.seal import SEAL
 
 MOST_METRICS = 40
 
@@ -41,6 +42,8 @@ class Content:
     figures: dict[str, dict[str, Any]]
     curves: tuple[str, ...]
     """Names of the figures of logged metrics."""
+    machine: tuple[str, ...]
+    """Names of those of what machines did."""
     study: tuple[str, ...]
     runs: Sheet
     methods: tuple[str, ...]
@@ -68,6 +71,7 @@ class Content:
             undiffered=undiffered,
             figures={name: theme.undressed(figure) for name, figure in drawn.items()},
             curves=tuple(name for name in drawn if name.startswith("metric-")),
+            machine=tuple(name for name in drawn if name.startswith("machine-")),
             study=tuple(sentences(study, reached)),
             runs=_runs(entries, study),
             methods=tuple(paragraphs(entries, groups, alike)),
@@ -92,12 +96,7 @@ def _remarks(entries: Sequence[Entry], metrics: Sequence[str]) -> Iterable[str]:
             yield f"{entry.title} is in no mean: {entry.told(entry.left_out)}."
     if len({entry.cost.basis for entry in entries if entry.cost.basis}) > 1:
         yield "Measured and modelled energies are in no group together, and are not compared."
-    sealed: dict[str, str] = {}
-    for entry in entries:
-        seal = str(entry.trace.metadata.raw.get(SEAL))
-        if seal != "None" and seal in sealed:
-            yield f"{entry.title} is a copy of {sealed[seal]}: it counts twice, and errors look smaller than they are."
-        sealed.setdefault(seal, entry.title)
+    yield from doubles([entry.cost for entry in entries], [entry.title for entry in entries])
     if len(metrics) > MOST_METRICS:
         yield f"The first {MOST_METRICS} of {len(metrics)} logged metrics are drawn and compared."
 
@@ -119,6 +118,10 @@ def _figures(groups: Sequence[Grouped], metrics: Sequence[str]) -> dict[str, Any
             for group in groups
         }
         drawn[f"metric-{place}"] = figures.curves(series, metric, y=metric)
+    machine = {group.name: [sampled(entry) for entry in group.kept] for group in groups}
+    for place, name in enumerate(chosen(one for of in machine.values() for one in of)):
+        by_group = {group: [one.get(name, []) for one in of] for group, of in machine.items()}
+        drawn[f"machine-{place}"] = figures.curves(by_group, name, x="second")
     return drawn
 
 

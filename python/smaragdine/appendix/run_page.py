@@ -9,6 +9,7 @@ from typing import Any
 from smaragdine import figures
 from smaragdine.accounts.quantity import seconds
 from smaragdine.appendix.entry import Entry
+from smaragdine.appendix.machine import chosen, sampled
 from smaragdine.appendix.sheet import Sheet, written
 from smaragdine.carbon.facts import rows, sentence
 from smaragdine.carbon.formats.latex import bibliography
@@ -112,6 +113,9 @@ def _figures(entry: Entry) -> dict[str, Any]:
     for place, metric in enumerate(entry.metrics[:MOST_METRICS]):
         points = [(float(one.step), one.value) for one in logged(trace, metric)]
         drawn[f"metric-{place}"] = figures.curves({metric: [points]}, metric, y=metric)
+    machine = sampled(entry)
+    for place, name in enumerate(chosen([machine])):
+        drawn[f"machine-{place}"] = figures.curves({name: [machine[name]]}, name, x="second")
     return drawn
 
 

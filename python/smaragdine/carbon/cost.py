@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -144,6 +144,20 @@ def _until(times: NDArray[np.int64], energy_j: NDArray[np.float64], at_ns: int) 
     lengths = np.maximum(times[:, 1] - times[:, 0], 1)
     parts = np.clip((at_ns - times[:, 0]) / lengths, 0.0, 1.0)
     return float((energy_j * parts).sum()) / whole
+
+
+def doubles(costs: Sequence[Cost], names: Sequence[str]) -> Iterator[str]:
+    """What makes means look surer than they are: copies of one run, and ranks of one job taken for runs."""
+    seals: dict[str, str] = {}
+    jobs: dict[str, tuple[str, str]] = {}
+    for cost, name in zip(costs, names, strict=True):
+        seal, labels = cost.run.metadata.raw.get("seal"), cost.run.metadata.labels
+        if isinstance(seal, str) and seals.setdefault(seal, name) != name:
+            yield f"{name} is a copy of {seals[seal]}: it counts twice, and errors look smaller than they are."
+        if (job := labels.get("job")) and (rank := labels.get("rank")):
+            first_rank, first = jobs.setdefault(job, (rank, name))
+            if rank != first_rank:
+                yield f"{name} is a rank of the same job as {first}: they are one run, and count as two."
 
 
 def titles(costs: Sequence[Cost]) -> list[str]:

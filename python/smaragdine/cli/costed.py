@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from smaragdine.carbon.cost import Cost
     from smaragdine.carbon.logged import Metric
     from smaragdine.trace.trace import Trace
+
+_LOG = logging.getLogger("smaragdine")
 
 
 def add_runs(parser: argparse.ArgumentParser, grouped: str) -> None:
@@ -54,8 +57,18 @@ def metric(args: argparse.Namespace, name: str) -> Metric:
 
 
 def costs(args: argparse.Namespace) -> list[Cost]:
-    """Each run's; see `opened`."""
-    return [cost for _, cost in opened(args)]
+    """Each run's; see `opened`. Warns of runs that count twice."""
+    found = [cost for _, cost in opened(args)]
+    warn_of_doubles(found)
+    return found
+
+
+def warn_of_doubles(found: list[Cost]) -> None:
+    """On standard error, where a table has no room for it."""
+    from smaragdine.carbon.cost import doubles, titles
+
+    for sentence in doubles(found, titles(found)):
+        _LOG.warning("%s", sentence)
 
 
 def opened(args: argparse.Namespace) -> list[tuple[Trace, Cost]]:

@@ -32,7 +32,8 @@ def groups(
             x=[place + offset - 0.08 for offset in offsets], y=[value * unit.factor for value in sample.values],
             mode="markers", showlegend=False,
             marker={"color": colour, "size": 8, "opacity": 0.55, "symbol": "circle-open" if open_ else "circle"},
-            hovertemplate=f"{theme.safe(theme.shorten(name, 60))}: %{{y:.4g}} {unit.name}<extra></extra>",
+            hovertext=[f"{theme.safe(theme.shorten(name, 60))}: {unit.told(value)}" for value in sample.values],
+            hovertemplate="%{hovertext}<extra></extra>",
         )  # fmt: skip
         figure.add_scatter(
             x=[place + 0.28], y=[(sample.mean or 0.0) * unit.factor], mode="markers", showlegend=False,

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import re
+from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -232,6 +233,15 @@ def test_a_copy_of_a_run_is_told(tmp_path: Path) -> None:
     assert "bert (b) is a copy of bert (a): it counts twice" in page
 
 
+def test_ranks_of_one_job_are_told_to_be_one_run(tmp_path: Path) -> None:
+    paths = [
+        run(tmp_path / rank, power=power, overrides={"labels": {"job": "7", "rank": rank}})
+        for rank, power in (("0", 1.0), ("1", 1.1))
+    ]
+    page = site(paths, None)["index.html"].decode()
+    assert "bert (1) is a rank of the same job as bert (0): they are one run, and count as two." in page
+
+
 @pytest.mark.parametrize(
     "name", [HOSTILE, "../../etc/passwd", "=1+1", "\u202eevil", "a" * 5000, "", "&quot;'\"", "%2e%2e"]
 )
@@ -371,3 +381,43 @@ def test_groups_by_a_pattern_over_paths(tmp_path: Path) -> None:
     assert code == 0, err
     told = csv.DictReader(io.StringIO((tmp_path / "site" / "data" / "groups.csv").read_text()))
     assert [row["group"] for row in told] == ["batch 8", "batch 16"]
+
+
+@dataclass
+class Series:
+    metric: str
+    scope: str
+    time_ns: Any
+    value: Any
+
+
+def figures_of(page: bytes) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="figures">(.*?)</script>', page.decode(), re.DOTALL)
+    assert found
+    drawn: dict[str, Any] = json.loads(found[1])
+    return drawn
+
+
+def test_what_machines_did_is_drawn_where_traces_hold_it(runs: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def metrics(trace: Trace) -> list[Series]:
+        power = 100.0 + float(trace.metadata.labels["seed"])
+        times = trace.metadata.start_ns + np.array([1, 2]) * 1_000_000_000 + 40_000_000
+        return [Series("cpu_use", "machine", times, np.array([power, power + 10]))]
+
+    monkeypatch.setattr(Trace, "metrics", property(metrics), raising=False)
+    files = site(runs[:2])
+    line = figures_of(files["index.html"])["machine-0"]["data"][1]
+    assert (line["x"], line["y"]) == ([1.0, 2.0], [100.5, 110.5])
+    assert "What the machines did" in files["index.html"].decode()
+    own = figures_of(next(content for name, content in files.items() if name.startswith("runs/1")))["machine-0"]
+    assert own["data"][0]["y"] == [100.0, 110.0]
+
+
+def test_a_curve_has_a_band_only_where_several_runs_have_a_value(runs: list[Path]) -> None:
+    for paths, expected in ((runs[:1], 1), (runs[:2], 2)):
+        drawn = figures_of(site(paths)["index.html"])["metric-1"]
+        assert len(drawn["data"]) == expected
+    losses = [[step.metrics["loss"] for step in Trace.open(path).steps] for path in runs[:2]]
+    assert drawn["data"][1]["y"] == pytest.approx(np.mean(losses, axis=0))
+    error = np.std(losses, axis=0, ddof=1) / math.sqrt(2)
+    assert drawn["data"][0]["y"][:20] == pytest.approx(np.mean(losses, axis=0) + error)
