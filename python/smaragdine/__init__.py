@@ -20,6 +20,7 @@ from smaragdine.accounts import display as _display
 from smaragdine.shown import Shown
 
 if TYPE_CHECKING:
+    from smaragdine import appendix as appendix
     from smaragdine import figures as figures
     from smaragdine import similarity as similarity
     from smaragdine.accounts.edd import EDD as EDD
@@ -58,7 +59,7 @@ _HOMES = {
     "Trace": "trace.trace",
     "record": "frameworks.record",
 }
-_MODULES = ("figures", "keras", "similarity", "tensorflow")
+_MODULES = ("appendix", "figures", "keras", "similarity", "tensorflow")
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 

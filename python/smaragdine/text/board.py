@@ -8,7 +8,7 @@ from smaragdine.accounts.unit import Unit
 from smaragdine.carbon.cost import titles
 from smaragdine.carbon.leaderboard import Leaderboard, Standing
 from smaragdine.carbon.reach import Reach
-from smaragdine.carbon.study import Study
+from smaragdine.carbon.study import Product, Study
 from smaragdine.shown import shown
 from smaragdine.text.table import Table
 
@@ -90,18 +90,26 @@ def sentences(study: Study, reach: Reach | None = None) -> list[str]:
             f"of {len(study.unmeasured)} of {len(study)} runs no energy is known: they are in no sum, and not 0"
         )
     if product := study.product:
-        unit = Unit.of_kwh([product.kwh])
-        epochs = f" over {product.epochs:.4g} epochs" if product.epochs else ""
-        per = Unit.of_kwh([product.example_kwh]).told(product.example_kwh)
-        rest = round(study.energy_kwh / product.kwh, 9) if product.kwh > 0 else None
-        told.append(
-            f"E × D × H = {per} per {product.unit} × {product.examples:,.4g} {product.unit}s a run{epochs} × "
-            f"{product.runs} runs = {unit.told(product.kwh)}; the study took {percent(rest)} of it "
-            f"(E and D: means of the {product.of} that finished)"
-        )
+        told.append(_product(study, product))
     if reach:
         told += _reach(study, reach)
     return told
+
+
+def _product(study: Study, product: Product) -> str:
+    whole = Unit.of_kwh([product.kwh])
+    one = Unit.of_kwh([product.example_kwh]).told(product.example_kwh)
+    if product.unit == "run":
+        told = f"E × D = {one} a run, neither samples nor steps being known of all; × H = {product.runs} runs"
+    else:
+        epochs = f" over {product.epochs:.4g} epochs" if product.epochs else ""
+        of = f"{product.examples:,.4g} {product.unit}s a run{epochs}"
+        told = f"E × D × H = {one} per {product.unit} × {of} × {product.runs} runs"
+    rest = round(study.energy_kwh / product.kwh, 9) if product.kwh > 0 else None
+    return (
+        f"{told} = {whole.told(product.kwh)}; the study took {percent(rest)} of it "
+        f"(E and D: means of the {product.of} that finished)"
+    )
 
 
 def _total(study: Study) -> str:
