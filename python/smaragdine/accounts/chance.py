@@ -43,6 +43,8 @@ class Chance:
     holm_welch: float | None = None
     holm_mann_whitney: float | None = None
     holm_permutation: float | None = None
+    family: int = 1
+    """Comparisons that were corrected together, this one included."""
     untested: str | None = None
     """Why nothing was tested."""
 
@@ -70,9 +72,9 @@ class Chance:
 
     @property
     def least_p(self) -> float:
-        """What Mann–Whitney and permutations can tell at least from so many runs."""
+        """What permutations and, without ties, ranks can tell at least from so many runs, corrected for the family."""
         n, m = self.of_a.n, self.of_b.n
-        return min(1.0, 2 / math.comb(n + m, n))
+        return min(1.0, 2 * self.family / math.comb(n + m, n))
 
     @property
     def few(self) -> bool:
@@ -81,16 +83,22 @@ class Chance:
 
     @property
     def verdict(self) -> str:
-        """`cannot be told apart (p = 0.31)`, and what weakens it."""
+        """`cannot be told apart (p = 0.31)`, `differ beyond chance (p = 0.002)`, or why nothing was tested."""
         if self.holm_welch is None:
             return self.untested or "nothing can be tested"
         told = p_text(self.holm_welch)
-        words = f"differ beyond chance ({told})" if self.differ else f"cannot be told apart ({told})"
+        return f"differ beyond chance ({told})" if self.differ else f"cannot be told apart ({told})"
+
+    @property
+    def caveat(self) -> str | None:
+        """What weakens the verdict."""
+        if self.holm_welch is None:
+            return None
         if self.least_p >= LEVEL:
-            words += "; too few runs for ranks and permutations to tell anything"
-        elif self.differ and self.holm_permutation is not None and self.holm_permutation >= LEVEL:
-            words += "; permutations do not confirm it"
-        return words
+            return "too few runs for ranks and permutations to tell anything"
+        if self.differ and self.holm_permutation is not None and self.holm_permutation >= LEVEL:
+            return "permutations do not confirm it"
+        return None
 
 
 def compare_all(groups: Mapping[str, Sample]) -> list[Chance]:
@@ -109,7 +117,8 @@ def _corrected(pairs: list[Chance]) -> list[Chance]:
     tests = ("welch", "mann_whitney", "permutation")
     by_test = {f"holm_{test}": holm([getattr(pair, f"p_{test}") for pair in pairs]) for test in tests}
     fields: list[dict[str, Any]] = [{name: of[place] for name, of in by_test.items()} for place in range(len(pairs))]
-    return [replace(pair, **of) for pair, of in zip(pairs, fields, strict=True)]
+    family = sum(pair.p_welch is not None for pair in pairs)
+    return [replace(pair, **of, family=max(1, family)) for pair, of in zip(pairs, fields, strict=True)]
 
 
 def holm(values: Sequence[float | None]) -> list[float | None]:

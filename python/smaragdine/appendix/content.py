@@ -158,5 +158,7 @@ def _runs(entries: Sequence[Entry], study: Study) -> Sheet:
     carbon = (f"CO2e, {kg.name}",) if placed else ()
     headers = ("run", "group", f"duration, {hours.name}", f"energy × PUE, {kwh.name}", "share", *carbon, "basis",
                "left out of means")  # fmt: skip
+    if not any(entry.left_out for entry in entries):
+        headers, shown = headers[:-1], [row[:-1] for row in shown]
     table = Table(headers, tuple(shown), frozenset(range(2, 5 + len(carbon))))
     return Sheet.of("data/runs.csv", table, full, links=[entry.page for entry in entries])

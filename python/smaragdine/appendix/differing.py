@@ -74,6 +74,7 @@ def _table(pairs: Sequence[Chance], unit: Unit) -> Table:
     headers = ("A → B", f"B − A{of}", "of A", "95 %, Welch", "95 %, bootstrap", "p, Welch", "p, Mann–Whitney",
                "p, permutation", "verdict")  # fmt: skip
     rows = []
+    shared = _shared(pairs)
     for pair in pairs:
         sign = "+" if pair.difference > 0 else "−" if pair.difference < 0 else ""
         rows.append(
@@ -86,7 +87,7 @@ def _table(pairs: Sequence[Chance], unit: Unit) -> Table:
                 _p(pair.p_welch, pair.holm_welch),
                 _p(pair.p_mann_whitney, pair.holm_mann_whitney),
                 _p(pair.p_permutation, pair.holm_permutation),
-                pair.verdict,
+                pair.verdict + (f"; {pair.caveat}" if pair.caveat and not shared else ""),
             )
         )
     keep = [place for place in range(len(headers)) if any(row[place] != "–" for row in rows)]
@@ -109,7 +110,7 @@ def _rows(pairs: Sequence[Chance]) -> list[dict[str, object]]:
                 "bootstrap_low": bootstrap[0], "bootstrap_high": bootstrap[1],
                 "p_welch": pair.p_welch, "p_mann_whitney": pair.p_mann_whitney, "p_permutation": pair.p_permutation,
                 "holm_welch": pair.holm_welch, "holm_mann_whitney": pair.holm_mann_whitney,
-                "holm_permutation": pair.holm_permutation, "verdict": pair.verdict,
+                "holm_permutation": pair.holm_permutation, "verdict": pair.verdict, "caveat": pair.caveat,
             }
         )  # fmt: skip
     return rows
@@ -124,8 +125,16 @@ def _notes(pairs: Sequence[Chance]) -> Iterator[str]:
         f"p as it is → corrected for {many} by Holm, each test by itself. The verdict follows Welch’s at 0.05. "
         f"Permutations and bootstrap take {RESAMPLES:,} draws of a fixed seed, or all there are."
     )
+    if shared := _shared(pairs):
+        yield f"{shared[0].upper()}{shared[1:]}."
     if any(pair.few for pair in pairs if pair.p_welch is not None):
         yield "Bootstrap intervals of groups of fewer than five runs are too narrow."
+
+
+def _shared(pairs: Sequence[Chance]) -> str | None:
+    """What weakens every verdict alike is said once."""
+    caveats = {pair.caveat for pair in pairs if pair.holm_welch is not None}
+    return caveats.pop() if len(caveats) == 1 else None
 
 
 def _interval(bounds: tuple[float, float] | None, unit: Unit) -> str:

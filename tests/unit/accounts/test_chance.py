@@ -84,7 +84,17 @@ def test_three_runs_of_each_cannot_convince_a_permutation() -> None:
     pair = compare_all({"a": Sample((1.0, 1.1, 1.05)), "b": Sample((9.0, 9.1, 9.2))})[0]
     assert pair.least_p == pytest.approx(0.1)
     assert pair.p_permutation == pytest.approx(0.1)
-    assert pair.verdict.endswith("too few runs for ranks and permutations to tell anything")
+    assert pair.caveat == "too few runs for ranks and permutations to tell anything"
+
+
+def test_a_family_that_no_permutation_can_pass_is_said_to_be_too_few_runs() -> None:
+    """Of four and four runs one comparison can reach 0.029, three together no better than 0.086."""
+    a, b, c = (Sample(tuple(at + 0.01 * i for i in range(4))) for at in (1.0, 2.0, 3.0))
+    assert compare_all({"a": a, "b": b})[0].verdict.startswith("differ beyond chance (p ")
+    assert compare_all({"a": a, "b": b})[0].caveat is None
+    for pair in compare_all({"a": a, "b": b, "c": c}):
+        assert pair.least_p == pytest.approx(pair.holm_permutation)
+        assert pair.caveat == "too few runs for ranks and permutations to tell anything"
 
 
 def test_a_family_is_corrected_together_and_empty_groups_are_no_part_of_it() -> None:
