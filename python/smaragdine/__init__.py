@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from smaragdine.errors import SmaragdineError as SmaragdineError
     from smaragdine.frameworks.record import Recording as Recording
     from smaragdine.frameworks.record import record as record
+    from smaragdine.trace.job import Job as Job
     from smaragdine.trace.runs import Runs as Runs
     from smaragdine.trace.trace import Trace as Trace
 
@@ -50,6 +51,7 @@ _HOMES = {
     "EDD": "accounts.edd",
     "Event": "daemon.messages",
     "Footprint": "accounts.footprint",
+    "Job": "trace.job",
     "Leaderboard": "carbon.leaderboard",
     "Ledger": "accounts.ledger",
     "Recording": "frameworks.record",

@@ -32,6 +32,7 @@ _COMMANDS = (
     "regions",
     "estimate",
     "import",
+    "merge",
     "export",
     "account",
     "recover",

@@ -26,6 +26,7 @@ STATES = ("recording", "complete", "cut")
 _NOT_A_TRACE = "name the directory that a recording wrote; it holds trace.json"
 # Differences of instants stay within 64 bits.
 _LATEST_NS = 2**62
+_MOST_RANKS = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class RecordingOptions:
     keep_all: bool = False
     edge_lock: bool | None = None
     application_pid: int | None = None
+    daemon_pid: int | None = None
     uid: int | None = None
 
 
@@ -193,6 +195,14 @@ class Metadata:
     def cut(self) -> str | None:
         """That the recording was cut, and how much of the run is missing; None where its program ended it."""
         return self.extent.cut
+
+    @property
+    def ranks(self) -> int:
+        """How many processes' steps it holds: more than one in a job's."""
+        options = self.raw.get("options")
+        merged = options.get("merged") if isinstance(options, dict) else None
+        ranks = merged.get("ranks") if isinstance(merged, dict) else None
+        return ranks if isinstance(ranks, int) and 0 < ranks < _MOST_RANKS else 1
 
     @property
     def counted(self) -> tuple[Domain, ...]:

@@ -125,6 +125,7 @@ pub(super) fn describe(
         domains,
         options: RecordingOptions {
             application_pid: options.application,
+            daemon_pid: Some(std::process::id()),
             edge_lock: Some(options.edge_lock),
             keep_all: options.keep_all,
             period_ns: Some(options.period.as_nanos() as u64),
