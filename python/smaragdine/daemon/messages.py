@@ -124,7 +124,13 @@ class Note(NamedTuple):
     text: str
 
 
-Message = Events | StepBatch | Profile | ProfilingSpan | Model | Note
+class Labels(NamedTuple):
+    """Labels of the trace that are known only now; they replace those of the same name."""
+
+    labels: Mapping[str, str]
+
+
+Message = Events | StepBatch | Profile | ProfilingSpan | Model | Note | Labels
 
 
 class Stamped(NamedTuple):

@@ -8,6 +8,7 @@ from smaragdine.daemon.messages import (
     Event,
     Events,
     Format,
+    Labels,
     Model,
     Note,
     Profile,
@@ -69,6 +70,8 @@ class Requests:
                 request.model.CopyFrom(model)
             case Note(text):
                 request.note.CopyFrom(trace_pb2.Note(text=text))
+            case Labels(labels):
+                request.labels.CopyFrom(trace_pb2.Labels(labels=labels))
         return request
 
     def _fill(self, batch: trace_pb2.EventBatch, events: Events) -> None:

@@ -4,6 +4,7 @@ mod collector;
 mod lifetime;
 mod pace;
 mod running;
+mod settling;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -124,10 +125,10 @@ impl Recording {
         let (live_sender, live) = tokio::sync::watch::channel(Live::default());
         let collector = {
             let journal = Arc::clone(&journal);
-            let names = metadata.domains.iter().map(|domain| domain.name.clone()).collect();
+            let domains = metadata.domains.clone();
             std::thread::Builder::new()
                 .name("collector".to_owned())
-                .spawn(move || collect(&journal, &incoming_readings, &incoming_shares, names, &live_sender))
+                .spawn(move || collect(&journal, &incoming_readings, &incoming_shares, &domains, &live_sender))
                 .map_err(Error::io("start a thread for", &dir))?
         };
         let running = Running::start(&options, sources, clock, &dir, &readings, shares, collector)?;
