@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from smaragdine.accounts.footprint import Footprint as Footprint
     from smaragdine.accounts.ledger import Ledger as Ledger
     from smaragdine.daemon.messages import Event as Event
+    from smaragdine.doctor.required import require as require
+    from smaragdine.errors import BudgetReached as BudgetReached
     from smaragdine.errors import SmaragdineError as SmaragdineError
+    from smaragdine.errors import WrongHardware as WrongHardware
     from smaragdine.frameworks.record import Recording as Recording
     from smaragdine.frameworks.record import record as record
     from smaragdine.trace.runs import Runs as Runs
@@ -41,9 +44,11 @@ logging.getLogger("smaragdine").addFilter(Shown())
 _display.provided(_display.TEXT, "smaragdine.text.prompt")
 _display.provided(_display.HTML, "smaragdine.text.notebook")
 _display.provided(_display.PLOTLY, "smaragdine.figures.notebook")
+_display.provided(_display.PAGE, "smaragdine.report")
 
 # Where each public name lives.
 _HOMES = {
+    "BudgetReached": "errors",
     "EDD": "accounts.edd",
     "Event": "daemon.messages",
     "Footprint": "accounts.footprint",
@@ -52,7 +57,9 @@ _HOMES = {
     "Runs": "trace.runs",
     "SmaragdineError": "errors",
     "Trace": "trace.trace",
+    "WrongHardware": "errors",
     "record": "frameworks.record",
+    "require": "doctor.required",
 }
 _MODULES = ("figures", "keras", "similarity", "tensorflow")
 

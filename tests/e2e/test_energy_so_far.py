@@ -28,7 +28,8 @@ def test_energy_so_far_grows_to_what_the_trace_holds(
         assert joules == sorted(joules)
         # Asked last some tenths of a second before the end, of which the daemon tells ten a second.
         assert 0.5 * total_j < joules[-1] <= total_j
-        assert joules[-1] <= recording.energy()[domain] <= total_j
+        # To rounding: readings are summed in another order.
+        assert joules[-1] <= recording.energy()[domain] <= total_j * (1 + 1e-12)
 
 
 def test_where_nothing_is_recorded_no_energy_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from smaragdine.accounts.display import PAGE, shows
 from smaragdine.errors import SmaragdineError
 from smaragdine.files.writing import replaced, written
 from smaragdine.report.content import Content
@@ -13,6 +14,11 @@ from smaragdine.trace.runs import Runs
 from smaragdine.trace.trace import Trace
 
 __all__ = ["Content", "render", "write"]
+
+
+@shows(PAGE, Trace)
+def _page(trace: Trace) -> str:
+    return render(Content.of(Runs((trace,))))
 
 
 def write(traces: Runs | Sequence[Trace], file: str | Path | None = None, *, policy: str = "equal") -> Path:
