@@ -17,8 +17,8 @@ from smaragdine.errors import NotMeasuredError, SmaragdineError, UsageError
 from smaragdine.recording import ending
 from smaragdine.recording.beginning import Begun, begin
 from smaragdine.recording.channel import Channel
+from smaragdine.recording.destination import absolute
 from smaragdine.recording.meter import Meter
-from smaragdine.recording.output import absolute
 from smaragdine.recording.period import parse_period
 from smaragdine.recording.sender import Sender
 
