@@ -209,12 +209,12 @@ class Client:
                 advice = pb.RecordResponse.Advice.Name(answer.advice).removeprefix("ADVICE_").lower()
                 yield Acknowledgement(answer.acknowledged, advice, answer.problem or None)
 
-    def watch(self, recording: str) -> Iterator[Live]:
-        """Power and energy by domain as they are read; ends with the recording."""
+    def watch(self, recording: str, period_ns: int = 0) -> Iterator[Live]:
+        """Power and energy by domain as they are read, at most once in `period_ns`; ends with the recording."""
         domains: tuple[Domain, ...] = ()
         realtime_offset_ns = 0
         with self._errors("watch a recording", None):
-            for live in self._stub.Watch(pb.WatchRequest(recording=recording)):
+            for live in self._stub.Watch(pb.WatchRequest(recording=recording, period_ns=period_ns)):
                 # Told once.
                 domains = domains or tuple(map(_domain, live.domains))
                 realtime_offset_ns = realtime_offset_ns or live.realtime_offset_ns

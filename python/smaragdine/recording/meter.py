@@ -1,4 +1,4 @@
-"""Joules so far, while a recording runs: the daemon tells them some ten times a second to whoever asked once."""
+"""Joules so far, while a recording runs: the daemon tells them some times a second to whoever asked once."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from smaragdine.recording.spent import Spent
 _LOG = logging.getLogger("smaragdine")
 # The daemon answers with what it knows; on a busy machine that takes a moment.
 _PATIENCE_S = 2.0
+# Each message takes most of a millisecond of the program's interpreter.
+_PERIOD_NS = 250_000_000
 # Some minutes; of longer ones, every second point goes, again and again.
 _MOST_POINTS = 4096
 
@@ -94,7 +96,7 @@ class Meter:
 
     def _follow(self, client: Client) -> None:
         try:
-            for live in client.watch(self._recording):
+            for live in client.watch(self._recording, _PERIOD_NS):
                 self._take(live)
         except SmaragdineError as error:
             # It ended, or its daemon did: what was read last stands.

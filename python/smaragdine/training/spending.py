@@ -16,11 +16,13 @@ from smaragdine.recording.meter import Meter
 from smaragdine.recording.spent import Part, Spent
 
 _NAN = math.nan
-# How long the first telling waits: it decides which names there are. Later ones cost the training a hundredth at most,
-# also where nothing ever becomes known.
+# How long the first telling waits: it decides which names there are.
 _FIRST_S = 2.0
 _MOST_S = 0.5
+# Further ones cost a training a hundredth at most, but for so much in all: the short epochs of small trainings have
+# values of their own as long as this lasts.
 _COST = 0.01
+_ALLOWANCE_S = 5.0
 
 
 @dataclass(slots=True)
@@ -53,8 +55,9 @@ class Spending:
         # By basis: what its values are called, once that is decided.
         self._names: dict[str, str] | None = None
         self._sized = False
-        self._last: dict[str, float] = {}
+        self._means: dict[str, float] = {}
         self._waited = False
+        self._allowance_s = _ALLOWANCE_S
         self._told_ns = time.monotonic_ns()
         self.rows: list[Row] = []
 
@@ -89,10 +92,13 @@ class Spending:
             parts, steps, samples = done
             if self._names is None:
                 self._decide(parts, newest, sized=bool(samples))
-            self._last = self._values(parts, steps, samples if self._sized else None)
+            self._means = self._values(parts, steps, samples if self._sized else None)
         elif self._names is None:
             return {}
-        told = self._last | self._totals(newest)
+        else:
+            # What an earlier epoch took is no word on this one.
+            self._means = dict.fromkeys(self._means, _NAN)
+        told = self._means | self._totals(newest)
         self.rows.append(Row(epoch, time.time_ns() // 1_000_000, told))
         return dict(told)
 
@@ -101,10 +107,18 @@ class Spending:
         if not self._stretches:
             return
         now_ns = time.monotonic_ns()
-        patience_s = min(_MOST_S, _COST * (now_ns - self._told_ns) / 1e9) if self._waited else _FIRST_S
+        free_s = min(_MOST_S, _COST * (now_ns - self._told_ns) / 1e9)
+        patience_s = max(free_s, min(_MOST_S if self._waited else _FIRST_S, self._allowance_s))
         self._waited = True
-        self._told_ns = now_ns
-        self._meter.wait_for(self._stretches[-1].end_ns, patience_s)
+        end_ns = self._stretches[-1].end_ns
+        self._meter.wait_for(end_ns, patience_s)
+        self._told_ns = time.monotonic_ns()
+        newest = self._meter.spent
+        if newest is not None and newest.until_ns >= end_ns:
+            self._allowance_s -= max((self._told_ns - now_ns) / 1e9 - free_s, 0.0)
+        else:
+            # Nobody tells it in time: it is not waited for again and again.
+            self._allowance_s = 0.0
 
     def _settle(self, newest: Spent) -> tuple[dict[str, Part], float, float | None] | None:
         """Takes what is known of the stretches: energy by basis, steps, and samples, None where not all are known."""

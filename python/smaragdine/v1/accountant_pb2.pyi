@@ -217,10 +217,12 @@ class ReleaseResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class WatchRequest(_message.Message):
-    __slots__ = ("recording",)
+    __slots__ = ("recording", "period_ns")
     RECORDING_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_NS_FIELD_NUMBER: _ClassVar[int]
     recording: str
-    def __init__(self, recording: _Optional[str] = ...) -> None: ...
+    period_ns: int
+    def __init__(self, recording: _Optional[str] = ..., period_ns: _Optional[int] = ...) -> None: ...
 
 class WatchResponse(_message.Message):
     __slots__ = ("end_ns", "power_w", "energy_j", "settled_ns", "settled_j", "application_j", "unknown_j", "domains", "realtime_offset_ns")

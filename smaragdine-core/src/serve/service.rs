@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::AsyncReadExt;
@@ -25,6 +26,8 @@ use crate::wire::v1::accountant_server::Accountant;
 
 /// Files go out in pieces of this size, well under gRPC's default limit of 4 MiB a message.
 const PIECE: usize = 1 << 20;
+/// The longest that a watcher is left without news.
+const LONGEST_WATCH: Duration = Duration::from_secs(10);
 
 impl Daemon {
     /// Who is at the other end of the socket, if they may use this daemon.
@@ -195,10 +198,11 @@ impl Accountant for Daemon {
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let recording = self.find_to_read(&request.get_ref().recording, &self.caller(&request)?)?;
+        let period = Duration::from_nanos(request.get_ref().period_ns).min(LONGEST_WATCH);
         let metadata = &recording.metadata;
         let mut domains: Vec<_> = metadata.domains.iter().map(domain).collect();
         let mut realtime_offset_ns = metadata.realtime_offset_ns;
-        let live = tokio_stream::wrappers::WatchStream::new(recording.live());
+        let live = watched(recording.live(), period);
         let live = live.map(move |Live { end_ns, power_w, energy_j, settled }| {
             Ok(v1::WatchResponse {
                 end_ns,
@@ -214,6 +218,32 @@ impl Accountant for Daemon {
         });
         Ok(Response::new(Box::pin(live)))
     }
+}
+
+/// What is told to whoever watches: the newest, at most once in `period`, and the last.
+fn watched(mut live: tokio::sync::watch::Receiver<Live>, period: Duration) -> ReceiverStream<Live> {
+    let (sender, responses) = mpsc::channel(1);
+    tokio::spawn(async move {
+        loop {
+            let now = live.borrow_and_update().clone();
+            if sender.send(now).await.is_err() {
+                return;
+            }
+            let next = async {
+                tokio::time::sleep(period).await;
+                live.changed().await
+            };
+            let changed = tokio::select! {
+                changed = next => changed,
+                // Nothing is held for a client that is gone.
+                () = sender.closed() => return,
+            };
+            if changed.is_err() {
+                return;
+            }
+        }
+    });
+    ReceiverStream::new(responses)
 }
 
 /// Sends pieces of files to whoever fetches them, and gives up on whoever does not read them while others need the room.

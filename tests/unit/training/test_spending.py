@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -86,14 +87,20 @@ def test_what_the_daemon_does_not_know_yet_is_told_with_the_next_epoch_and_nothi
     assert spending.tell(1)["energy_j_per_step"] == pytest.approx(15.0)
 
 
-def test_an_epoch_of_which_nothing_is_known_yet_repeats_what_was_told_last() -> None:
+def test_an_epoch_of_which_nothing_is_known_yet_has_no_value_of_another() -> None:
     world = World(lambda at_s: 100.0)
     spending = Spending(world.meter)
     steps(spending, 0, 1, 10)
     world.until(1)
-    first = spending.tell(0)
+    spending.tell(0)
     steps(spending, 1.01, 1.02, 1)
-    assert spending.tell(1) == first
+    told = spending.tell(1)
+    assert math.isnan(told["energy_j_per_step"])
+    assert told["energy_j"] == pytest.approx(50.0)
+    # Its energy comes with the next one's.
+    steps(spending, 1.02, 2, 98)
+    world.until(2)
+    assert spending.tell(2)["energy_j_per_step"] == pytest.approx(0.5)
 
 
 def test_an_unknown_share_is_never_taken_for_the_application() -> None:
@@ -149,6 +156,27 @@ def test_what_never_becomes_known_is_waited_for_once(monkeypatch: pytest.MonkeyP
         assert spending.tell(epoch) == {}
     assert waited[0] > 1
     assert all(patience_s < 0.1 for patience_s in waited[1:])
+
+
+def test_short_epochs_are_waited_for_as_long_as_the_allowance_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(lambda at_s: 100.0)
+    clock = [0]
+    frozen = SimpleNamespace(monotonic_ns=lambda: clock[0], time_ns=lambda: clock[0])
+    monkeypatch.setattr("smaragdine.training.spending.time", frozen)
+    waited: list[float] = []
+
+    def wait_for(until_ns: int, patience_s: float) -> None:
+        waited.append(patience_s)
+        clock[0] += round(min(patience_s, 0.3) * S)
+        world.until(until_ns / S)
+
+    monkeypatch.setattr(world.meter, "wait_for", wait_for)
+    spending = Spending(world.meter)
+    for epoch in range(40):
+        steps(spending, epoch / 10, (epoch + 0.5) / 10, 1)
+        assert spending.tell(epoch)["energy_j_per_step"] == pytest.approx(2.5)
+    assert waited[:3] == [2.0, 0.5, 0.5]
+    assert sum(min(patience_s, 0.3) for patience_s in waited) < 5.5
 
 
 def test_a_long_history_is_thinned_and_loses_no_energy() -> None:
