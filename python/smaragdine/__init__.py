@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from smaragdine.carbon.leaderboard import Leaderboard as Leaderboard
     from smaragdine.carbon.study import Study as Study
     from smaragdine.daemon.messages import Event as Event
+    from smaragdine.doctor.required import require as require
+    from smaragdine.errors import BudgetReached as BudgetReached
     from smaragdine.errors import SmaragdineError as SmaragdineError
+    from smaragdine.errors import WrongHardware as WrongHardware
     from smaragdine.frameworks.record import Recording as Recording
     from smaragdine.frameworks.record import record as record
     from smaragdine.recording.metrics import Metric as Metric
@@ -47,9 +50,11 @@ logging.getLogger("smaragdine").addFilter(Shown())
 _display.provided(_display.TEXT, "smaragdine.text.prompt")
 _display.provided(_display.HTML, "smaragdine.text.notebook")
 _display.provided(_display.PLOTLY, "smaragdine.figures.notebook")
+_display.provided(_display.PAGE, "smaragdine.report")
 
 # Where each public name lives.
 _HOMES = {
+    "BudgetReached": "errors",
     "EDD": "accounts.edd",
     "Event": "daemon.messages",
     "Footprint": "accounts.footprint",
@@ -63,7 +68,9 @@ _HOMES = {
     "Study": "carbon.study",
     "Trace": "trace.trace",
     "metric": "recording.metrics",
+    "WrongHardware": "errors",
     "record": "frameworks.record",
+    "require": "doctor.required",
 }
 _MODULES = ("appendix", "figures", "keras", "similarity", "tensorflow")
 

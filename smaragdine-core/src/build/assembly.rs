@@ -46,6 +46,9 @@ const CLOCK_STEP_NS: u64 = 1_000_000;
 /// A profile larger than this is refused rather than held in memory.
 const LARGEST_PROFILE: usize = 1 << 30;
 
+/// Labels that may come while a recording runs: `trace.json` is read whole.
+const MOST_LABELS: usize = 1 << 10;
+
 /// Reads a whole journal. One without an end becomes a trace that is `cut`.
 ///
 /// # Errors
@@ -212,7 +215,19 @@ impl Assembly {
             Some(Payload::Note(note)) => self.trace.metadata.log.push(note.text),
             Some(Payload::Metrics(batch)) => self.add_metrics_of_program(batch, pair),
             Some(Payload::Program(program)) => self.add_program(program),
+            Some(Payload::Labels(labels)) => self.add_labels(labels),
             None => {}
+        }
+    }
+
+    fn add_labels(&mut self, sent: v1::Labels) {
+        for (name, value) in sent.labels {
+            let labels = &mut self.trace.metadata.labels;
+            if labels.len() < MOST_LABELS || labels.contains_key(&name) {
+                labels.insert(name, value);
+            } else {
+                return self.warn("more labels were sent than a trace has room for; some were left out");
+            }
         }
     }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from smaragdine.frameworks.keras.batches import Batches
+from smaragdine.frameworks.keras.logs import EnergyLogs, stand_first
 from smaragdine.frameworks.tensorflow.program import Program
 from smaragdine.frameworks.tensorflow.tracer import TensorFlowTracer
 from smaragdine.recording.recorder import Recorder
@@ -16,7 +17,7 @@ from smaragdine.training.plan import Plan
 from smaragdine.training.tracer import Tracer
 from smaragdine.training.training import Training
 from smaragdine.training.vigil import Call
-from smaragdine.training.window import Auto, Windows
+from smaragdine.training.window import Auto
 
 try:
     import keras
@@ -37,6 +38,11 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
     `every` so many steps, or ("auto") as often as their cost stays below 1 % of the training. A second `fit` records
     to `output`-2, and so on. `name` is the trace's name, the model's by default.
 
+    The logs of each epoch hold joules per step and per sample (docs/trackers.md), for every callback that reads them.
+    A run of MLflow or Weights & Biases that is active gets totals and the report, unless `trackers` is False. `budget`
+    (`2 kWh`, `500 J`, or `100 g` of CO2e where the labels tell a `region`) warns when most of it and all of it is
+    drawn; with `budget_stops`, `fit` then ends as by EarlyStopping.
+
     Raises `UsageError` before any training where an option makes no sense, or `output` holds what is no trace. Nothing
     else that goes wrong with recording, at its start or later, fails the training. A copy, also by pickle, has recorded
     nothing yet, whatever its original has.
@@ -56,12 +62,27 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
         every: int | Auto = "auto",
         name: str | None = None,
         labels: Mapping[str, str] | None = None,
+        budget: str | None = None,
+        budget_stops: bool = False,
+        trackers: bool = True,
     ) -> None:
         super().__init__()
-        self._plan = Plan(output, period=period, window=window, every=every, name=name, labels=labels)
+        self._plan = Plan(
+            output,
+            period=period,
+            window=window,
+            every=every,
+            name=name,
+            labels=labels,
+            budget=budget,
+            budget_stops=budget_stops,
+            trackers=trackers,
+        )
         self._recorder: Recorder | None = None
         self._call: _Call | None = None
         self._doing = ""
+        self._log: EnergyLogs | None = None
+        self._stands_first = False
 
     @property
     def path(self) -> Path | None:
@@ -75,7 +96,7 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     def __getstate__(self) -> dict[str, Any]:
         # Tuners, wrappers and cross-validation copy callbacks, before as after a fit.
-        fresh = {"_recorder": None, "_call": None, "_doing": "", "_model": None, "params": None}
+        fresh = {"_recorder": None, "_call": None, "_doing": "", "_model": None, "params": None, "_log": None}
         return {**self.__dict__, **fresh}
 
     def _begin(self, doing: str) -> None:
@@ -91,7 +112,7 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
             software["tensorflow"] = str(tf.__version__)
         else:
             _LOG.warning("Keras runs on %s: energy is measured, but broken down only on TensorFlow", backend)
-        self._call = None
+        self._call = self._log = None
         recorder = self._recorder = self._plan.start(getattr(self.model, "name", None), software)
         self._doing = doing
         if recorder.state != "recording":
@@ -100,11 +121,15 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
             tracer = None
             if backend == "tensorflow":
                 tracer = TensorFlowTracer(recorder.channel, Program(self.model, [_CALLS[doing]]))
-            self._call = call = _Call(recorder, self._plan.windows(), tracer)
+            self._call = call = _Call(recorder, self._plan, tracer)
         except Exception as error:  # noqa: BLE001  the training goes on, and so does the measuring of its energy
             _LOG.warning("energy is measured, but not broken down: %r", error)
         else:
             recorder.before_finish(lambda: self._over(call))
+            if doing == "fit":
+                self._log = EnergyLogs(call.told)
+                self._stands_first = stand_first(self, self._log)
+                recorder.meter.begin()
 
     def _over(self, call: _Call) -> None:
         self._doing = ""
@@ -124,6 +149,8 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
     def _batch_end(self, doing: str, batch: int, logs: Mapping[str, Any] | None) -> None:
         if self._doing == doing and self._call:
             self._call.training.step_ended(batch, logs)
+            if doing == "fit" and self._call.training.to_stop():
+                self.model.stop_training = True
 
     def _pause(self) -> None:
         if self._call:
@@ -144,6 +171,9 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._pause()
+        if self._log is not None and not self._stands_first:
+            # No list of Keras' calls us: a loop of the user's own.
+            self._log.on_epoch_end(epoch, logs)
 
     def on_train_end(self, logs: Any = None) -> None:
         self._end("fit")
@@ -179,11 +209,13 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
 class _Call:
     """One `fit`, `evaluate` or `predict` while it is recorded."""
 
-    def __init__(self, recorder: Recorder, windows: Windows, tracer: Tracer | None) -> None:
+    def __init__(self, recorder: Recorder, plan: Plan, tracer: Tracer | None) -> None:
         self._call = Call.around(_CALLS)
         self._batches = Batches(self._call)
         under_way = self._call.under_way if self._call else None
-        self.training = Training(recorder, windows, tracer, under_way=under_way)
+        self.training = Training(
+            recorder, plan.windows(), tracer, under_way=under_way, budget=plan.budget, trackers=plan.trackers
+        )
         self.epoch = 0
 
     def under_way(self) -> bool:
@@ -193,6 +225,15 @@ class _Call:
         samples = self._batches.samples(batch)
         smallest = self._batches.smallest(samples)
         self.training.step_begins(batch, epoch=self.epoch, samples=samples, smallest_batch=smallest)
+
+    def told(self, epoch: int) -> dict[str, float]:
+        """What the epoch that ended spent on training, as logs have it; nothing where that cannot be told."""
+        self.training.pause()
+        try:
+            return self.training.spending.tell(epoch)
+        except Exception as error:  # noqa: BLE001  the training goes on, whatever its logs lack
+            _LOG.warning("the logs of this epoch lack its energy: %r", error)
+            return {}
 
     def let_go(self) -> None:
         if self._call:
