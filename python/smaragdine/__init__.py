@@ -22,6 +22,7 @@ from smaragdine.shown import Shown
 if TYPE_CHECKING:
     from smaragdine import figures as figures
     from smaragdine import similarity as similarity
+    from smaragdine import what_if as what_if
     from smaragdine.accounts.edd import EDD as EDD
     from smaragdine.accounts.footprint import Footprint as Footprint
     from smaragdine.accounts.ledger import Ledger as Ledger
@@ -54,7 +55,7 @@ _HOMES = {
     "Trace": "trace.trace",
     "record": "frameworks.record",
 }
-_MODULES = ("figures", "keras", "similarity", "tensorflow")
+_MODULES = ("figures", "keras", "similarity", "tensorflow", "what_if")
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 
