@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from smaragdine.figures.consumption import consumption
 from smaragdine.figures.distribution import distribution
 from smaragdine.figures.ledger import ledger
 from smaragdine.figures.phases import phases
 from smaragdine.figures.power import power
 from smaragdine.figures.ranking import ranking
+from smaragdine.figures.regions import regions
 from smaragdine.figures.scale import ENERGY, POWER, Scale
 from smaragdine.figures.scatter import scatter
 from smaragdine.figures.similarity import similarity
@@ -17,6 +19,7 @@ __all__ = [
     "ENERGY",
     "POWER",
     "Scale",
+    "consumption",
     "cumulative",
     "distribution",
     "ledger",
@@ -24,6 +27,7 @@ __all__ = [
     "power",
     "progress",
     "ranking",
+    "regions",
     "scatter",
     "similarity",
     "steps",

@@ -49,9 +49,12 @@ class Course:
         pue = asked.pue or profile.pue or 1.0
         ratio = _ratio(profile, asked)
         estimate = QUESTIONS[asked.question](profile, asked.layer) if asked.question else None
-        factor = ratio.energy * (1.0 if estimate is None else estimate.factor) * pue
+        power, length = _told(profile, asked)
+        changed = ratio.energy * power * length
+        factor = changed * (1.0 if estimate is None else estimate.factor) * pue
+        longer = ratio.time * length
         points = [
-            replace(p, duration_s=None if p.duration_s is None else p.duration_s * ratio.time) for p in profile.points
+            replace(p, duration_s=None if p.duration_s is None else p.duration_s * longer) for p in profile.points
         ]
         intensity = _intensity(asked.region or profile.region, asked)
         values = None if intensity is None else (intensity.g_per_kwh,) * len(points)
@@ -63,7 +66,7 @@ class Course:
             by=profile.by,
             numbers=tuple(point.number for point in points),
             kwh=tuple(point.total_kwh * factor for point in points),
-            outside_kwh=sum(profile.outside_kwh.values()) * ratio.energy * pue,
+            outside_kwh=sum(profile.outside_kwh.values()) * changed * pue,
             pue=pue,
             intensity=intensity,
             g_per_kwh=values,
@@ -141,6 +144,25 @@ def _ratio(profile: Profile, asked: Scenario) -> Ratio:
         for part in profile.parts
     ]
     return Ratio.between([part.counted for part in before], [part.counted for part in asked.parts])
+
+
+def mean_power_w(profile: Profile) -> float | None:
+    """Of the computers in their epochs or steps; None where how long these took is not known."""
+    return sum(p.total_kwh for p in profile.points) * 3.6e6 / profile.duration_s if profile.duration_s else None
+
+
+def _told(profile: Profile, asked: Scenario) -> tuple[float, float]:
+    """What a power and a duration that somebody typed multiply the energy with."""
+    if asked.power_w is None and asked.duration_h is None:
+        return 1.0, 1.0
+    power_w = mean_power_w(profile)
+    if not power_w or not profile.duration_s:
+        raise UsageError(
+            f"the profile {profile.name} does not tell how long its points took, so it has no power",
+            "without it neither power nor hours can be varied",
+        )
+    power = 1.0 if asked.power_w is None else asked.power_w / power_w
+    return power, 1.0 if asked.duration_h is None else asked.duration_h * 3600 / profile.duration_s
 
 
 def _intensity(region: str | None, asked: Scenario) -> Intensity | None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from smaragdine.accounts.machine import Hardware
 from smaragdine.carbon import hardware as powers
+from smaragdine.carbon.table import packaged
 from smaragdine.errors import SmaragdineError, UsageError
 from smaragdine.what_if import gpus
 from smaragdine.what_if.part import Part
@@ -48,6 +49,14 @@ def search(text: str, most: int = 20) -> list[str]:
     except SmaragdineError:
         return []
     return sorted(held, key=lambda name: (len(name), name))[:most]
+
+
+def search_cpus(text: str, most: int = 20) -> list[str]:
+    """Names of CPUs that hold all words of `text`, as our own table of design powers writes them."""
+    words = text.casefold().split()
+    held = [row["name"] for row in packaged("hardware") if row["kind"] == "cpu"]
+    fitting = [name for name in held if all(word in name.casefold() for word in words)]
+    return sorted(fitting, key=lambda name: (len(name), name))[:most]
 
 
 def of_trace(hardware: Hardware, measured: Container[str]) -> tuple[Part, ...]:

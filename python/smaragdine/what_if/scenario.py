@@ -18,6 +18,7 @@ _LONGEST = 20_000
 _MOST_PARTS = 64
 _MOST_HOURS = 24.0 * 366
 _MOST_PRICE = 1e4
+_MOST_DURATION_H = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,10 @@ class Scenario:
     question: str = ""
     """A word of `layers.QUESTIONS`, about `layer`."""
     layer: str = ""
+    power_w: float | None = None
+    """Of the whole machine in the mean, without PUE; energy follows it."""
+    duration_h: float | None = None
+    """Of all epochs or steps together; energy follows it."""
     price: float | None = None
     """Money for a kilowatt-hour, in whatever currency."""
 
@@ -79,7 +84,9 @@ class Scenario:
             parts=None if parts is None else _parts(parts),
             hours=amounts.between(told.get("hours", 0.0), "the shift", _MOST_HOURS, " h"),
             curve=tuple(amounts.intensity(value) for value in curve),
-            price=None if told.get("price") is None else amounts.positive(told["price"], "the price", _MOST_PRICE),
+            power_w=_known(told, "power_w", "the power", amounts.MOST_W),
+            duration_h=_known(told, "duration_h", "the duration", _MOST_DURATION_H),
+            price=_known(told, "price", "the price", _MOST_PRICE),
         )
 
     def address(self, **further: str) -> str:
@@ -106,6 +113,10 @@ def _text(told: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str) or len(value) > 1000:
         raise UsageError(f"the scenario's {name} is no text")
     return value
+
+
+def _known(told: Mapping[str, Any], name: str, what: str, most: float) -> float | None:
+    return None if told.get(name) is None else amounts.positive(told[name], what, most)
 
 
 def _parts(told: object) -> tuple[Part, ...]:
