@@ -29,7 +29,7 @@ from smaragdine.what_if import Profile
 EPOCHS = 6
 OUT = Path(__file__).parents[2] / "python" / "smaragdine" / "what_if" / "examples"
 # Layers are told where they are fewer than this: a profile is to stay small.
-_MOST_ROWS = 400
+_MOST_ROWS = 700
 
 
 def _bert(layers: int, hidden: int) -> tuple[Any, Any, Any, int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from dash import Dash, Input, Output, dcc, html, no_update
 
-from smaragdine.view import compare, explore
+from smaragdine.view import compare, explore, following
 from smaragdine.view.session import Session
 from smaragdine.view.what_if import page as what_if
 
@@ -29,6 +29,7 @@ def build(session: Session) -> Dash:
     explore.register(app, session)
     compare.register(app, session)
     what_if.register(app, session)
+    following.register(app, session)
     app.clientside_callback(
         "(tab) => { window.smaragdine.tabbed(tab); return window.dash_clientside.no_update }",
         Output("tab", "labelStyle"), Input("tab", "value"),
@@ -57,7 +58,7 @@ def _page(session: Session) -> html.Div:
     runs = session.runs if session.paths else None
     tabs = {EXPLORE: "Explore"} if runs else {}
     tabs |= {COMPARE: "Compare"} if runs and len(runs) > 1 else {}
-    tabs[WHAT_IF] = "What if"
+    tabs |= {WHAT_IF: "What if", LIVE: "Live"}
     first = next(iter(tabs))
     name = runs.traces[0].name if runs else "Energy profiles"
     told = [line for line in (runs.cut, runs.notice) if line] if runs else []
@@ -65,6 +66,7 @@ def _page(session: Session) -> html.Div:
         *([html.Div(explore.layout(session), **{"data-tab": EXPLORE})] if runs else []),
         *([html.Main(compare.layout(session), hidden=True, **{"data-tab": COMPARE})] if COMPARE in tabs else []),
         html.Main(id="what-if-panel", hidden=first != WHAT_IF, **{"data-tab": WHAT_IF}),
+        html.Main(following.layout(), hidden=True, **{"data-tab": LIVE}),
     ]
     return html.Div(
         [

@@ -12,6 +12,7 @@ from smaragdine.accounts.footprint import Footprints
 from smaragdine.errors import SmaragdineError
 from smaragdine.trace.metadata import Metadata
 from smaragdine.trace.runs import Runs
+from smaragdine.view.link import Link
 from smaragdine.view.live import Following
 from smaragdine.view.shelf import Shelf, examples, of_path, of_trace
 from smaragdine.what_if.profile import Profile
@@ -29,6 +30,8 @@ class Session:
     following: Following | None = None
     profiles: tuple[Profile, ...] = ()
     """Of files; those of traces are made when they are first asked for."""
+    link: Link | None = None
+    """The job at another address that is followed."""
     _runs: Runs | None = field(default=None, repr=False)
 
     @classmethod
@@ -46,9 +49,9 @@ class Session:
 
     @cached_property
     def shelf(self) -> Shelf:
-        """All profiles: of the traces, of files, and the package's examples."""
+        """All profiles: of the traces, of files, and the package's examples. Asked for once a recording has ended."""
         shelf = Shelf()
-        made = (of_trace(trace) for trace in self.runs) if self.paths and not self.recording else ()
+        made = (of_trace(trace) for trace in self.runs) if self.paths else ()
         for profile in (*filter(None, made), *self.profiles, *examples()):
             shelf.add(profile)
         return shelf

@@ -153,5 +153,10 @@ def test_what_a_field_showed_is_not_what_somebody_typed(shown: Any, sent: Any, s
     assert not is_shown(field("quantity"), sent)
 
 
-def test_the_examples_of_the_package_are_profiles() -> None:
-    assert all(profile.kwh > 0 for profile in examples())
+def test_six_examples_come_with_the_package_and_say_what_they_rest_on() -> None:
+    held = examples()
+    assert len(held) == 6
+    assert all(profile.kwh > 0 and profile.by == "epoch" and len(profile.points) == 6 for profile in held)
+    assert all(profile.basis in ("measured", "modelled") for profile in held)
+    assert all("modelled" in profile.notice for profile in held if profile.modelled)
+    assert sum(profile.layers is not None for profile in held) >= 3

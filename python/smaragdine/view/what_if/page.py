@@ -175,8 +175,9 @@ def _show(app: Dash, session: Session) -> None:
         Output("constants", "children"), Output("formulas", "data"), Output("hardware", "children"),
         Output("hours", "children"), Output("layers", "children"), Output("places", "children"),
         Output("forwards", "children"), Output("backwards", "children"), Input("what-if", "data"),
+        Input("taken", "data"),
     )  # fmt: skip
-    def all_of_it(held: Any) -> Any:
+    def all_of_it(held: Any, _taken: Any) -> Any:
         shelf = session.shelf
         now = Now.of_json(held["now"], shelf)
         profile = shelf.profiles[now.profile]
