@@ -323,6 +323,12 @@ def test_a_trace_has_the_tab_beside_its_others(browser: Any, tmp_path: Path) -> 
         page.locator("#tab").get_by_text("What if").click()
         page.wait_for_selector("#constants input")
         page.wait_for_function("document.querySelector('#about').textContent.includes('a Smaragdine trace')")
+        page.locator("#tab").get_by_text("Explore").click()
+        page.locator("#sunburst .slice text", has_text="layer_2").first.click(force=True)
+        page.locator("#tab").get_by_text("What if").click()
+        page.wait_for_function("document.querySelector('#layers').textContent.includes('bert/encoder/layer_2')")
+        page.locator("#layers").get_by_text("with an exit after it").click()
+        page.wait_for_function("document.querySelector('#layers').textContent.includes('estimate')")
         assert "tab=what-if" in page.url
         page.locator("#tab").get_by_text("Explore").click()
         page.wait_for_function("!document.querySelector('#sunburst').closest('[data-tab]').hidden")

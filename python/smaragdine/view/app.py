@@ -71,6 +71,8 @@ def _page(session: Session) -> html.Div:
     return html.Div(
         [
             dcc.Location("address", refresh=False),
+            # The layer that is open: one for all tabs.
+            dcc.Store("place", data={"path": "", "by": "start"}),
             html.Header(
                 [html.P("Smaragdine", className="brand"), html.H1(name)]
                 + [html.P(line, className="notice") for line in told]

@@ -52,7 +52,6 @@ def layout(session: Session) -> html.Main:
                 ]
             ),
             html.Section([_choice("kind", list(KINDS), "stef"), dcc.Graph(id="figure", config=graph)]),
-            dcc.Store("place", data={"path": "", "by": "start"}),
         ]
     )
 

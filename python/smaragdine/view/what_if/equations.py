@@ -20,18 +20,18 @@ def typeset(profile: Profile, course: Course) -> str:
     kwh = sum(course.kwh)
     before, name = kwh / factor if factor else 0.0, "E" if factor == 1 else "E₀"
     hours = course.duration_s / course.ratio.time / 3600 if course.duration_s else None
-    watts = before * 1000 / hours / course.pue if hours else None
-    drawn = None if watts is None else watts * course.pue
-    draws = "<mo>+</mo>".join(
-        f"<msub><mi>p</mi><mtext>{markup.escape(one)}</mtext></msub>" for one in profile.points[0].kwh
-    )
-    rows = [
-        _row("P", f'<mrow class="v-power"><mo>(</mo>{draws}<mo>)</mo></mrow><mo>×</mo>{_v("pue", "PUE")}',
-             f"{_n('power', _number(watts, 'W'))}<mo>×</mo>{_n('pue', f'{course.pue:g}')}", _number(drawn, "W")),
-        _row(name, f'<mi>P</mi><mo>×</mo>{_v("time", "t")}<mo>÷</mo><mn>1000</mn>',
-             f"{_n('', _number(drawn, 'W'))}<mo>×</mo>{_n('time', _number(hours, 'h'))}<mo>÷</mo><mn>1000</mn>",
-             _with_unit(KWH, before)),
-    ]  # fmt: skip
+    rows = [_row(name, *_energy(profile, before, course.pue), _with_unit(KWH, before))]
+    if hours is not None:
+        drawn = before * 1000 / hours
+        parts = _sum("p", profile)
+        rows = [
+            _row("P", f'<mrow class="v-power">{parts}</mrow><mo>×</mo>{_v("pue", "PUE")}',
+                 f"{_n('power', _number(drawn / course.pue, 'W'))}<mo>×</mo>{_n('pue', f'{course.pue:g}')}",
+                 _number(drawn, "W")),
+            _row(name, f'<mi>P</mi><mo>×</mo>{_v("time", "t")}<mo>÷</mo><mn>1000</mn>',
+                 f"{_n('', _number(drawn, 'W'))}<mo>×</mo>{_n('time', _number(hours, 'h'))}<mo>÷</mo><mn>1000</mn>",
+                 _with_unit(KWH, before)),
+        ]  # fmt: skip
     if course.ratio.energy != 1:
         fraction = (
             '<mfrac><mrow class="v-hardware"><msub><mi>p</mi><mi>a</mi></msub><mo>/</mo>'
@@ -59,6 +59,18 @@ def typeset(profile: Profile, course: Course) -> str:
                  f"{_n('intensity', f'{grams / kwh if kwh else 0:.4g} g/kWh')}", _with_unit(CO2E, grams))
         )  # fmt: skip
     return f'<math display="block"><mtable columnalign="right left">{"".join(rows)}</mtable></math>'
+
+
+def _sum(letter: str, profile: Profile) -> str:
+    """Of all components."""
+    terms = (f"<msub><mi>{letter}</mi><mtext>{markup.escape(one)}</mtext></msub>" for one in profile.points[0].kwh)
+    return f"<mo>(</mo>{'<mo>+</mo>'.join(terms)}<mo>)</mo>"
+
+
+def _energy(profile: Profile, before: float, pue: float) -> tuple[str, str]:
+    """Where it is not known how long it took, so that there is no power."""
+    formula = f'<mrow class="v-power">{_sum("E", profile)}</mrow><mo>×</mo>{_v("pue", "PUE")}'
+    return formula, f"{_n('power', _with_unit(KWH, before / pue))}<mo>×</mo>{_n('pue', f'{pue:g}')}"
 
 
 def card(state: State, profile: Profile, course: Course) -> html.Details:
@@ -147,8 +159,8 @@ def _n(kind: str, text: str) -> str:
     return f'<mtext class="v-{kind}">{markup.escape(text)}</mtext>'
 
 
-def _number(value: float | None, unit: str) -> str:
-    return "?" if value is None else f"{value:.4g} {unit}"
+def _number(value: float, unit: str) -> str:
+    return f"{value:.4g} {unit}"
 
 
 def _with_unit(quantity: str, value: float | None) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from dash import ALL, Dash, Input, Output, State, ctx, html, no_update
 
+from smaragdine.accounts.words import LAYER_WORDS
 from smaragdine.errors import SmaragdineError, UsageError
 from smaragdine.view.session import Session
 from smaragdine.view.shelf import Shelf, imported
@@ -50,11 +51,14 @@ def register(app: Dash, session: Session) -> None:
         Input("add", "value"),
         Input("upload", "contents"),
         Input("address", "hash"),
+        Input("place", "data"),
         State("upload", "filename"),
         State("what-if", "data"),
         prevent_initial_call=True,
     )
-    def changed(_do: Any, _set: Any, _map: Any, _add: Any, _upload: Any, _hash: Any, file: str, held: Any) -> Any:
+    def changed(
+        _do: Any, _set: Any, _map: Any, _add: Any, _upload: Any, _hash: Any, _place: Any, file: str, held: Any
+    ) -> Any:
         shelf = session.shelf
         tab, now, past = _now(held, latest, shelf)
         before = now
@@ -96,6 +100,8 @@ def _gesture(now: Now, past: list[Any], shelf: Shelf, prop: str, value: Any, fil
         return change.typed(now, shelf, "add", None, value), past
     if named == "upload":
         return (_uploaded(now, shelf, value, file) if value else now), past
+    if named == "place":
+        return opened(now, shelf, value), past
     if named == "address":
         return addressed(now, shelf, str(value or "")), past
     told = json.loads(named) if named.startswith("{") else {}
@@ -108,6 +114,15 @@ def _gesture(now: Now, past: list[Any], shelf: Shelf, prop: str, value: Any, fil
     if told["do"] == "undo":
         return (Now.of_json(past[-1], shelf), past[:-1]) if past else (now, past)
     return change.pressed(now, shelf, told["do"], told["to"]), past
+
+
+def opened(now: Now, shelf: Shelf, place: Any) -> Now:
+    """The layer that was opened on another tab, where the profile that is shown has it."""
+    path = str((place or {}).get("path", "")).removeprefix("gradients/")
+    layers = shelf.profiles[now.profile].layers
+    rows = layers.rows if layers and path else ()
+    held = any(row.layer == path or row.layer.startswith(f"{path}/") for row in rows)
+    return now.varied(layer=path) if held and path not in LAYER_WORDS else now
 
 
 def addressed(now: Now, shelf: Shelf, text: str) -> Now:

@@ -18,7 +18,7 @@ from smaragdine.view.shelf import Shelf, scenario_file
 from smaragdine.view.what_if import cards, equations, gestures
 from smaragdine.view.what_if.answer import answer, home
 from smaragdine.view.what_if.field import field
-from smaragdine.view.what_if.gestures import addressed, kept
+from smaragdine.view.what_if.gestures import addressed, kept, opened
 from smaragdine.view.what_if.state import State as Now
 from smaragdine.what_if import parts
 from smaragdine.what_if.course import QUANTITIES
@@ -31,9 +31,9 @@ def asset(name: str) -> str:
     return files("smaragdine.view.what_if").joinpath(name).read_text(encoding="utf-8")
 
 
-def layout(shelf: Shelf, address: str) -> html.Div:
+def layout(shelf: Shelf, address: str, place: Any) -> html.Div:
     """As the address has it; one that makes no sense is told, and the first profile shown as it is."""
-    first, said = Now.first(shelf), ""
+    first, said = opened(Now.first(shelf), shelf, place), ""
     try:
         first = addressed(first, shelf, address)
     except SmaragdineError as error:
@@ -126,11 +126,11 @@ def register(app: Dash, session: Session) -> None:
 
     @app.callback(
         Output("what-if-panel", "children"), Input("tab", "value"), State("what-if-panel", "children"),
-        State("address", "hash"),
+        State("address", "hash"), State("place", "data"),
     )  # fmt: skip
-    def opened(tab: str, held: Any, address: str | None) -> Any:
+    def made(tab: str, held: Any, address: str | None, place: Any) -> Any:
         """Made when it is first looked at: the other tabs open without waiting for it."""
-        return no_update if held or tab != "what-if" else layout(session.shelf, address or "")
+        return no_update if held or tab != "what-if" else layout(session.shelf, address or "", place)
 
     @app.server.route(f"{_MAPS}<name>")
     def topology(name: str) -> Response:
