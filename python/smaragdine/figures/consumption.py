@@ -125,13 +125,7 @@ def _line(
     factor: float,
     unit: str,
 ) -> None:
-    values = course.cumulative(quantity) if cumulative else course.values(quantity)
-    numbers = list(course.numbers)
-    each = -(-len(values) // MOST_POINTS)
-    if each > 1:
-        groups = [range(start, min(start + each, len(values))) for start in range(0, len(values), each)]
-        values = [values[g[-1]] if cumulative else sum(values[i] for i in g) / len(g) for g in groups]
-        numbers = [numbers[g[-1] if cumulative else g[0]] for g in groups]
+    numbers, values = drawn(course, quantity, cumulative)
     figure.add_scatter(
         x=numbers,
         y=[value * factor for value in values],
@@ -142,6 +136,28 @@ def _line(
         marker={"size": 6},
         hovertemplate=f"%{{y:.4g}} {unit}",
     )
+
+
+def drawn(course: Course, quantity: str, cumulative: bool) -> tuple[list[int], list[float]]:
+    """At most a thousand points: beyond, equally many neighbours are one, their mean or the sum up to the last."""
+    values = course.cumulative(quantity) if cumulative else course.values(quantity)
+    numbers = list(course.numbers)
+    each = -(-len(values) // MOST_POINTS)
+    if each > 1:
+        groups = [range(start, min(start + each, len(values))) for start in range(0, len(values), each)]
+        values = [values[g[-1]] if cumulative else sum(values[i] for i in g) / len(g) for g in groups]
+        numbers = [numbers[g[-1] if cumulative else g[0]] for g in groups]
+    return numbers, values
+
+
+def hovered(compared: Compared, quantity: str, cumulative: bool) -> dict[str, object] | None:
+    """What a page needs to draw a place that is hovered by itself: kilowatt-hours of each point, to be multiplied with
+    the place's grams and a factor. None where a place changes nothing."""
+    if quantity != CO2E:
+        return None
+    x, kwh = drawn(compared.alternative or compared.present, KWH, cumulative)
+    factor, unit = scaled(quantity, _largest(compared, quantity, cumulative))
+    return {"x": x, "kwh": kwh, "factor": factor, "unit": unit, "colour": ALTERNATIVE}
 
 
 def _ahead(figure: go.Figure, name: str, colour: str, factor: float, unit: str, predicted: Sequence[Predicted]) -> None:

@@ -9,7 +9,6 @@ from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 from flask import Response, request
 
 from smaragdine.errors import SmaragdineError
-from smaragdine.trace.metadata import Metadata
 from smaragdine.view.drawing import as_shown
 from smaragdine.view.link import FORMAT, PATH, Link
 from smaragdine.view.live import watts
@@ -98,8 +97,8 @@ def content(session: Session, since_ns: int) -> dict[str, Any]:
             "domains": [],
             "moments": [],
         }
-    metadata = Metadata.read(session.paths[0])
     following = session.following if session.recording else None
+    metadata = following.metadata if following else session.runs.traces[0].metadata
     profile = session.shelf.profiles[0].to_json() if following is None and session.shelf.profiles else None
     return {
         "format": FORMAT,

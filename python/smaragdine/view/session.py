@@ -41,7 +41,7 @@ class Session:
         traces = [path for path in paths if not _holds_profiles(path)]
         profiles = tuple(one for path in paths if _holds_profiles(path) for one in of_path(path))
         session = cls(tuple(traces), policy, profiles=profiles)
-        if len(traces) == 1 and Metadata.read(traces[0]).state == "recording":
+        if len(traces) == 1 and _is_recording(traces[0]):
             session.following = Following.of(traces[0])
         elif traces:
             session.runs.footprint(policy)
@@ -58,7 +58,7 @@ class Session:
 
     @property
     def recording(self) -> bool:
-        return self.following is not None and Metadata.read(self.paths[0]).state == "recording"
+        return self.following is not None and _is_recording(self.paths[0])
 
     @property
     def runs(self) -> Runs:
@@ -87,9 +87,16 @@ class Session:
             return edd.entrance
 
 
+def _is_recording(path: Path) -> bool:
+    # A job's folder has a trace for each rank, and none of its own before they are merged.
+    return (path / "trace.json").exists() and Metadata.read(path).state == "recording"
+
+
 def _holds_profiles(path: Path) -> bool:
-    """A file, or a folder without a trace in which there are JSON files."""
-    return path.is_file() or (path.is_dir() and not (path / "trace.json").exists() and any(path.glob("*.json")))
+    """A file, or a folder of JSON files without a trace in it."""
+    if not path.is_dir():
+        return path.is_file() and path.name != "trace.json"
+    return not (path / "trace.json").exists() and not any(path.glob("host=*")) and any(path.glob("*.json"))
 
 
 @lru_cache(_KEPT)

@@ -79,8 +79,17 @@ def _points(trace: Run, steps: list[Step], by: str) -> tuple[Point, ...]:
                 if domain in components:
                     kwh[components[domain]] += energy_j / J_PER_KWH
         metrics = {name: value for step in of for name, value in step.metrics.items()}
-        points.append(Point(number, kwh, sum((step.end_ns - step.start_ns) / 1e9 for step in of), metrics))
+        points.append(Point(number, kwh, _lasting_s(of), metrics))
     return tuple(points)
+
+
+def _lasting_s(steps: Iterable[Step]) -> float:
+    """While at least one of them ran: ranks of a job train at once."""
+    lasting_ns = until_ns = 0
+    for start_ns, end_ns in sorted((step.start_ns, step.end_ns) for step in steps):
+        lasting_ns += max(0, end_ns - max(start_ns, until_ns))
+        until_ns = max(until_ns, end_ns)
+    return lasting_ns / 1e9
 
 
 def _layers(trace: Run, steps: list[Step], policy: str) -> Layers | None:

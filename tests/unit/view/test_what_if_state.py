@@ -13,6 +13,7 @@ from smaragdine.what_if import Profile, Scenario
 
 pytest.importorskip("dash")
 
+from smaragdine.figures.consumption import hovered
 from smaragdine.view.shelf import Shelf, examples, imported, scenario_file
 from smaragdine.view.what_if.answer import answer
 from smaragdine.view.what_if.change import clicked, pressed, typed
@@ -125,13 +126,30 @@ def test_profiles_of_one_name_are_told_apart(shelf: Shelf) -> None:
     assert shelf.add(two_components(pue=1.1)) == place
 
 
-def test_a_hovered_place_is_drawn_and_a_problem_is_told_beside_the_present(shelf: Shelf) -> None:
+def test_what_cannot_be_answered_is_told_beside_the_present(shelf: Shelf) -> None:
     state = State.first(shelf)
-    previewed = answer(state, shelf, "US-WY")
-    assert previewed.compared.alternative is not None and previewed.compared.label == "Wyoming"
     assert answer(state, shelf).compared.alternative is None
     asked = answer(typed(typed(state, shelf, "layer", "", "net/head"), shelf, "question", "", "shared"), shelf)
     assert asked.compared.alternative is None and "built alike" in asked.problem
+
+
+def test_what_a_page_draws_of_a_hovered_place_is_what_the_place_emits(shelf: Shelf) -> None:
+    for cumulative in (False, True):
+        state = replace(State.first(shelf), cumulative=cumulative)
+        needed: Any = hovered(answer(state, shelf).compared, "CO2e", cumulative)
+        told = answer(clicked(state, "US-WY"), shelf).compared.alternative
+        assert told is not None and told.intensity is not None
+        values = told.cumulative("CO2e") if cumulative else told.values("CO2e")
+        assert [kwh * told.intensity.g_per_kwh for kwh in needed["kwh"]] == pytest.approx(values, rel=1e-12)
+        assert needed["unit"] == "g CO2e" and needed["factor"] == 1.0
+    assert hovered(answer(State.first(shelf), shelf).compared, "kWh", False) is None
+
+
+def test_another_map_counts_something_else_and_gives_up_the_place(shelf: Shelf) -> None:
+    state = typed(clicked(State.first(shelf), "US-VT"), shelf, "map", "", "world")
+    assert state.scenario == Scenario()
+    present = answer(state, shelf).compared.present
+    assert present.intensity is not None and (present.intensity.place, present.intensity.scope) == ("USA", "lifecycle")
 
 
 def test_direct_and_lifecycle_figures_are_never_compared(shelf: Shelf) -> None:

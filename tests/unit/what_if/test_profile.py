@@ -128,3 +128,19 @@ def test_a_modelled_trace_is_a_modelled_profile(tmp_path: Path) -> None:
     trace = smaragdine.Trace.open(synthetic_trace.write(tmp_path / "modelled", basis="modelled"))
     profile = Profile.of(trace)
     assert profile.modelled and "modelled" in profile.notice
+
+
+def test_a_job_s_profile_adds_its_ranks_and_not_their_time(tmp_path: Path) -> None:
+    for number in range(2):
+        labels = {"host": "a", "rank": str(number), "world_size": "2", "job": "1"}
+        synthetic_trace.write(
+            tmp_path / "job" / "host=a" / f"rank={number}",
+            overrides={"labels": labels, "host": {"name": "a", "boot_id": "b"}},
+        )
+    alone = Profile.of(smaragdine.Trace.open(tmp_path / "job/host=a/rank=0"), "epoch")
+    job = smaragdine.Trace.open(tmp_path / "job")
+    both = Profile.of(job, "epoch")
+    assert both.kwh == pytest.approx(Credit.of(job).kwh, rel=1e-9)
+    assert both.kwh == pytest.approx(2 * alone.kwh, rel=1e-6)
+    assert both.duration_s == pytest.approx(alone.duration_s, rel=1e-9)
+    assert set(both.points[0].kwh) == set(alone.points[0].kwh)

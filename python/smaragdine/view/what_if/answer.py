@@ -24,20 +24,26 @@ class Answer:
     note: str = ""
 
 
-def answer(state: State, shelf: Shelf, preview: str = "") -> Answer:
-    """`preview`: a place that is hovered, instead of the one that was chosen."""
+def answer(state: State, shelf: Shelf) -> Answer:
+    """Places are in figures of the scope of the map that is shown, the present one too: so whatever is hovered on it
+    can be compared."""
     profile, asked = shelf.profiles[state.profile], state.scenario
-    if preview:
-        asked = replace(asked, region=preview, scope=SCOPES[state.map], g_per_kwh=None)
     if not asked.question:
         asked = replace(asked, layer="")
-    present, note = _as_it_is(profile, asked)
-    overlays = [_as_it_is(shelf.profiles[place], asked)[0] for place in state.overlays]
+    scoped = replace(asked, scope=SCOPES[state.map])
+    present, note = _as_it_is(profile, scoped)
+    overlays = [_as_it_is(shelf.profiles[place], scoped)[0] for place in state.overlays]
     named = [replace(course, name=shelf.names[p]) for course, p in zip(overlays, state.overlays, strict=True)]
     alternative, problem, label = None, "", "alternative"
     if replace(asked, price=None) != Scenario():
         try:
-            alternative = Course.of(profile, asked if asked.region else replace(asked, region=_home(profile, asked)[0]))
+            home_of = replace(asked, region=asked.region or _home(profile, scoped)[0])
+            fits = (
+                home_of
+                if asked.g_per_kwh is not None
+                else replace(home_of, scope=scoped.scope if home_of.region else "")
+            )
+            alternative = Course.of(profile if fits.region else replace(profile, region=None), fits)
             label = _label(asked, alternative)
         except SmaragdineError as error:
             problem = str(error)

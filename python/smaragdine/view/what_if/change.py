@@ -95,7 +95,9 @@ def _drawn(state: State, what: str, value: Any) -> State:
     if what == "quantity" and value in QUANTITIES:
         return replace(state, quantity=value)
     if what == "map" and value in (STATES, WORLD):
-        return replace(state, map=value, find="")
+        # Its figures count something else: what was chosen on the other map has no place on it.
+        kept = state.scenario if value == state.map else replace(state.scenario, region="", scope="")
+        return replace(state, map=value, find="", scenario=kept)
     if what == "find":
         return replace(state, find=str(value or "")[:100])
     if what == "cumulative":

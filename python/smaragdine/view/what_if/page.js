@@ -11,6 +11,25 @@ window.smaragdine = {
     this.scenario = scenario;
     this.addressed();
   },
+  // A place that is hovered is drawn here: a way to the server and back would take longer than a glance.
+  hovered(hover) {
+    const graph = document.querySelector('#consumption .js-plotly-plot');
+    if (!graph || !graph.data) return;
+    const before = graph.data.findIndex((line) => line.meta === 'hovered');
+    if (before >= 0) Plotly.deleteTraces(graph, before);
+    const needed = graph.layout.meta;
+    const point = hover && hover.points[0];
+    if (!needed || !point || !(point.z > 0)) return;
+    Plotly.addTraces(graph, {
+      x: needed.x,
+      y: needed.kwh.map((kwh) => kwh * point.z * needed.factor),
+      name: point.text.split('<br>')[0].replace(/<\/?b>/g, ''),
+      meta: 'hovered',
+      mode: needed.x.length > 60 ? 'lines' : 'lines+markers',
+      line: { color: needed.colour, width: 2.2, dash: 'dash' },
+      hovertemplate: '%{y:.4g} ' + needed.unit,
+    });
+  },
   tabbed(tab) {
     const first = !this.tab;
     this.tab = tab;
@@ -33,3 +52,22 @@ document.addEventListener('keydown', (event) => {
   const undo = [...document.querySelectorAll('.does button')].find((button) => button.textContent === 'Undo');
   if (undo && undo.offsetParent) { event.preventDefault(); undo.click(); }
 });
+// What is drawn anew takes the focus with it: who uses the keyboard would start at the top of the page after each key.
+(() => {
+  let last = null;
+  const key = (element) => {
+    if (!element.id.startsWith('{')) return element.id;
+    const told = JSON.parse(element.id);
+    return JSON.stringify([told.do ?? told.set, told.to ?? told.of]);
+  };
+  document.addEventListener('focusin', (event) => {
+    last = event.target.id && event.target.closest('.what-if') ? event.target : null;
+  });
+  new MutationObserver(() => {
+    if (!last || last.isConnected || document.activeElement !== document.body) return;
+    const wanted = key(last);
+    const again = [...document.querySelectorAll('.what-if :is(button, input)[id]')].find((one) => key(one) === wanted);
+    last = null;
+    if (again) again.focus({ preventScroll: true });
+  }).observe(document.documentElement, { childList: true, subtree: true });
+})();

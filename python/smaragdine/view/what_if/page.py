@@ -10,6 +10,7 @@ from flask import Response, abort
 
 from smaragdine.errors import SmaragdineError
 from smaragdine.figures import consumption, regions
+from smaragdine.figures.consumption import Compared, hovered
 from smaragdine.figures.regions import borders
 from smaragdine.shown import json_text
 from smaragdine.view.drawing import as_shown
@@ -157,18 +158,18 @@ def register(app: Dash, session: Session) -> None:
 
 
 def _show(app: Dash, session: Session) -> None:
-    @app.callback(
-        Output("consumption", "figure"), Input("what-if", "data"), Input("map", "hoverData"),
+    @app.callback(Output("consumption", "figure"), Input("what-if", "data"))
+    def chart(held: Any) -> Any:
+        now = Now.of_json(held["now"], session.shelf)
+        compared = answer(now, session.shelf).compared
+        figure = as_shown(_figure(now, compared))
+        figure["layout"]["meta"] = hovered(compared, now.quantity, now.cumulative)
+        return figure
+
+    app.clientside_callback(
+        "(hover) => { window.smaragdine.hovered(hover); return window.dash_clientside.no_update }",
+        Output("map", "relayoutData"), Input("map", "hoverData"),
     )  # fmt: skip
-    def chart(held: Any, hovered: Any) -> Any:
-        shelf = session.shelf
-        now = Now.of_json(held["now"], shelf)
-        place = str(hovered["points"][0].get("customdata") or "") if hovered else ""
-        told = answer(now, shelf, place)
-        figure = consumption(
-            told.compared, now.quantity, cumulative=now.cumulative, forwards=now.forwards, backwards=now.backwards
-        )
-        return as_shown(figure)
 
     @app.callback(
         Output("chips", "children"), Output("about", "children"), Output("totals", "children"),
@@ -214,6 +215,12 @@ def _follow(app: Dash, what: str) -> None:
     )  # fmt: skip
 
 
+def _figure(now: Now, compared: Compared) -> Any:
+    return consumption(
+        compared, now.quantity, cumulative=now.cumulative, forwards=now.forwards, backwards=now.backwards
+    )
+
+
 def _save(app: Dash, session: Session) -> None:
     @app.callback(
         Output("download", "data"), Input("save-profile", "n_clicks"), Input("save-scenario", "n_clicks"),
@@ -226,8 +233,5 @@ def _save(app: Dash, session: Session) -> None:
             return dcc.send_string(json_text(shelf.profiles[now.profile].to_json()), "profile.json")
         if ctx.triggered_id == "save-scenario":
             return dcc.send_string(scenario_file(shelf, now.profile, now.overlays, now.to_json()), "scenario.json")
-        told = answer(now, shelf)
-        figure = consumption(
-            told.compared, now.quantity, cumulative=now.cumulative, forwards=now.forwards, backwards=now.backwards
-        )
+        figure = _figure(now, answer(now, shelf).compared)
         return dcc.send_string(figure.to_html(include_plotlyjs=True, full_html=True), "what-if.html")
