@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from smaragdine.figures.consumption import consumption
+from smaragdine.figures.curves import curves
 from smaragdine.figures.distribution import distribution
+from smaragdine.figures.groups import groups
+from smaragdine.figures.leaderboard import leaderboard
 from smaragdine.figures.ledger import ledger
 from smaragdine.figures.phases import phases
 from smaragdine.figures.power import power
@@ -21,7 +24,10 @@ __all__ = [
     "Scale",
     "consumption",
     "cumulative",
+    "curves",
     "distribution",
+    "groups",
+    "leaderboard",
     "ledger",
     "phases",
     "power",

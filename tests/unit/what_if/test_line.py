@@ -67,3 +67,9 @@ def test_as_many_points_as_nobody_wants_are_refused(steps: object) -> None:
 def test_a_line_below_nothing_is_refused() -> None:
     with pytest.raises(SmaragdineError, match="below 0"):
         extrapolate([0, 1, 2], [3.0, 2.0, 1.0], 4)
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 5, 8, 31, 400, 1000, 1001, 50_000])
+def test_quantiles_are_scipy_s(degrees: int) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    assert student(degrees, 0.9) == pytest.approx(float(stats.t.ppf(0.95, degrees)), rel=1e-6)
