@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from smaragdine import appendix as appendix
     from smaragdine import figures as figures
     from smaragdine import similarity as similarity
+    from smaragdine import what_if as what_if
     from smaragdine.accounts.edd import EDD as EDD
     from smaragdine.accounts.footprint import Footprint as Footprint
     from smaragdine.accounts.ledger import Ledger as Ledger
@@ -72,7 +73,7 @@ _HOMES = {
     "record": "frameworks.record",
     "require": "doctor.required",
 }
-_MODULES = ("appendix", "figures", "keras", "similarity", "tensorflow")
+_MODULES = ("appendix", "figures", "keras", "similarity", "tensorflow", "what_if")
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 
