@@ -5,6 +5,8 @@ mod corrections;
 mod doubts;
 mod drawn;
 mod events;
+mod metrics;
+mod program;
 mod steps;
 mod tails;
 mod warnings;
@@ -18,6 +20,7 @@ use self::bounds::Bounds;
 use self::corrections::{correct, doubt_last_moves};
 use self::doubts::doubts;
 use self::events::{Events, map};
+use self::metrics::ToldMetrics;
 use self::steps::{cover, find_steps, mark_traced, windows};
 use self::tails::complete;
 use self::warnings::Warnings;
@@ -134,6 +137,7 @@ struct Assembly {
     /// The compiled programs that a stream has sent: further profiles of it may execute them.
     programs: FxHashMap<u64, Programs>,
     graphs: Vec<Graph>,
+    told_metrics: ToldMetrics,
     warnings: Warnings,
     last_offset_ns: i64,
 }
@@ -149,6 +153,7 @@ impl Assembly {
             pieces: FxHashMap::default(),
             programs: FxHashMap::default(),
             graphs: Vec::new(),
+            told_metrics: ToldMetrics::default(),
             warnings: Warnings::default(),
         }
     }
@@ -162,6 +167,7 @@ impl Assembly {
             Record::Start(_) => self.warn("the journal starts twice"),
             Record::Readings(readings) => self.trace.readings.extend(readings),
             Record::Shares(shares) => self.shares.extend(shares),
+            Record::Metrics(samples) => self.add_metrics(&samples),
             Record::Request { stream, request } => self.add_request(stream, *request),
             Record::End(end) => self.end(*end),
         }
@@ -175,6 +181,8 @@ impl Assembly {
         metadata.sources = end.sources;
         let suspensions: Vec<_> = metadata.suspensions().iter().copied().map(ClockChange::Suspended).collect();
         metadata.clock_changes.extend(suspensions);
+        metadata.metrics = end.metrics;
+        metadata.metrics_cpu_s = end.metrics_cpu_s;
         metadata.share_source = end.share_source;
         metadata.share_tick_ns = end.share_tick_ns;
         end.warnings.iter().for_each(|warning| self.warn(warning));
@@ -210,6 +218,8 @@ impl Assembly {
                 self.trace.metadata.model = Model { name, layer_paths, shared, variables, captures };
             }
             Some(Payload::Note(note)) => self.trace.metadata.log.push(note.text),
+            Some(Payload::Metrics(batch)) => self.add_metrics_of_program(batch, pair),
+            Some(Payload::Program(program)) => self.add_program(program),
             None => {}
         }
     }
@@ -310,6 +320,7 @@ impl Assembly {
             *readings = merge_untouched(readings, &windows(steps, events));
         }
         self.describe();
+        self.describe_metrics();
         self.trace
     }
 
