@@ -140,7 +140,8 @@ impl Namer {
             return self.beside(served, Phase::Forward);
         }
         let updated = origin.argument.as_deref().and_then(|path| self.updated(path));
-        if !origin.trains && !(self.trains && updated.is_some()) {
+        let known_to_update = self.trains && updated.is_some();
+        if !origin.trains && !known_to_update {
             let phase = if self.layers.is_empty() { Phase::Other } else { Phase::Forward };
             return Place::new(OwnLayer::Unknown.name(), phase);
         }
