@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 from smaragdine.daemon.messages import Clock, Event, Format
+from smaragdine.frameworks.jax.loop import runs_jax
 from smaragdine.recording.beginning import Begun
 from smaragdine.recording.recorder import Recorder
 from smaragdine.training.budget import Budget
@@ -33,10 +34,11 @@ def record(
 ) -> Iterator[Recording]:
     """Records the energy of the enclosed code, this process and its descendants, into the directory `output`.
 
-    `period` is the sampling period, `4ms`. Where the code marks its steps (`Recording.step`) and runs TensorFlow,
-    operations are traced in windows of `window` steps, which open `every` so many steps, or ("auto") as often as their
-    cost stays below 1 % of the run. `model` leads operations to layers: a Keras model, the `tf.function` of a step, or
-    a list of several.
+    `period` is the sampling period, `4ms`. Where the code marks its steps (`Recording.step`) and runs TensorFlow or
+    JAX, operations are traced in windows of `window` steps, which open `every` so many steps, or ("auto") as often as
+    their cost stays below 1 % of the run. `model` leads operations to layers: a Keras model, the `tf.function` of a
+    step, or a list of several; or a module of Flax nnx or Equinox, to be told before its step is compiled (Flax linen
+    and Haiku name their modules themselves).
 
     `budget` (`2 kWh`, `500 J`, or `100 g` of CO2e where a place is told) warns when most of it and all of it is drawn;
     with `budget_stops`, `Recording.step` then raises `BudgetReached`. A run of MLflow or Weights & Biases that is
@@ -133,7 +135,13 @@ class Recording(Recorder):
     def _find_tracer(self) -> None:
         """The first framework that runs: it may be imported after the recording began."""
         training = self._training
-        if training and not training.traceable and self.state == "recording" and "tensorflow" in sys.modules:
+        if not training or training.traceable or self.state != "recording":
+            return
+        if runs_jax(self._model):
+            from smaragdine.frameworks.jax.loop import loop_tracer as jax_tracer
+
+            training.trace(jax_tracer(self.channel, self._model))
+        elif "tensorflow" in sys.modules:
             from smaragdine.frameworks.tensorflow.loop import loop_tracer
 
             training.trace(loop_tracer(self.channel, self._model))

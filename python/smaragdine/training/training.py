@@ -157,6 +157,9 @@ class Training:
                     self._tracing.pause()
             raise
         else:
+            if in_window and self._tracing:
+                with self._guard:
+                    self._tracing.step_ends()
             mark.end_ns = time.monotonic_ns()
             seen = in_window or mark.traced or self._channel.events_told > told
             mark.traced = seen if traced is None else traced
@@ -175,6 +178,8 @@ class Training:
 
     def _edge(self, logs: Mapping[str, Any] | None = None, *, late: bool = False) -> None:
         """The step that runs, if any, ends."""
+        if self._steps.running and self._tracing and not late:
+            self._tracing.step_ends()
         if (mark := self._steps.stop(late=late)) is not None:
             self._complete(mark, logs, self._smallest_batch)
 

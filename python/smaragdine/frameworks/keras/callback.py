@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from smaragdine.daemon.messages import Model
+from smaragdine.frameworks.jax.tracer import JaxTracer
 from smaragdine.frameworks.keras.batches import Batches
 from smaragdine.frameworks.keras.logs import EnergyLogs, stand_first
-from smaragdine.frameworks.tensorflow.program import Program
-from smaragdine.frameworks.tensorflow.tracer import TensorFlowTracer
+from smaragdine.frameworks.tensorflow.graph import layer_paths
 from smaragdine.recording.recorder import Recorder
 from smaragdine.training.plan import Plan
 from smaragdine.training.tracer import Tracer
@@ -23,7 +24,7 @@ try:
     import keras
 except ImportError as error:
     raise ImportError(
-        "smaragdine.keras needs Keras 3 on TensorFlow\nhint: pip install 'smaragdine[tensorflow]'"
+        "smaragdine.keras needs Keras 3, on TensorFlow or JAX\nhint: pip install 'smaragdine[tensorflow]'"
     ) from error
 
 _LOG = logging.getLogger("smaragdine")
@@ -110,17 +111,19 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
             import tensorflow as tf
 
             software["tensorflow"] = str(tf.__version__)
+        elif backend == "jax":
+            import jax
+
+            software["jax"] = str(jax.__version__)
         else:
-            _LOG.warning("Keras runs on %s: energy is measured, but broken down only on TensorFlow", backend)
+            _LOG.warning("Keras runs on %s: energy is measured, but broken down only on TensorFlow and JAX", backend)
         self._call = self._log = None
         recorder = self._recorder = self._plan.start(getattr(self.model, "name", None), software)
         self._doing = doing
         if recorder.state != "recording":
             return
         try:
-            tracer = None
-            if backend == "tensorflow":
-                tracer = TensorFlowTracer(recorder.channel, Program(self.model, [_CALLS[doing]]))
+            tracer = _tracer(backend, recorder, self.model, doing)
             self._call = call = _Call(recorder, self._plan, tracer)
         except Exception as error:  # noqa: BLE001  the training goes on, and so does the measuring of its energy
             _LOG.warning("energy is measured, but not broken down: %r", error)
@@ -204,6 +207,18 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_predict_end(self, logs: Any = None) -> None:
         self._end("predict")
+
+
+def _tracer(backend: str, recorder: Recorder, model: Any, doing: str) -> Tracer | None:
+    """What makes operations known on this backend of Keras', where anything does."""
+    if backend == "jax":
+        return JaxTracer(recorder.channel, model=Model(str(model.name), layer_paths(model)))
+    if backend != "tensorflow":
+        return None
+    from smaragdine.frameworks.tensorflow.program import Program
+    from smaragdine.frameworks.tensorflow.tracer import TensorFlowTracer
+
+    return TensorFlowTracer(recorder.channel, Program(model, [_CALLS[doing]]))
 
 
 class _Call:
