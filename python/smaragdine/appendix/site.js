@@ -10,7 +10,7 @@
   async function draw() {
     for (const place of places) {
       const { data, layout } = drawings[place.dataset.figure];
-      await Plotly.newPlot(place, data, layout, { displaylogo: false, responsive: true });
+      await Plotly.newPlot(place, data, layout, { displayModeBar: false, responsive: true });
       await Plotly.relayout(place, ink(false));
     }
     document.documentElement.dataset.ready = "";
