@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
@@ -121,15 +121,6 @@ def best_window(profile: Profile, curve: Curve | Series | Iterable[float], withi
     best = min(answers, key=lambda one: (one.grams, one.hours))
     # Sums that differ by their rounding alone are equal.
     return next(one for one in answers if one.grams <= best.grams * (1 + 1e-12))
-
-
-def at_hour(profile: Profile, hour: float, durations_s: Sequence[float] | None = None) -> Profile:
-    """A profile that does not tell when it ran, as one that began at this hour (UTC) of some day."""
-    start = _EPOCH + timedelta(hours=amounts.amount(hour, "the hour", 24.0))
-    points = profile.points
-    if durations_s is not None:
-        points = tuple(replace(point, duration_s=length) for point, length in zip(points, durations_s, strict=True))
-    return replace(profile, started=start.isoformat(), points=points)
 
 
 def _within(series: Series, start: datetime, duration_s: float) -> float:

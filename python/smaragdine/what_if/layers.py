@@ -40,14 +40,6 @@ class Estimate:
         """What the application's energy in a step is multiplied with."""
         return 1 - self.saved_j / self.application_j
 
-    @property
-    def factor_low(self) -> float | None:
-        return None if self.high_j is None else max(0.0, 1 - self.high_j / self.application_j)
-
-    @property
-    def factor_high(self) -> float | None:
-        return None if self.low_j is None else min(1.0, 1 - self.low_j / self.application_j)
-
     def __str__(self) -> str:
         share = f"{100 * self.saved_j / self.application_j:.1f} %"
         if self.low_j is None or self.high_j is None:
