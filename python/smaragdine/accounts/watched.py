@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+_NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0), np.zeros(0, np.bool_))
 # Among so many of two watchers' readings some end at nearly the same instant.
 _LOOK_BACK = 2500
 
@@ -113,12 +114,8 @@ def together(watchers: Sequence[Watched], daemons: Sequence[Sequence[int]] = ())
         runs = list(_runs(watchers, believed))
         every += [piece for hole in list(_holes(every, begin, end)) for piece in _cover(watchers, runs, *hole)]
         every.sort(key=lambda piece: piece.start_ns)
-    parts = [_clipped(watchers[piece.watcher], piece) for piece in every]
-    start_ns = np.concatenate([part[0] for part in parts]) if parts else np.zeros(0, np.int64)
-    end_ns = np.concatenate([part[1] for part in parts]) if parts else np.zeros(0, np.int64)
-    energy_j = np.concatenate([part[2] for part in parts]) if parts else np.zeros(0)
-    idle_j = np.concatenate([part[3] for part in parts]) if parts else np.zeros(0)
-    is_gap = np.concatenate([part[4] for part in parts]) if parts else np.zeros(0, np.bool_)
+    parts = [_clipped(watchers[piece.watcher], piece) for piece in every] or [_NOTHING]
+    start_ns, end_ns, energy_j, idle_j, is_gap = (np.concatenate(column) for column in zip(*parts, strict=True))
     app_j = sum((_over(w, w.of(w.app_share), start_ns, end_ns) for w in watchers), np.zeros(len(start_ns)))
     daemon_j = np.zeros(len(start_ns))
     for served in daemons or [[number] for number in range(len(watchers))]:

@@ -86,12 +86,9 @@ def _list(root: Folder, names: set[str]) -> None:
 
 
 def _put(root: Folder, name: str, data: bytes) -> None:
-    first, _, rest = name.partition("/")
-    if not rest:
-        root.write(name, data)
-        return
-    with root.inside(first) as folder:
-        _put(folder, rest, data)
+    *steps, last = name.split("/")
+    with root.below(*steps) as folder:
+        folder.write(last, data)
 
 
 def _remove(root: Folder, name: str) -> None:

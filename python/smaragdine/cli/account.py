@@ -28,7 +28,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     from smaragdine.daemon.binary import find_binary
-    from smaragdine.trace.jobs.part import is_job
+    from smaragdine.files.ranks import is_job
     from smaragdine.trace.trace import Trace
 
     if is_job(args.trace):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smaragdine.errors import UsageError
 
 if TYPE_CHECKING:
+    from smaragdine.files.writing import Folder
     from smaragdine.trace.jobs.part import Found
 
 
@@ -29,10 +31,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     from smaragdine.cli.table import write_table
     from smaragdine.cli.terminal import tell
+    from smaragdine.files.ranks import is_job
     from smaragdine.text.ranks import of_ranks
     from smaragdine.trace.job import Job
     from smaragdine.trace.jobs.opened import write
-    from smaragdine.trace.jobs.part import is_job, named
+    from smaragdine.trace.jobs.part import named
 
     found = named(args.traces)
     output = args.output
@@ -54,14 +57,23 @@ def run(args: argparse.Namespace) -> int:
 def _copy(found: Found, output: Path) -> None:
     """The parts' files, below the names from which engines read host and rank."""
     from smaragdine.files.writing import Folder
+    from smaragdine.trace.tables import TABLES
 
     for part in found.parts:
+        # A file in a table's place that is none is no secret of this machine's to be handed on.
+        part.tables.check(*TABLES)
         try:
             with Folder.at(output / part.folder) as folder:
-                # What is no part of a trace stays where it is; trace.json comes last, so that none is half there.
-                files = [file for file in part.path.iterdir() if file.suffix == ".parquet" and file.is_file()]
-                for file in [*sorted(files), part.path / "trace.json"]:
-                    with file.open("rb") as source:
-                        folder.copy(source, file.name)
+                for file in chain.from_iterable(part.tables.files.values()):
+                    _copy_into(folder, file, file.relative_to(part.path))
+                # It comes last, so that none is half there.
+                _copy_into(folder, part.path / "trace.json", Path("trace.json"))
         except OSError as error:
             raise UsageError(f"cannot copy {part.path} to {output}: {error.strerror}", "is there room?") from None
+
+
+def _copy_into(folder: Folder, file: Path, name: Path) -> None:
+    """`name` has a folder before it where Spark wrote a table in parts."""
+    *steps, last = name.parts
+    with folder.below(*steps) as inner, file.open("rb") as source:
+        inner.copy(source, last)

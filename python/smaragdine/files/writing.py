@@ -15,7 +15,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -51,6 +51,15 @@ class Folder:
         except FileExistsError:
             pass
         return Folder(self.path / name, _opened(name, os.O_NOFOLLOW, self.descriptor))
+
+    @contextmanager
+    def below(self, *steps: str) -> Iterator[Folder]:
+        """A directory some steps down, as `inside` makes each; this one for no step. Raises `OSError`."""
+        with ExitStack() as stack:
+            folder = self
+            for step in steps:
+                folder = stack.enter_context(folder.inside(step))
+            yield folder
 
     @contextmanager
     def new(self, name: str) -> Iterator[IO[bytes]]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from smaragdine.errors import OccupiedError, SmaragdineError
 from smaragdine.files import regular
+from smaragdine.files.ranks import HOST, place
 from smaragdine.recording.rank import Rank
 
 TRACE_JSON = "trace.json"
@@ -59,7 +60,7 @@ def _within_job(asked: Path, rank: Rank) -> Chosen:
     if state == _UNREADABLE:
         _demand_trace(folder, state)
     attempt = 2
-    while _state(path := folder / f"attempt={attempt}") != "free":
+    while _state(path := job / place(rank.host, rank.rank, attempt)) != "free":
         attempt += 1
     remark = f"{folder} holds an earlier attempt of rank {rank.rank}; this one goes to {path}"
     hint = f"\nhint: `smaragdine recover {folder}` rebuilds one that was cut off" if state == "begun" else ""
@@ -105,7 +106,7 @@ def _state(path: Path) -> str:
         names = {entry.name for entry in path.iterdir()}
         if not names:
             return "free"
-        if TRACE_JSON not in names and all(name.startswith("host=") for name in names):
+        if TRACE_JSON not in names and all(name.startswith(HOST) for name in names):
             return _JOB
         if TRACE_JSON not in names:
             return "is not empty, and what it holds is no trace"

@@ -10,7 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -155,10 +155,8 @@ def _received(folder: Folder, pieces: Iterable[Piece]) -> bytes | None:
 def _new(folder: Folder, path: str) -> Iterator[IO[bytes]]:
     """A file in OUTPUT, or in folders within it."""
     *within, name = _inside(path)
-    with ExitStack() as stack:
-        for step in within:
-            folder = stack.enter_context(folder.inside(step))
-        yield stack.enter_context(folder.new(name))
+    with folder.below(*within) as inner, inner.new(name) as file:
+        yield file
 
 
 def _made(path: Path) -> bool:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import NamedTuple
-from urllib.parse import quote
+
+from smaragdine.files.ranks import place
 
 # No job has more processes; a launcher that says so means something else.
 _MOST = 10_000_000
@@ -87,7 +88,7 @@ class Rank:
     @property
     def folder(self) -> PurePath:
         """Where its trace lies within OUTPUT, in a form from which DuckDB, Spark and Polars read both values."""
-        return PurePath(f"host={quote(self.host, safe='')}", f"rank={self.rank}")
+        return place(self.host, self.rank)
 
 
 class _Numbers(NamedTuple):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from smaragdine.accounts.energy import Energy
 from smaragdine.errors import TraceError
-from smaragdine.trace.jobs.part import Part, is_job, within
+from smaragdine.files.ranks import is_job
+from smaragdine.trace.jobs.part import Part
 from smaragdine.trace.tables import beside_each_other
 from smaragdine.trace.trace import Trace
 
@@ -42,21 +43,21 @@ class Job(Trace):
     A step of it is one of each rank. Open one with `Job.open`; errors are those of `Trace`.
     """
 
-    parts: tuple[Part, ...] = ()
-    """The ranks' traces, by rank and attempt."""
-
     @classmethod
     def open(cls, path: str | Path, *, external_access: bool = False, as_it_is: bool = False) -> Self:
         """Opens the folder in which ranks wrote `host=…/rank=…`, merged or not."""
         folder = Path(path)
         if not is_job(folder):
             raise TraceError(f"{folder} is no job: it holds no host=…/rank=…", "open a single trace with Trace.open")
-        job = super().open(folder, external_access=external_access, as_it_is=as_it_is)
-        job.parts = within(folder).parts
-        return job
+        return super().open(folder, external_access=external_access, as_it_is=as_it_is)
 
     def __repr__(self) -> str:
         return f"Job({str(self.path)!r})"
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The ranks' traces, by rank and attempt."""
+        return self._opened.parts
 
     def ranks(self, policy: str = "equal") -> tuple[Rank, ...]:
         """Each process beside the others, by rank and attempt."""

@@ -235,11 +235,6 @@ def _text(directory: Path) -> bytes:
         return regular.read(path)
     except FileNotFoundError:
         what = "holds no trace.json" if directory.is_dir() else "does not exist"
-        if any(directory.glob("host=*/rank=*")):
-            raise TraceError(
-                f"{directory} holds the traces of a job's ranks, and is none itself",
-                f"name one, or several: {directory}/host=*/rank=*",
-            ) from None
         raise TraceError(f"{directory} is not a trace: it {what}", _NOT_A_TRACE) from None
     except NotADirectoryError:
         raise TraceError(f"{directory} is not a trace: it is a file", _NOT_A_TRACE) from None

@@ -31,7 +31,9 @@ class Readings:
     end_ns: NDArray[np.int64]
     energy_j: NDArray[np.float64]
     app_share: NDArray[np.float64]
-    """Fraction of each reading's energy; NaN where unknown."""
+    """Fractions of each reading's energy; NaN where unknown, as in the following."""
+    daemon_share: NDArray[np.float64]
+    idle_share: NDArray[np.float64]
     gap: NDArray[np.bool_]
     """The energy of the interval is not known: its flags tell why."""
 
@@ -55,21 +57,29 @@ class Readings:
 def readings_by_domain(tables: Tables, domains: Iterable[str]) -> dict[str, Readings]:
     """In the order of `domains`; those without any are left out."""
     rows = tables.rows(
-        "select domain, start_ns, end_ns, energy_j, app_share, "
+        "select domain, start_ns, end_ns, energy_j, app_share, daemon_share, idle_share, "
         f"coalesce(list_has_any(flags, {list(DOUBTS)}), false) from readings "
-        "order by domain, start_ns"
+        "order by domain, start_ns, end_ns"
     )
     by_domain: dict[str, list[tuple[Any, ...]]] = {}
     for domain, *rest in rows:
         by_domain.setdefault(domain, []).append(tuple(rest))
     order = {domain: index for index, domain in enumerate(domains)}
     return {
-        domain: Readings(
-            start_ns=np.array([row[0] for row in own], dtype=np.int64),
-            end_ns=np.array([row[1] for row in own], dtype=np.int64),
-            energy_j=np.array([row[2] for row in own], dtype=np.float64),
-            app_share=np.array([np.nan if row[3] is None else row[3] for row in own], dtype=np.float64),
-            gap=np.array([row[4] for row in own], dtype=np.bool_),
-        )
+        domain: _columns(own)
         for domain, own in sorted(by_domain.items(), key=lambda item: order.get(item[0], len(order)))
     }
+
+
+def _columns(rows: list[tuple[Any, ...]]) -> Readings:
+    start_ns, end_ns, energy_j, *shares, gap = zip(*rows, strict=True)
+    app, daemon, idle = (np.array([np.nan if one is None else one for one in share], np.float64) for share in shares)
+    return Readings(
+        start_ns=np.array(start_ns, dtype=np.int64),
+        end_ns=np.array(end_ns, dtype=np.int64),
+        energy_j=np.array(energy_j, dtype=np.float64),
+        app_share=app,
+        daemon_share=daemon,
+        idle_share=idle,
+        gap=np.array(gap, dtype=np.bool_),
+    )

@@ -7,7 +7,7 @@ DuckDB sees these tables and nothing else of the machine, whatever a query asks 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -67,6 +67,11 @@ class Tables:
         """A query of anybody's; DuckDB's own errors tell what is wrong with it."""
         self._check(query)
         return self._connection.sql(query)
+
+    @property
+    def files(self) -> Mapping[str, Sequence[Path]]:
+        """By table; several where Spark wrote it in parts."""
+        return self._parts
 
     def _found(self, table: str) -> list[Path]:
         """The files of a table. Beside Spark's parts stand checksums (`.part-….crc`) and marks (`_SUCCESS`)."""
@@ -183,16 +188,16 @@ def beside_each_other(owners: Mapping[tuple[str, int, int], Tables]) -> duckdb.D
     connection.execute("create table whose (file varchar, host varchar, rank bigint, attempt bigint)")
     for (host, rank, attempt), tables in owners.items():
         tables.check(*TABLES)
-        own = [str(file) for file in chain.from_iterable(tables._parts.values())]
+        own = [str(file) for file in chain.from_iterable(tables.files.values())]
         connection.execute("insert into whose select unnest(?), ?, ?, ?", [own, host, rank, attempt])
-    every = [file for tables in owners.values() for file in chain.from_iterable(tables._parts.values())]
+    every = [file for tables in owners.values() for file in chain.from_iterable(tables.files.values())]
     close_doors(connection, every)
     for table in TABLES:
         # Others write other types: files are read together where they have the same.
         alike: dict[tuple[tuple[str, str], ...], list[Path]] = {}
         for tables in owners.values():
-            if tables._parts[table]:
-                alike.setdefault(tuple(tables._columns[table].items()), []).extend(tables._parts[table])
+            if tables.files[table]:
+                alike.setdefault(tuple(tables._columns[table].items()), []).extend(tables.files[table])
         # Of a table that none has, the columns are there all the same.
         views = [f"select host, rank, attempt, {cells(table, {})} from whose where false"]
         for number, (columns, files) in enumerate(alike.items()):

@@ -21,7 +21,7 @@ from smaragdine.accounts.notice import notice
 from smaragdine.errors import NotMeasuredError, TraceError
 from smaragdine.trace.accounting import Accounting
 from smaragdine.trace.extrapolation import scoped
-from smaragdine.trace.jobs.opened import Kept, tables_of
+from smaragdine.trace.jobs.opened import Opened, opened
 from smaragdine.trace.metadata import Metadata
 from smaragdine.trace.metrics import Series, cpu_hours, gpu_hours, series_of
 from smaragdine.trace.readings import Readings, readings_by_domain
@@ -105,7 +105,7 @@ class Trace(Recorded):
         self.metadata = metadata
         self._tables = tables
         self._accounting = Accounting(metadata, tables)
-        self._kept: Kept | None = None
+        self._opened = Opened(path)
 
     @classmethod
     def open(cls, path: str | Path, *, external_access: bool = False, as_it_is: bool = False) -> Self:
@@ -118,8 +118,8 @@ class Trace(Recorded):
         directory = Path(path)
         if directory.name == "trace.json":
             directory = directory.parent
-        at, kept = tables_of(directory)
-        metadata = Metadata.read(at, as_it_is=as_it_is)
+        found = opened(directory)
+        metadata = Metadata.read(found.tables, as_it_is=as_it_is)
         if metadata.state == "recording":
             raise TraceError(
                 f"the trace {directory} is still being recorded",
@@ -129,8 +129,8 @@ class Trace(Recorded):
             _LOG.warning("the trace %s holds no checksums, as an earlier version wrote it: damage would not show; "
                          "`smaragdine account %s` seals it", directory, directory)  # fmt: skip
         checksums = None if as_it_is else metadata.checksums
-        trace = cls(directory, metadata, Tables(at, checksums, external_access=external_access))
-        trace._kept = kept
+        trace = cls(directory, metadata, Tables(found.tables, checksums, external_access=external_access))
+        trace._opened = found
         return trace
 
     def __repr__(self) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from smaragdine.accounts.edd import EDD
 from smaragdine.accounts.footprint import Footprints
 from smaragdine.errors import SmaragdineError
+from smaragdine.files.ranks import HOST
 from smaragdine.trace.metadata import Metadata
 from smaragdine.trace.runs import Runs
 from smaragdine.view.link import Link
@@ -96,7 +97,7 @@ def _holds_profiles(path: Path) -> bool:
     """A file, or a folder of JSON files without a trace in it."""
     if not path.is_dir():
         return path.is_file() and path.name != "trace.json"
-    return not (path / "trace.json").exists() and not any(path.glob("host=*")) and any(path.glob("*.json"))
+    return not (path / "trace.json").exists() and not any(path.glob(f"{HOST}*")) and any(path.glob("*.json"))
 
 
 @lru_cache(_KEPT)

@@ -79,15 +79,17 @@ def _readings(watches: Sequence[Watch]) -> Iterator[tuple[Any, ...]]:
 def _ledger(watches: Sequence[Watch], policies: Sequence[str]) -> tuple[list[tuple[Any, ...]], list[str]]:
     rows: list[tuple[Any, ...]] = []
     doubts: list[str] = []
+    parts = {part.path: part for watch in watches for part, _ in watch.seen}
     for policy in policies:
+        ledgers = {path: part.accounting.ledger(policy) for path, part in parts.items()}
         for watch in watches:
             if not watch.domain.counted:
                 continue
             energies = dict.fromkeys(ENTRIES, 0.0)
             for part, seen in watch.seen:
-                for row in part.accounting.ledger(policy):
-                    if row.domain == seen and row.entry in _OWN:
-                        energies[row.entry] += row.energy_j
+                own = ledgers[part.path].domain(seen)
+                for entry in _OWN:
+                    energies[entry] += own.get(entry, 0.0)
             one = watch.register
             known = ~one.gap
             energies["daemon"] = float(one.daemon_j[known].sum())

@@ -7,13 +7,14 @@ import shutil
 import tempfile
 import weakref
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from smaragdine.errors import TraceError
+from smaragdine.files.ranks import is_job
 from smaragdine.trace import written
 from smaragdine.trace.jobs.fields import fields, seals
 from smaragdine.trace.jobs.merging import merge
-from smaragdine.trace.jobs.part import Found, is_job, within
+from smaragdine.trace.jobs.part import Found, Part, within
 from smaragdine.trace.metadata import Metadata
 
 _LOG = logging.getLogger("smaragdine")
@@ -34,26 +35,31 @@ def write(found: Found, output: Path) -> tuple[str, ...]:
     return merged.told
 
 
-def tables_of(folder: Path) -> tuple[Path, Kept | None]:
-    """Where the tables of a trace, or of a job, lie; the second keeps those that were made of a job's parts.
+class Opened(NamedTuple):
+    """Where the tables of a trace, or of a job, lie; a job's parts; and what keeps tables that were made of them."""
 
-    What is missing of a job is told each time that it is opened. Raises SmaragdineError.
-    """
+    tables: Path
+    parts: tuple[Part, ...] = ()
+    kept: Kept | None = None
+
+
+def opened(folder: Path) -> Opened:
+    """What is missing of a job is told each time that it is opened. Raises SmaragdineError."""
     if not is_job(folder):
-        return folder, None
+        return Opened(folder)
     found = within(folder)
     before = _merged(folder)
     if before is not None and before.get("parts") == seals(found.parts):
         told = before.get("told")
         for sentence in told if isinstance(told, list) else []:
             _LOG.warning("%s: %s", folder, sentence)
-        return folder, None
+        return Opened(folder, found.parts)
     if before is not None:
         _LOG.warning("%s: its parts changed since they were merged; `smaragdine merge %s` renews that", folder, folder)
     kept = Kept()
     for sentence in write(found, kept.path):
         _LOG.warning("%s: %s", folder, sentence)
-    return kept.path, kept
+    return Opened(kept.path, found.parts, kept)
 
 
 def _merged(folder: Path) -> dict[str, Any] | None:

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
 
 import numpy as np
 
 from smaragdine.accounts.watched import Watched
 from smaragdine.errors import TraceError, UsageError
+from smaragdine.files.ranks import is_job, place, placed, places
 from smaragdine.trace.accounting import Accounting
 from smaragdine.trace.metadata import Metadata
-from smaragdine.trace.readings import DOUBTS
+from smaragdine.trace.readings import Readings, readings_by_domain
 from smaragdine.trace.tables import Tables
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-_RANK = re.compile(r"rank=(\d{1,8})")
-_ATTEMPT = re.compile(r"attempt=(\d{1,8})")
 
 
 @dataclass(frozen=True)
@@ -48,13 +39,12 @@ class Part:
     @cached_property
     def watched(self) -> dict[str, Watched]:
         """Its readings by domain, with the shares that its own accounting went by."""
-        return dict(_watched(self.tables))
+        return {name: _watched(own) for name, own in readings_by_domain(self.tables, ()).items()}
 
     @property
     def folder(self) -> PurePath:
         """Where it lies within a job's folder."""
-        again = (f"attempt={self.attempt}",) if self.attempt > 1 else ()
-        return PurePath(f"host={quote(self.host, safe='')}", f"rank={self.rank}", *again)
+        return place(self.host, self.rank, self.attempt)
 
     @property
     def label(self) -> str:
@@ -69,11 +59,6 @@ class Found:
     absent: tuple[str, ...] = ()
 
 
-def is_job(directory: Path) -> bool:
-    """Whether a folder holds ranks' traces."""
-    return next(directory.glob("host=*/rank=*"), None) is not None
-
-
 def within(folder: Path) -> Found:
     """The parts of a job's folder, `host=…/rank=…` and `attempt=…` below.
 
@@ -81,8 +66,8 @@ def within(folder: Path) -> Found:
     """
     found: list[Part] = []
     absent: list[str] = []
-    for path in sorted(_folders(folder)):
-        host, rank, attempt = _identity(path)
+    for path in sorted(places(folder)):
+        host, rank, attempt = placed(path)
         name = _label(host, rank, attempt)
         if not (path / "trace.json").exists():
             absent.append(f"{name} recorded nothing: {path} holds no trace")
@@ -127,46 +112,19 @@ def named(traces: Iterable[Path]) -> Found:
     return _checked(found, absent)
 
 
-def _folders(folder: Path) -> Iterator[Path]:
-    for path in folder.glob("host=*/rank=*"):
-        if path.is_dir() and _RANK.fullmatch(path.name):
-            yield path
-            yield from (inner for inner in path.glob("attempt=*") if _ATTEMPT.fullmatch(inner.name))
-
-
-def _identity(path: Path) -> tuple[str, int, int]:
-    attempt = _ATTEMPT.fullmatch(path.name)
-    of_rank = path.parent if attempt else path
-    rank = _RANK.fullmatch(of_rank.name)
-    host = unquote(of_rank.parent.name.removeprefix("host="), errors="replace")
-    return host, int(rank[1]) if rank else 0, int(attempt[1]) if attempt else 1
-
-
 def _label(host: str, rank: int, attempt: int) -> str:
     return f"rank {rank} on {host}" + (f", attempt {attempt}" if attempt > 1 else "")
 
 
-def _watched(tables: Tables) -> Iterator[tuple[str, Watched]]:
-    rows = tables.rows(
-        "select domain, start_ns, end_ns, energy_j, app_share, daemon_share, idle_share, "
-        f"coalesce(list_has_any(flags, {list(DOUBTS)}), false) from readings order by domain, start_ns, end_ns"
+def _watched(readings: Readings) -> Watched:
+    app, daemon, idle = (
+        np.clip(share, 0.0, 1.0) for share in (readings.app_share, readings.daemon_share, readings.idle_share)
     )
-    by_domain: dict[str, list[tuple[object, ...]]] = defaultdict(list)
-    for domain, *rest in rows:
-        by_domain[domain].append(tuple(rest))
-    for domain, own in by_domain.items():
-        start_ns, end_ns, energy_j, *shares, gap = zip(*own, strict=True)
-        app, daemon, idle = (np.clip(_floats(share), 0.0, 1.0) for share in shares)
-        # Fractions of one whole that exceed it by rounding create no energy.
-        whole = np.maximum(app + np.nan_to_num(daemon) + np.nan_to_num(idle), 1.0)
-        yield domain, Watched(
-            np.array(start_ns, np.int64), np.array(end_ns, np.int64), np.array(energy_j, np.float64),
-            app / whole, daemon / whole, idle / whole, np.array(gap, np.bool_),
-        )  # fmt: skip
-
-
-def _floats(column: tuple[object, ...]) -> NDArray[np.float64]:
-    return np.array([np.nan if value is None else value for value in column], np.float64)
+    # Fractions of one whole that exceed it by rounding create no energy.
+    whole = np.maximum(app + np.nan_to_num(daemon) + np.nan_to_num(idle), 1.0)
+    return Watched(
+        readings.start_ns, readings.end_ns, readings.energy_j, app / whole, daemon / whole, idle / whole, readings.gap
+    )
 
 
 def _free(taken: set[int]) -> int:

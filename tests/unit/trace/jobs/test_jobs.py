@@ -105,6 +105,27 @@ def test_traces_of_anywhere_are_merged_into_a_folder_of_their_own(tmp_path: Path
     assert main(["merge", *traces]) == 2
 
 
+def test_a_table_that_spark_wrote_in_parts_is_copied_as_a_whole(tmp_path: Path, job: Path) -> None:
+    traces = [job / "host=a" / f"rank={number}" for number in range(2)]
+    events = (traces[0] / "events.parquet").read_bytes()
+    (traces[0] / "events.parquet").unlink()
+    (traces[0] / "events.parquet").mkdir()
+    (traces[0] / "events.parquet" / "part-0.parquet").write_bytes(events)
+    assert main(["merge", *map(str, traces), "-o", str(tmp_path / "sum")]) == 0
+    query = "select rank, count(*) from events group by all order by all"
+    assert Job.open(tmp_path / "sum").sql(query).fetchall() == Job.open(job).sql(query).fetchall()
+
+
+def test_a_file_of_somebody_elses_in_a_tables_place_is_not_handed_on(tmp_path: Path, job: Path) -> None:
+    (tmp_path / "secret").write_text("a key")
+    planted = job / "host=a" / "rank=1" / "events.parquet"
+    planted.unlink()
+    planted.symlink_to(tmp_path / "secret")
+    traces = [str(job / "host=a" / f"rank={number}") for number in range(2)]
+    assert main(["merge", *traces, "-o", str(tmp_path / "sum")]) == 2
+    assert not any(path.is_file() and path.read_bytes() == b"a key" for path in (tmp_path / "sum").rglob("*"))
+
+
 def test_a_part_that_changed_is_merged_anew_and_that_is_told(job: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert main(["merge", str(job)]) == 0
     rank(job, 1, attempt=2)
