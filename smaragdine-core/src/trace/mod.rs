@@ -15,6 +15,7 @@ mod model;
 mod notice;
 mod options;
 mod reading;
+mod recorded;
 mod source_report;
 mod words;
 
@@ -31,6 +32,7 @@ pub use model::Model;
 pub use notice::{notice, uncounted};
 pub use options::RecordingOptions;
 pub use reading::{Flag, Flags, Reading, ShareSample, readings_of_domain};
+pub use recorded::{Batches, Held, Reader, Recorded};
 pub use source_report::{Sensor, SourceReport};
 
 /// One recording with everything known about it.
