@@ -20,15 +20,21 @@ from smaragdine.accounts import display as _display
 from smaragdine.shown import Shown
 
 if TYPE_CHECKING:
+    from smaragdine import appendix as appendix
     from smaragdine import figures as figures
     from smaragdine import similarity as similarity
     from smaragdine.accounts.edd import EDD as EDD
     from smaragdine.accounts.footprint import Footprint as Footprint
     from smaragdine.accounts.ledger import Ledger as Ledger
+    from smaragdine.carbon.leaderboard import Leaderboard as Leaderboard
+    from smaragdine.carbon.study import Study as Study
     from smaragdine.daemon.messages import Event as Event
     from smaragdine.errors import SmaragdineError as SmaragdineError
     from smaragdine.frameworks.record import Recording as Recording
     from smaragdine.frameworks.record import record as record
+    from smaragdine.recording.metrics import Metric as Metric
+    from smaragdine.recording.metrics import metric as metric
+    from smaragdine.trace.job import Job as Job
     from smaragdine.trace.runs import Runs as Runs
     from smaragdine.trace.trace import Trace as Trace
 
@@ -47,14 +53,19 @@ _HOMES = {
     "EDD": "accounts.edd",
     "Event": "daemon.messages",
     "Footprint": "accounts.footprint",
+    "Job": "trace.job",
+    "Leaderboard": "carbon.leaderboard",
     "Ledger": "accounts.ledger",
+    "Metric": "recording.metrics",
     "Recording": "frameworks.record",
     "Runs": "trace.runs",
     "SmaragdineError": "errors",
+    "Study": "carbon.study",
     "Trace": "trace.trace",
+    "metric": "recording.metrics",
     "record": "frameworks.record",
 }
-_MODULES = ("figures", "keras", "similarity", "tensorflow")
+_MODULES = ("appendix", "figures", "keras", "similarity", "tensorflow")
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 

@@ -54,6 +54,11 @@ def stale(monkeypatch: pytest.MonkeyPatch, there: Path) -> None:
     monkeypatch.setenv("SMARAGDINE_SOCKET", str(there / "stale"))
 
 
+def stale_outer(monkeypatch: pytest.MonkeyPatch, there: Path) -> None:
+    stale(monkeypatch, there)
+    monkeypatch.setenv("SMARAGDINE_RECORDING", f"{there / 'stale'}|r-7")
+
+
 def not_installed(monkeypatch: pytest.MonkeyPatch, there: Path) -> None:
     monkeypatch.delenv("SMARAGDINE_BIN")
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
@@ -88,7 +93,7 @@ REASONS: dict[str, tuple[Place, str]] = {
     "a stale socket": (stale, "stale"),
     "no such socket": (environment(SMARAGDINE_SOCKET="{there}/none"), "no such file"),
     "a socket that is too long": (environment(SMARAGDINE_SOCKET="/run/" + "x" * 200), "205 bytes"),
-    "a broken outer recording": (environment(SMARAGDINE_RECORDING="{there}/none|r-7"), "no daemon answers"),
+    "a broken outer recording": (stale_outer, "no daemon answers"),
     "a malformed outer recording": (environment(SMARAGDINE_RECORDING="nonsense"), "unset SMARAGDINE_RECORDING"),
     "OUTPUT below a file": (below_a_file, "cannot write to OUTPUT"),
     "OUTPUT that no kernel has": (lambda monkeypatch, there: Path("/proc/none/out"), "cannot write to OUTPUT"),

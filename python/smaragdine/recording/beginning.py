@@ -13,6 +13,7 @@ from smaragdine.daemon.client import Client, Started, StartOptions
 from smaragdine.daemon.reached import Reached, reach
 from smaragdine.errors import SmaragdineError
 from smaragdine.recording.output import Output
+from smaragdine.recording.rank import Rank
 
 _LOG = logging.getLogger("smaragdine")
 # `socket|id` of a recording around this process, as `smaragdine run` sets it.
@@ -38,20 +39,29 @@ def begin(
     software: Mapping[str, str],
     require_measured: bool,
 ) -> Begun:
-    """Joins the recording around this process, or starts one into `asked`, an absolute path, or beside it.
+    """Joins the recording around this process where that is here, or starts one into `asked`, an absolute path, or
+    beside it; a rank of a job, which its labels tell, into a folder of its own within.
 
     Raises `UsageError` where `asked` holds what is no trace, `SmaragdineError` where nothing can be recorded; OUTPUT is
     then as it was.
     """
     if outer := os.environ.get(JOIN):
-        _LOG.info("joined the recording around this process; nothing is written to %s", asked)
-        return _join(outer)
-    output = Output.claim(asked)
+        socket, recording = _outer(outer)
+        if socket.exists():
+            _LOG.info("joined the recording around this process; nothing is written to %s", asked)
+            return _join(socket, recording)
+        _LOG.warning(
+            "no daemon answers at %s: the recording around this process is one of another machine, or has ended; this"
+            " process records by itself",
+            socket,
+        )
+    rank = Rank.told()
+    output = Output.claim(asked, rank)
     options = StartOptions(
         name=name or asked.name,
         period_ns=period_ns,
-        labels=labels,
-        software={"python": sys.version.split()[0], **software},
+        labels={**(rank.labels if rank else {}), **labels},
+        software={"python": sys.version.split()[0], **_own_version(), **software},
         require_measured=require_measured,
     )
     try:
@@ -64,11 +74,21 @@ def begin(
     return begun
 
 
-def _join(outer: str) -> Begun:
-    socket, _, recording = outer.rpartition("|")
+def _own_version() -> dict[str, str]:
+    """As the package around says; rooms import nothing of it."""
+    told = getattr(sys.modules.get("smaragdine"), "__version__", None)
+    return {"smaragdine": told} if isinstance(told, str) else {}
+
+
+def _outer(told: str) -> tuple[Path, str]:
+    socket, _, recording = told.rpartition("|")
     if not socket:
-        raise SmaragdineError(f"{JOIN} is {outer!r}, not `socket|recording`", hint=f"unset {JOIN}")
-    client = Client(Path(socket))
+        raise SmaragdineError(f"{JOIN} is {told!r}, not `socket|recording`", hint=f"unset {JOIN}")
+    return Path(socket), recording
+
+
+def _join(socket: Path, recording: str) -> Begun:
+    client = Client(socket)
     try:
         client.describe()
     except BaseException:

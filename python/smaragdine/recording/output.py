@@ -16,40 +16,44 @@ from typing import IO, Any
 
 from smaragdine.daemon.client import Piece
 from smaragdine.daemon.kept import mark
-from smaragdine.errors import OccupiedError, SmaragdineError
+from smaragdine.errors import SmaragdineError
 from smaragdine.files import regular
 from smaragdine.files.writing import Folder, sync_parents
+from smaragdine.recording.destination import RECORDED, TRACE_JSON, absolute, choose
+from smaragdine.recording.rank import Rank
 
 _LOG = logging.getLogger("smaragdine")
-_STATES = {"complete": "finished", "cut": "finished", "recording": "begun"}
-_UNREADABLE = "may not be read"
-_TRACE = "trace.json"
 
 
 class Output:
     """A trace directory that this process writes."""
 
-    def __init__(self, path: Path, asked: Path, created: bool, remark: str | None = None) -> None:
+    def __init__(
+        self, path: Path, asked: Path, created: bool, remark: str | None = None, rank_folder: Path | None = None
+    ) -> None:
         self.path = path
         # What the user named; `path` differs where that held a trace, which `remark` tells.
         self.asked = asked
         self.remark = remark
         self._created = created
+        self._rank_folder = rank_folder
+        if rank_folder is not None:
+            RECORDED.add((os.getpid(), rank_folder))
 
     @classmethod
-    def claim(cls, asked: str | os.PathLike[str]) -> Output:
-        """Takes OUTPUT, or OUTPUT-2, -3, … where it holds a trace, whatever became of that.
+    def claim(cls, asked: str | os.PathLike[str], rank: Rank | None = None) -> Output:
+        """Takes OUTPUT, or OUTPUT-2, -3, … where it holds a trace, whatever became of that; a rank its folder there.
 
         Raises `UsageError` where it holds anything else, and `SmaragdineError` where it cannot be written.
         """
         first = absolute(asked)
         while True:
-            path, remark = choose(first)
+            path, remark, rank_folder = choose(first, rank)
             try:
                 created = _made(path)
                 # Exclusive: of two recordings that choose the same directory, one gets it, and the other the next.
-                with Folder.at(path) as folder, folder.claim(_TRACE) as file:
-                    output = cls(path, first, created, remark)
+                with Folder.at(path) as folder, folder.claim(TRACE_JSON) as file:
+                    output = cls(path, first, created, remark, rank_folder)
                     output._mark_as_begun(file)
             except FileExistsError:
                 continue
@@ -68,8 +72,10 @@ class Output:
 
     def give_back(self) -> None:
         """Undoes the claim of a recording that did not start, as far as that is possible."""
+        if self._rank_folder is not None:
+            RECORDED.discard((os.getpid(), self._rank_folder))
         try:
-            (self.path / _TRACE).unlink(missing_ok=True)
+            (self.path / TRACE_JSON).unlink(missing_ok=True)
             if self._created:
                 self.path.rmdir()
         except OSError as error:
@@ -87,7 +93,7 @@ class Output:
         if metadata["state_dir"]:
             mark(Path(metadata["state_dir"]), recording, self.path)
         with Folder.at(self.path) as folder:
-            folder.write(_TRACE, json.dumps(metadata, indent=2).encode())
+            folder.write(TRACE_JSON, json.dumps(metadata, indent=2).encode())
 
     def receive(self, pieces: Iterable[Piece], log: Path | None = None) -> Mapping[str, Any]:
         """Writes the finished trace's files; `trace.json` last, so that whoever sees it complete sees all of it.
@@ -104,7 +110,7 @@ class Output:
             if log is not None and log.exists() and log.stat().st_size:
                 with log.open("rb") as source:
                     folder.copy(source, "daemon.log")
-            folder.write(_TRACE, finished)
+            folder.write(TRACE_JSON, finished)
         sync_parents(self.path)
         try:
             return dict(json.loads(finished))
@@ -115,11 +121,11 @@ class Output:
     def program_ended(self, at_ns: int) -> None:
         """Keeps until when the program of a recording that was cut ran, in trace time: `recover` tells it."""
         try:
-            metadata = dict(json.loads(regular.read(self.path / _TRACE)))
+            metadata = dict(json.loads(regular.read(self.path / TRACE_JSON)))
             with Folder.at(self.path) as folder:
-                folder.write(_TRACE, json.dumps({**metadata, "program_end_ns": at_ns}, indent=2).encode())
+                folder.write(TRACE_JSON, json.dumps({**metadata, "program_end_ns": at_ns}, indent=2).encode())
         except (OSError, ValueError, TypeError) as error:
-            _LOG.debug("%s: %s", self.path / _TRACE, error)
+            _LOG.debug("%s: %s", self.path / TRACE_JSON, error)
 
 
 def _received(folder: Folder, pieces: Iterable[Piece]) -> bytes | None:
@@ -128,7 +134,7 @@ def _received(folder: Folder, pieces: Iterable[Piece]) -> bytes | None:
     held = bytearray()
     coming = iter(pieces)
     for first in coming:
-        if first.path == _TRACE:
+        if first.path == TRACE_JSON:
             held += first.data
             finished = bytes(held) if first.last else None
             continue
@@ -153,72 +159,6 @@ def _new(folder: Folder, path: str) -> Iterator[IO[bytes]]:
         for step in within:
             folder = stack.enter_context(folder.inside(step))
         yield stack.enter_context(folder.new(name))
-
-
-def absolute(asked: str | os.PathLike[str]) -> Path:
-    """OUTPUT as it is named now: a program may change its working directory, and go on with this trace."""
-    path = Path(asked)
-    try:
-        return path.absolute() if path.name not in ("", "..") else path.resolve()
-    except FileNotFoundError:  # the working directory itself is gone: it will be told that nothing can be written
-        return path
-
-
-def choose(asked: Path) -> tuple[Path, str | None]:
-    """Where a recording that asks for `asked` goes, and why elsewhere.
-
-    Raises `UsageError` where `asked` holds what is no trace, and `SmaragdineError` where nobody can tell.
-    """
-    state = _state(asked)
-    if state == "free":
-        return asked, None
-    if state == _UNREADABLE:
-        raise SmaragdineError(f"OUTPUT {asked} {state}", hint="name a directory of your own")
-    if state not in _STATES.values():
-        raise OccupiedError(
-            f"OUTPUT {asked} {state}", hint="choose a directory that does not exist, is empty, or holds a trace"
-        )
-    begun = [asked] if state == "begun" else []
-    number = 2
-    while (state := _state(path := asked.with_name(f"{asked.name}-{number}"))) != "free":
-        begun += [path] if state == "begun" else []
-        number += 1
-    if not begun:
-        return path, f"{asked} holds a finished trace; this one goes to {path}"
-    return path, (
-        f"{', '.join(map(str, begun))}: a recording still runs there, or was cut off; this one goes to {path}"
-        f"\nhint: `smaragdine recover {begun[-1]}` rebuilds one that was cut off"
-    )
-
-
-def _state(path: Path) -> str:
-    """`free`, `finished`, `begun`, or in words what else is there."""
-    try:
-        if not path.exists() and not path.is_symlink():
-            return "free"
-        if not path.is_dir():
-            return "is no directory"
-        names = {entry.name for entry in path.iterdir()}
-        if not names:
-            return "free"
-        if _TRACE not in names:
-            return "is not empty, and what it holds is no trace"
-        text = regular.read(path / _TRACE)
-        # Taken this moment, or never more than that before the machine failed.
-        metadata = json.loads(text) if text.strip(b"\0") else {"state": "recording"}
-    except FileNotFoundError:
-        # Given back this moment by a recording that did not start.
-        return "begun"
-    except (ValueError, RecursionError):
-        return "holds a trace.json that cannot be read"
-    except PermissionError:
-        return _UNREADABLE
-    except OSError as error:
-        raise SmaragdineError(
-            f"OUTPUT {path} cannot be read: {error.strerror}", hint="name a directory that you may write"
-        ) from error
-    state = metadata.get("state") if isinstance(metadata, dict) else None
-    return _STATES.get(str(state), "holds a trace.json of another kind")
 
 
 def _made(path: Path) -> bool:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 
 from smaragdine.errors import SmaragdineError, UsageError
 from smaragdine.recording.beginning import JOIN
-from smaragdine.recording.output import absolute, choose
+from smaragdine.recording.destination import absolute, choose
 from smaragdine.recording.period import parse_period
+from smaragdine.recording.rank import Rank
 from smaragdine.recording.recorder import Recorder
 from smaragdine.training.window import Auto, Windows
 
@@ -39,7 +40,7 @@ class Plan:
         self.windows()
         if not os.environ.get(JOIN):
             try:
-                choose(self._output)
+                choose(self._output, Rank.told())
             except UsageError:
                 raise
             except SmaragdineError as error:

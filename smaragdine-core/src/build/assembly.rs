@@ -4,6 +4,8 @@ mod bounds;
 mod corrections;
 mod doubts;
 mod events;
+mod metrics;
+mod program;
 mod readings;
 mod steps;
 mod tails;
@@ -17,6 +19,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use self::bounds::Bounds;
 use self::doubts::doubts;
 use self::events::{Events, map};
+use self::metrics::ToldMetrics;
 use self::readings::Readings;
 use self::steps::{cover, find_steps, mark_traced, windows};
 use self::warnings::Warnings;
@@ -124,6 +127,7 @@ struct Assembly {
     /// Pieces of the profile that a stream is sending.
     pieces: FxHashMap<u64, (Format, Vec<u8>)>,
     graphs: Vec<Graph>,
+    told_metrics: ToldMetrics,
     warnings: Warnings,
     last_offset_ns: i64,
 }
@@ -137,6 +141,7 @@ impl Assembly {
             pending: Vec::new(),
             pieces: FxHashMap::default(),
             graphs: Vec::new(),
+            told_metrics: ToldMetrics::default(),
             warnings: Warnings::default(),
         }
     }
@@ -149,6 +154,7 @@ impl Assembly {
         match record {
             Record::Start(_) => self.warn("the journal starts twice"),
             Record::Readings(_) | Record::Shares(_) => {}
+            Record::Metrics(samples) => self.add_metrics(&samples),
             Record::Request { stream, request } => self.add_request(stream, *request),
             Record::End(end) => self.end(*end),
         }
@@ -162,6 +168,8 @@ impl Assembly {
         metadata.sources = end.sources;
         let suspensions: Vec<_> = metadata.suspensions().iter().copied().map(ClockChange::Suspended).collect();
         metadata.clock_changes.extend(suspensions);
+        metadata.metrics = end.metrics;
+        metadata.metrics_cpu_s = end.metrics_cpu_s;
         metadata.share_source = end.share_source;
         metadata.share_tick_ns = end.share_tick_ns;
         end.warnings.iter().for_each(|warning| self.warn(warning));
@@ -197,6 +205,8 @@ impl Assembly {
                 self.trace.metadata.model = Model { name, layer_paths, shared, variables, captures };
             }
             Some(Payload::Note(note)) => self.trace.metadata.log.push(note.text),
+            Some(Payload::Metrics(batch)) => self.add_metrics_of_program(batch, pair),
+            Some(Payload::Program(program)) => self.add_program(program),
             None => {}
         }
     }
@@ -292,6 +302,7 @@ impl Assembly {
         metadata.gaps = gaps(&metadata.domains, readings, metadata.suspensions());
         doubts(&metadata.domains, readings).iter().for_each(|doubt| self.warnings.add(doubt));
         self.describe();
+        self.describe_metrics();
         self.trace
     }
 

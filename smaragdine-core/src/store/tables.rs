@@ -36,7 +36,7 @@ use self::columns::{Columns, index};
 use self::file::{ReadTable, TableFile};
 use self::large::Known;
 pub use self::large::LargeTables;
-use self::layout::{EDGES, EVENTS, Layout, READINGS, STEPS};
+use self::layout::{EDGES, EVENTS, Layout, METRICS, READINGS, STEPS};
 pub use self::merge::{Merging, merge_untouched};
 pub use self::metadata::{METADATA, Unknown};
 use self::read::UnknownFlags;
@@ -203,6 +203,13 @@ pub fn open_as_it_is(dir: &Path) -> Result<Opened> {
         read::edges(batch, ops, &mut passing)
     })?;
     found.insert(EDGES.name, edges);
+    if !TableFile::is_of_later_versions(dir, &METRICS, sealed_as(&METRICS)) {
+        // Nobody asks for them here; what cannot be is told all the same.
+        let metrics = TableFile::open(dir, &METRICS, state)?;
+        let found_in =
+            metrics.each_batch(sealed_as(&METRICS), &mut |batch| read::metrics(batch, &mut Trace::default()));
+        found.insert(METRICS.name, found_in?);
+    }
     let open = |layout| TableFile::open(dir, layout, state);
     let files = [open(&EVENTS)?, open(&READINGS)?, open(&STEPS)?];
     for (file, layout) in files.iter().zip([&EVENTS, &READINGS, &STEPS]) {
@@ -224,7 +231,8 @@ fn unsealed(
 ) -> Unsealed {
     let (mut checksums, mut lacks) = (Checksums::new(), Vec::new());
     for (table, found) in found {
-        let unsealed = sealed.is_some_and(|sealed| !sealed.contains_key(table));
+        // Of a table that came later, an earlier version's import held no checksum.
+        let unsealed = sealed.is_some_and(|sealed| !sealed.contains_key(table)) && !found.later;
         let problem = found.changed.or_else(|| unsealed.then(|| "it has no checksum, and others have".to_owned()));
         changed.extend(problem.map(|problem| (dir.join(format!("{table}.parquet")), problem)));
         checksums.insert(table.to_owned(), found.checksum);

@@ -13,7 +13,9 @@ import pytest
 
 from smaragdine.daemon.client import Piece
 from smaragdine.errors import SmaragdineError, UsageError
-from smaragdine.recording.output import Output, choose
+from smaragdine.recording.destination import choose
+from smaragdine.recording.output import Output
+from smaragdine.recording.rank import Rank
 
 
 def trace(directory: Path, state: str) -> Path:
@@ -61,6 +63,7 @@ def test_two_recordings_never_share_a_directory(tmp_path: Path) -> None:
 CLAIMS = """
 import sys, time
 from smaragdine.recording.output import Output
+from smaragdine.recording.rank import Rank
 while time.time() < float(sys.argv[2]): pass
 for _ in range(20): print(Output.claim(sys.argv[1]).path)
 """
@@ -182,3 +185,47 @@ def test_a_daemon_cannot_write_outside_output(path: str, tmp_path: Path) -> None
     with pytest.raises(SmaragdineError):
         output.receive([Piece(path, b"x", True)])
     assert sorted(tmp_path.rglob("*")) == [tmp_path / "out", tmp_path / "out" / "trace.json"]
+
+
+A, B = Rank("a", 0, world_size=2), Rank("b", 1, world_size=2)
+
+
+def test_ranks_share_an_output_and_each_writes_a_folder_of_its_own(tmp_path: Path) -> None:
+    first, second = Output.claim(tmp_path / "run", A), Output.claim(tmp_path / "run", B)
+    assert (first.path, first.remark) == (tmp_path / "run" / "host=a" / "rank=0", None)
+    assert second.path == tmp_path / "run" / "host=b" / "rank=1"
+
+
+def test_a_second_training_of_each_rank_goes_to_the_same_next_output(tmp_path: Path) -> None:
+    trace(tmp_path / "run-2", "complete")
+    paths = [Output.claim(tmp_path / "run", rank).path for rank in (A, A, B, B)]
+    assert paths == [tmp_path / job / rank.folder for rank in (A, B) for job in ("run", "run-3")]
+
+
+@pytest.mark.parametrize(("state", "hinted"), [("complete", False), ("cut", False), ("recording", True)])
+def test_a_rank_that_is_started_again_is_a_further_attempt(state: str, hinted: bool, tmp_path: Path) -> None:
+    folder = trace(tmp_path / "run" / A.folder, state)
+    trace(folder / "attempt=2", "complete")
+    output = Output.claim(tmp_path / "run", A)
+    assert output.path == folder / "attempt=3"
+    assert "an earlier attempt of rank 0" in str(output.remark)
+    assert (f"`smaragdine recover {folder}`" in str(output.remark)) is hinted
+
+
+def test_a_rank_that_did_not_start_leaves_its_place_to_the_next(tmp_path: Path) -> None:
+    Output.claim(tmp_path / "run", A).give_back()
+    assert Output.claim(tmp_path / "run", A).path == tmp_path / "run" / A.folder
+
+
+def test_a_process_that_is_alone_leaves_a_jobs_folder_alone(tmp_path: Path) -> None:
+    trace(tmp_path / "run" / A.folder, "complete")
+    output = Output.claim(tmp_path / "run")
+    assert output.path == tmp_path / "run-2"
+    assert "holds the traces of a job" in str(output.remark)
+
+
+def test_a_rank_leaves_what_is_no_job_alone(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("x")
+    with pytest.raises(UsageError, match="holds is no trace"):
+        choose(tmp_path / "run", A)

@@ -176,6 +176,17 @@ def test_inside_another_recording_the_outer_trace_is_joined(
     assert len(told.all("start")) == 1
 
 
+def test_where_the_outer_recording_is_elsewhere_a_process_records_by_itself(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`smaragdine run -- srun …` hands its environment to other machines."""
+    monkeypatch.setenv("SMARAGDINE_RECORDING", f"{tmp_path / 'of-another-machine'}|r-7")
+    with smaragdine.record(tmp_path / "inner") as inner, inner.step():
+        pass
+    assert inner.path == tmp_path / "inner"
+    assert "this process records by itself" in caplog.text
+
+
 def test_a_full_queue_drops_and_counts_and_never_waits(
     told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -46,7 +46,7 @@ impl<'a> Readings<'a> {
         match record {
             Record::Readings(readings) => readings.into_iter().for_each(|reading| self.add_reading(reading)),
             Record::Shares(shares) => shares.into_iter().for_each(|sample| self.shares.add(sample)),
-            Record::Start(_) | Record::Request { .. } | Record::End(_) => {}
+            Record::Start(_) | Record::Metrics(_) | Record::Request { .. } | Record::End(_) => {}
         }
     }
 

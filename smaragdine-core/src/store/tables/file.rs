@@ -55,6 +55,8 @@ pub(super) struct ReadTable {
     pub(super) changed: Option<String>,
     /// Columns that the version which wrote it did not write yet.
     pub(super) lacks: Vec<&'static str>,
+    /// Earlier versions sealed no such table.
+    pub(super) later: bool,
 }
 
 /// Rows that are stored together.
@@ -90,6 +92,12 @@ impl TableFile {
         Ok(Self { path, layout, parts, lacks })
     }
 
+    /// Neither there nor sealed, and an earlier version wrote none.
+    pub(super) fn is_of_later_versions(dir: &Path, layout: &Layout, sealed: Option<&Checksum>) -> bool {
+        let path = dir.join(format!("{}.parquet", layout.name));
+        layout.later && sealed.is_none() && path.symlink_metadata().is_err()
+    }
+
     pub(super) fn damaged(&self, problem: String) -> Error {
         Error::DamagedTrace { path: self.path.clone(), problem }
     }
@@ -119,7 +127,7 @@ impl TableFile {
             None => same.cloned().unwrap_or_default(),
         };
         let changed = sealed.and_then(|sealed| checksum.differs_from(sealed));
-        Ok(ReadTable { checksum, changed, lacks: self.lacks.clone() })
+        Ok(ReadTable { checksum, changed, lacks: self.lacks.clone(), later: self.layout.later })
     }
 
     /// In the order of their rows.

@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use super::checksum::Checksums;
 use super::columns::{Checked, Columns, index, known_op, named, parsed, value};
 use super::file::{ReadTable, TableFile};
-use super::layout::{EDGES, EVENTS, FOOTPRINT, FOOTPRINT_DOMAINS, LEDGER, Layout, OPS, READINGS, STEPS};
+use super::layout::{EDGES, EVENTS, FOOTPRINT, FOOTPRINT_DOMAINS, LEDGER, Layout, METRICS, OPS, READINGS, STEPS};
 use crate::error::{Error, Result};
 use crate::span::Span;
 use crate::trace::{
@@ -40,6 +40,11 @@ pub(super) fn tables(
     let devices = index(trace.metadata.devices.iter().cloned());
     rows(&EVENTS, &mut |batch| events(batch, &devices, ops, &mut trace.events))?;
     rows(&STEPS, &mut |batch| steps(batch, &mut trace.steps))?;
+    let sealed = sealed.and_then(|sealed| sealed.get(METRICS.name));
+    if !TableFile::is_of_later_versions(dir, &METRICS, sealed) {
+        let file = TableFile::open(dir, &METRICS, state)?;
+        found.insert(METRICS.name, file.each_batch(sealed, &mut |batch| metrics(batch, trace))?);
+    }
     Ok(found)
 }
 
@@ -278,6 +283,17 @@ fn ledger(batch: &Columns, trace: &mut Trace) -> Checked<()> {
             entry: parsed(entry.value(row), "entry", Entry::parse)?,
             energy_j: energy.value(row),
         });
+    }
+    Ok(())
+}
+
+pub(super) fn metrics(batch: &Columns, trace: &mut Trace) -> Checked<()> {
+    let (time, value) = (batch.required::<Int64Type>("time_ns")?, batch.required::<Float64Type>("value")?);
+    let (metric, scope) = (batch.strings("metric")?, batch.strings("scope")?);
+    for row in 0..batch.rows() {
+        if !trace.metrics.add(metric.value(row), scope.value(row), time.value(row), value.value(row)) {
+            return Err(format!("a value of {} is {}, or it has too many scopes", metric.value(row), value.value(row)));
+        }
     }
     Ok(())
 }
