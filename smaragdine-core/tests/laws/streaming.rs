@@ -6,7 +6,7 @@ use smaragdine_core::build::reaccount::reaccount;
 use smaragdine_core::error::Result;
 use smaragdine_core::span::Span;
 use smaragdine_core::store::tables;
-use smaragdine_core::trace::{Batches, Event, Held, Policy, Reader, Reading, Recorded, Trace};
+use smaragdine_core::trace::{Batches, Event, Held, Policy, Reader, Reading, Recorded, SCHEMA_VERSION, Trace};
 
 use super::random::{cases, trace};
 
@@ -92,6 +92,7 @@ proptest! {
         turned in any::<bool>(),
     ) {
         let mut trace = trace;
+        trace.metadata.schema_version = SCHEMA_VERSION;
         trace.events = order.iter().map(|place| trace.events[*place]).collect();
         if turned {
             trace.readings.reverse();
