@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    # `make test-jax` runs these, in an environment of their own. A folder `jax` here would be taken for JAX itself.
+    if collection_path == HERE / "in_jax" and find_spec("jax") is None:
+        return True
     # To collect these imports TensorFlow.
     return (config.getoption("--quick") and collection_path == HERE / "unit" / "frameworks" / "tensorflow") or None
 

@@ -18,8 +18,8 @@ use smaragdine_core::accounting::account::account_recorded;
 use smaragdine_core::error::Result;
 use smaragdine_core::store::tables::{self, Opened, Streamed};
 use smaragdine_core::trace::{
-    Domain, Event, Flags, Kind, Metadata, Op, Phase, Policy, Reading, Recorded, Sensor, SourceReport, State, Step,
-    Trace,
+    Domain, Event, Flags, Kind, Metadata, Op, Phase, Policy, Reading, Recorded, SCHEMA_VERSION, Sensor, SourceReport,
+    State, Step, Trace,
 };
 
 const OPS: u32 = 1000;
@@ -205,7 +205,8 @@ fn time<T>(work: impl FnOnce() -> T) -> (T, Duration) {
 
 fn main() -> Result<()> {
     let options = Options::of(std::env::args().skip(1));
-    let dir = options.dir.join(format!("smaragdine-accounting-{}", std::process::id()));
+    let folder = tempfile::tempdir_in(&options.dir).expect("a folder is made");
+    let dir = folder.path().to_owned();
     let (made, spent) = time(|| make(&dir, &options));
     made?;
     let size = std::fs::metadata(dir.join("events.parquet")).map_or(0, |file| file.len());
@@ -234,6 +235,5 @@ fn main() -> Result<()> {
     let (accounted, spent) = time(|| account_recorded(&mut unsealed.trace, &large, options.policy));
     accounted?;
     line("  decoded, aligned, responses, footprint", spent, options.events);
-    std::fs::remove_dir_all(&dir).expect("it is removed");
     Ok(())
 }

@@ -9,6 +9,7 @@ from smaragdine.daemon.messages import (
     Event,
     Events,
     Format,
+    Labels,
     MetricValues,
     Model,
     Note,
@@ -76,13 +77,10 @@ class Requests:
                 request.metrics.clock = trace_pb2.CLOCK_MONOTONIC
                 for value in values:
                     request.metrics.values.add(**{key: _sent(one) for key, one in value._asdict().items()})
-            case Program(command, git, packages):
-                request.program.command.extend(map(_sent, command))
-                request.program.packages.update({_sent(name): _sent(version) for name, version in packages.items()})
-                if git is not None:
-                    request.program.git.commit = git.commit
-                    if git.dirty is not None:
-                        request.program.git.dirty = git.dirty
+            case Program() as program:
+                request.program.CopyFrom(_program(program))
+            case Labels(labels):
+                request.labels.CopyFrom(trace_pb2.Labels(labels=labels))
         return request
 
     def _fill(self, batch: trace_pb2.EventBatch, events: Events) -> None:
@@ -101,6 +99,16 @@ class Requests:
                 end_ns=event.end_ns,
                 correlation=event.correlation,
             )
+
+
+def _program(program: Program) -> trace_pb2.Program:
+    sent = trace_pb2.Program(command=map(_sent, program.command))
+    sent.packages.update({_sent(name): _sent(version) for name, version in program.packages.items()})
+    if program.git is not None:
+        sent.git.commit = program.git.commit
+        if program.git.dirty is not None:
+            sent.git.dirty = program.git.dirty
+    return sent
 
 
 def _sent(value: Any) -> Any:

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 from smaragdine.daemon.messages import Clock, Event, Format
+from smaragdine.frameworks.jax.loop import runs_jax
 from smaragdine.recording.beginning import Begun
 from smaragdine.recording.recorder import Recorder
+from smaragdine.training.budget import Budget
 from smaragdine.training.steps import StepMark
 from smaragdine.training.training import Training
 from smaragdine.training.window import Auto, Windows
@@ -26,13 +28,21 @@ def record(
     name: str | None = None,
     labels: Mapping[str, str] | None = None,
     require_measured: bool = False,
+    budget: str | None = None,
+    budget_stops: bool = False,
+    trackers: bool = True,
 ) -> Iterator[Recording]:
     """Records the energy of the enclosed code, this process and its descendants, into the directory `output`.
 
-    `period` is the sampling period, `4ms`. Where the code marks its steps (`Recording.step`) and runs TensorFlow,
-    operations are traced in windows of `window` steps, which open `every` so many steps, or ("auto") as often as their
-    cost stays below 1 % of the run. `model` leads operations to layers: a Keras model, the `tf.function` of a step, or
-    a list of several.
+    `period` is the sampling period, `4ms`. Where the code marks its steps (`Recording.step`) and runs TensorFlow or
+    JAX, operations are traced in windows of `window` steps, which open `every` so many steps, or ("auto") as often as
+    their cost stays below 1 % of the run. `model` leads operations to layers: a Keras model, the `tf.function` of a
+    step, or a list of several; or a module of Flax nnx or Equinox, to be told before its step is compiled (Flax linen
+    and Haiku name their modules themselves).
+
+    `budget` (`2 kWh`, `500 J`, or `100 g` of CO2e where a place is told) warns when most of it and all of it is drawn;
+    with `budget_stops`, `Recording.step` then raises `BudgetReached`. A run of MLflow or Weights & Biases that is
+    active gets totals and the report, unless `trackers` is False.
 
     Raises `UsageError` where what is asked for makes no sense: an option, or an `output` that holds something else than
     a trace (beside one, it goes to `output`-2). Nothing else that is wrong with a recording, at its start or later,
@@ -40,8 +50,9 @@ def record(
     raised then.
     """
     windows = Windows(window, every)
+    limit = Budget(budget, labels, stops=budget_stops) if budget is not None else None
     recording = Recording.start(output, period=period, name=name, labels=labels, require_measured=require_measured)
-    recording.trace(windows, model)
+    recording.trace(windows, model, limit, trackers=trackers)
     try:
         yield recording
     except BaseException as error:
@@ -60,9 +71,11 @@ class Recording(Recorder):
         self._training: Training | None = None
         self._model: object = None
 
-    def trace(self, windows: Windows, model: object = None) -> Training:
-        """Traces operations in these windows of the steps that `step` marks; `model` as `record` takes it."""
-        self._training = training = Training(self, windows)
+    def trace(
+        self, windows: Windows, model: object = None, budget: Budget | None = None, *, trackers: bool = True
+    ) -> Training:
+        """Traces operations in these windows of the steps that `step` marks; the rest as `record` takes it."""
+        self._training = training = Training(self, windows, budget=budget, trackers=trackers)
         # Whoever encloses the code ends the recording.
         training.ended = True
         self._model = model
@@ -74,7 +87,8 @@ class Recording(Recorder):
         """Marks one step of the enclosed code, numbered from 0 unless given; code that raises is no step.
 
         `samples` is the number of examples processed, 0 where unknown. A step is `traced` where its events are sent;
-        by default, where a window is open or `events` was called within it.
+        by default, where a window is open or `events` was called within it. Raises `BudgetReached` before it begins
+        where the recording's budget is drawn and `budget_stops` was asked for.
         """
         training = self._training or self.trace(Windows())
         return training.step(step, epoch=epoch, samples=samples, traced=traced, before=self._find_tracer)
@@ -83,6 +97,28 @@ class Recording(Recorder):
     def paused(self) -> bool:
         """The daemon asks to send nothing that can wait: no further profiles for now."""
         return self.channel.paused
+
+    @property
+    def budget_reached(self) -> bool:
+        """All of the recording's budget is drawn; False without one."""
+        allowance = self._training.allowance if self._training else None
+        return allowance is not None and allowance.reached
+
+    def place(self, region: str | None = None, pue: float | str | None = None) -> None:
+        """Where the energy is drawn: the trace's labels `region` and `pue`, which statements read.
+
+        `region` is a code or name that a table knows (`US-CA`, `Québec`, `gcp:us-central1`), `pue` a number or the name
+        of a published one. Raises `UsageError` for what is neither, with the nearest names.
+        """
+        from smaragdine.carbon.place import LABEL, Place
+        from smaragdine.carbon.pue import Pue
+
+        factor = Pue.of(pue) if pue is not None else None
+        where = Place(region, factor) if region is not None else None
+        labels = {LABEL: where.code} if where else {}
+        self.channel.label(labels if pue is None else {**labels, "pue": str(pue)})
+        if self._training and self._training.allowance:
+            self._training.allowance.budget.at(where, factor)
 
     def events(self, events: Sequence[Event], clock: Clock = "realtime") -> None:
         """Sends events of one clock: `time.time_ns()` is `realtime`, `time.monotonic_ns()` `monotonic`."""
@@ -99,7 +135,13 @@ class Recording(Recorder):
     def _find_tracer(self) -> None:
         """The first framework that runs: it may be imported after the recording began."""
         training = self._training
-        if training and not training.traceable and self.state == "recording" and "tensorflow" in sys.modules:
+        if not training or training.traceable or self.state != "recording":
+            return
+        if runs_jax(self._model):
+            from smaragdine.frameworks.jax.loop import loop_tracer as jax_tracer
+
+            training.trace(jax_tracer(self.channel, self._model))
+        elif "tensorflow" in sys.modules:
             from smaragdine.frameworks.tensorflow.loop import loop_tracer
 
             training.trace(loop_tracer(self.channel, self._model))

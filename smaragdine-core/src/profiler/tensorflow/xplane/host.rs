@@ -165,7 +165,7 @@ impl<'a, 'p> Host<'a, 'p> {
             return Some(Class::Annotation);
         }
         let mut number = |raw_name: &str, kind: &str| {
-            push(self.names, RawOp { raw_name: raw_name.into(), kind: kind.into(), flops: None, pipeline })
+            push(self.names, RawOp { raw_name: raw_name.into(), kind: kind.into(), pipeline, ..RawOp::default() })
         };
         if let Some(kind) = eager(title) {
             return Some(Class::Eager(number(kind, kind)));
