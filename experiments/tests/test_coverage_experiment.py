@@ -81,7 +81,7 @@ def test_a_trace_without_events_has_no_share() -> None:
 
 def cell(**figures: Any) -> Cell:
     perfect = Score(
-        8, 4, time_s=1.0, own=1.0, own_forward=1.0, outermost=0.0, nowhere=0.0, qtns=9, hidden=0, unplaced=()
+        8, 4, time_s=1.0, own=1.0, own_forward=1.0, outermost=0.0, nowhere=0.0, told=1.0, qtns=9, hidden=0, unplaced=()
     )
     return {"model": "bert", "mode": "fit", **asdict(perfect), **figures}
 

@@ -13,10 +13,11 @@ from smaragdine.errors import SmaragdineError
 from testbed.hardware import Tree, built
 
 # What docs/security.md says of each recording: threads and descriptors of a source, of powercap with two registers, and
-# of all: one thread looks at who uses the machine, one collects; the journal, and the process that is recorded.
+# of all: one thread looks at who uses the machine, one at its metrics (and one at those of GPUs), one collects; the
+# journal, and the process that is recorded.
 MOST = 64
-SOURCES = {"powercap": (1, 3), "nvml": (2, 1)}
-OF_EACH = (2, 2)
+SOURCES = {"powercap": (1, 3), "nvml": (3, 1)}
+OF_EACH = (3, 2)
 FILES_RUNNING, FILES_KEPT = 2, 14
 # Of the runtime, which keeps threads for a while, and of the connection.
 BESIDE = 20

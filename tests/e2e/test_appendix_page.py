@@ -83,7 +83,8 @@ def test_three_groups_have_numpys_means_and_standard_errors(opened: Opened, site
 
 def test_every_figure_is_drawn_and_nothing_is_asked_of_the_network(opened: Opened) -> None:
     figures = opened.page.locator("[data-figure]")
-    assert figures.count() == 4
+    # Energy by group, what tells groups apart, two metrics that runs logged, and two that were sampled beside them.
+    assert figures.count() == 6
     assert opened.page.locator("[data-figure] .main-svg").count() >= figures.count()
     assert opened.outside == []
     assert opened.errors == []

@@ -63,7 +63,12 @@ def test_two_graces_are_shared_by_the_cpus_that_the_kernel_puts_into_their_socke
         # In 2.5 s a quarter of a CPU is some 62 ticks, and one at each end may be on either side.
         assert application_share(entered) == pytest.approx(share, rel=0.03)  # type: ignore[arg-type]
     assert "topology" in (trace.metadata.share_source or "")
-    assert not trace.metadata.warnings
+    assert not of_registers(trace)
+
+
+def of_registers(trace: Trace) -> list[str]:
+    """What was warned of, but for metrics, of whose files the made-up /proc has few."""
+    return [warning for warning in trace.metadata.warnings if not warning.startswith("metric")]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +90,7 @@ def test_a_socket_that_nothing_tells_has_an_unknown_share_and_a_reason(
     for number in (0, 1):
         ledger = trace.ledger().domain(f"{GRACE}{number}")
         assert (ledger["gap"] == pytest.approx(sum(ledger.values()))) is not known[number]
-    (told,) = trace.metadata.warnings
+    (told,) = of_registers(trace)
     assert "unknown" in told
     assert "which CPU is in which socket" in told if not packages else f"{GRACE}1" in told
 
