@@ -13,22 +13,58 @@ use crate::trace::{Domain, Reading, ShareSample};
 /// samples do not know the application's share, keeps what it had: `None` is unknown.
 /// The order of `shares` and `readings` does not matter.
 pub fn apply_shares(readings: &mut [Reading], domains: &[Domain], shares: &[ShareSample]) {
-    let mut scopes: FxHashMap<&str, Vec<&ShareSample>> = FxHashMap::default();
-    for sample in shares.iter().filter(|sample| known(sample.app).is_some() && sample.start_ns < sample.end_ns) {
-        scopes.entry(&sample.scope).or_default().push(sample);
+    let mut known = Shares::default();
+    shares.iter().for_each(|sample| known.add(sample.clone()));
+    known.apply(readings, domains);
+}
+
+/// Shares by their scope.
+#[derive(Debug, Default)]
+pub struct Shares {
+    scopes: FxHashMap<String, Vec<ShareSample>>,
+    sorted: bool,
+}
+
+impl Shares {
+    /// One that says nothing is passed over.
+    pub fn add(&mut self, sample: ShareSample) {
+        if known(sample.app).is_none() || sample.start_ns >= sample.end_ns {
+            return;
+        }
+        self.sorted = false;
+        match self.scopes.get_mut(&sample.scope) {
+            // The scope is told once.
+            Some(samples) => samples.push(ShareSample { scope: String::new(), ..sample }),
+            None => {
+                let scope = sample.scope.clone();
+                self.scopes.insert(scope, vec![ShareSample { scope: String::new(), ..sample }]);
+            }
+        }
     }
-    for samples in scopes.values_mut() {
-        samples.sort_by_key(|sample| (sample.end_ns, sample.start_ns));
+
+    /// See [`apply_shares`].
+    pub fn apply(&mut self, readings: &mut [Reading], domains: &[Domain]) {
+        if !self.sorted {
+            self.scopes.values_mut().for_each(|samples| samples.sort_by_key(|sample| (sample.end_ns, sample.start_ns)));
+            self.sorted = true;
+        }
+        for reading in readings {
+            let scope = domains.get(usize::from(reading.domain)).map(|domain| domain.scope.as_str());
+            if let Some(samples) = scope.and_then(|scope| self.scopes.get(scope)) {
+                interpolate(reading, samples);
+            }
+        }
     }
-    for reading in readings {
-        let scope = domains.get(usize::from(reading.domain)).map(|domain| domain.scope.as_str());
-        if let Some(samples) = scope.and_then(|scope| scopes.get(scope)) {
-            interpolate(reading, samples);
+
+    /// Forgets what no reading of this scope can ask for any more that starts at `from_ns` or later.
+    pub fn forget(&mut self, scope: &str, from_ns: i64) {
+        if let Some(samples) = self.scopes.get_mut(scope) {
+            samples.retain(|sample| sample.end_ns > from_ns);
         }
     }
 }
 
-fn interpolate(reading: &mut Reading, samples: &[&ShareSample]) {
+fn interpolate(reading: &mut Reading, samples: &[ShareSample]) {
     let first = samples.partition_point(|sample| sample.end_ns <= reading.start_ns);
     let overlapping = samples[first..].iter().take_while(|sample| sample.start_ns < reading.end_ns);
     let (mut covered, mut app) = (0.0, 0.0);

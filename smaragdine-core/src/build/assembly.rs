@@ -7,6 +7,7 @@ mod drawn;
 mod events;
 mod metrics;
 mod program;
+mod readings;
 mod steps;
 mod tails;
 mod warnings;
@@ -17,25 +18,21 @@ use std::path::Path;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::bounds::Bounds;
-use self::corrections::{correct, doubt_last_moves};
 use self::doubts::doubts;
 use self::events::{Events, map};
 use self::metrics::ToldMetrics;
+use self::readings::Readings;
 use self::steps::{cover, find_steps, mark_traced, windows};
-use self::tails::complete;
 use self::warnings::Warnings;
-use crate::accounting::attribution::apply_shares;
 use crate::clock::{ClockPair, TraceClock};
 use crate::error::{Error, Result};
 use crate::profiler::tensorflow::graph::Graph;
 use crate::profiler::tensorflow::step_stats;
 use crate::profiler::tensorflow::xplane::{self, Programs};
 use crate::profiler::{Namer, Profile};
-use crate::registers::mirrors::find_mirrors;
 use crate::span::Span;
 use crate::store::journal::{Part, Record, Records};
-use crate::store::tables::merge_untouched;
-use crate::trace::{ClockChange, Metadata, Model, ShareSample, State, Step, Trace, gaps};
+use crate::trace::{ClockChange, Metadata, Model, State, Step, Trace, gaps};
 use crate::wire::v1;
 use crate::wire::v1::profile::Format;
 use crate::wire::v1::record_request::Payload;
@@ -62,7 +59,7 @@ pub fn assemble(journal: &Path) -> Result<Trace> {
 /// # Errors
 /// As [`assemble`].
 pub fn assemble_part(journal: &Path, part: Part, lost: Option<&str>) -> Result<Trace> {
-    let mut records = Records::open(journal)?.only(part);
+    let mut records = Records::open(journal)?.only(part).without_measured();
     let Some(Record::Start(metadata)) = records.next() else {
         let problem = "it holds no journal of a recording".to_owned();
         return Err(Error::NotATrace { path: journal.to_owned(), problem });
@@ -79,7 +76,8 @@ pub fn assemble_part(journal: &Path, part: Part, lost: Option<&str>) -> Result<T
         let lacks = part.lacks();
         assembly.warn(&format!("this trace is without {lacks}: assembling them {why}; all energy is kept"));
     }
-    Ok(assembly.finish())
+    // What was measured is looked at last: by then it is known what of it stays as it is.
+    Ok(assembly.finish(Records::open(journal)?.measured()))
 }
 
 /// Adds the events of profiler files to a finished trace; footprints and ledger are to be accounted anew.
@@ -133,7 +131,6 @@ struct Pending {
 struct Assembly {
     trace: Trace,
     events: Events,
-    shares: Vec<ShareSample>,
     pending: Vec<Pending>,
     /// Pieces of the profile that a stream is sending.
     pieces: FxHashMap<u64, (Format, Vec<u8>)>,
@@ -151,7 +148,6 @@ impl Assembly {
             last_offset_ns: metadata.realtime_offset_ns,
             trace: Trace { metadata, ..Trace::default() },
             events: Events::default(),
-            shares: Vec::new(),
             pending: Vec::new(),
             pieces: FxHashMap::default(),
             programs: FxHashMap::default(),
@@ -168,8 +164,7 @@ impl Assembly {
     fn add(&mut self, record: Record) {
         match record {
             Record::Start(_) => self.warn("the journal starts twice"),
-            Record::Readings(readings) => self.trace.readings.extend(readings),
-            Record::Shares(shares) => self.shares.extend(shares),
+            Record::Readings(_) | Record::Shares(_) => {}
             Record::Metrics(samples) => self.add_metrics(&samples),
             Record::Request { stream, request } => self.add_request(stream, *request),
             Record::End(end) => self.end(*end),
@@ -313,27 +308,22 @@ impl Assembly {
         }
     }
 
-    fn finish(mut self) -> Trace {
+    fn finish(mut self, measured: Records) -> Trace {
         self.name_profiles();
         Events::bound(&mut self.trace, &mut self.warnings);
         let Trace { metadata, readings, events, steps, edges, .. } = &mut self.trace;
         find_steps(steps, events);
         edges.sort_unstable();
         edges.dedup();
-        readings.retain(|reading| usize::from(reading.domain) < metadata.domains.len());
-        readings.sort_by_key(|reading| (reading.domain, reading.start_ns));
-        correct(readings, &metadata.domains);
-        if metadata.state == State::Recording {
-            complete(readings, &metadata.domains, metadata.start_ns);
-        }
-        doubt_last_moves(readings);
-        apply_shares(readings, &metadata.domains, &self.shares);
-        find_mirrors(&mut metadata.domains, readings).iter().for_each(|found| self.warnings.add(found));
+        let windows = (!metadata.options.keep_all).then(|| windows(steps, events));
+        let mut all = Readings::new(&metadata.domains, windows.as_deref());
+        measured.for_each(|record| all.add(record));
+        let cut_from_ns = (metadata.state == State::Recording).then_some(metadata.start_ns);
+        let (found, domains, mirrors) = all.finish(cut_from_ns);
+        (*readings, metadata.domains) = (found, domains);
+        mirrors.iter().for_each(|mirror| self.warnings.add(mirror));
         metadata.gaps = gaps(&metadata.domains, readings, metadata.suspensions());
         doubts(&metadata.domains, readings).iter().for_each(|doubt| self.warnings.add(doubt));
-        if !metadata.options.keep_all {
-            *readings = merge_untouched(readings, &windows(steps, events));
-        }
         self.describe();
         self.describe_metrics();
         self.trace

@@ -32,6 +32,12 @@ pub fn find_mirrors(domains: &mut [Domain], readings: &[Reading]) -> Vec<String>
     found
 }
 
+/// Whether its readings can tell that it is another's mirror, or another is its.
+#[must_use]
+pub fn may_mirror(domain: &Domain) -> bool {
+    die(domain).is_some()
+}
+
 /// `package-0` of `package-0-die-1`, where that is counted.
 fn die(domain: &Domain) -> Option<&str> {
     let (of_socket, _) = domain.name.split_once("-die-")?;

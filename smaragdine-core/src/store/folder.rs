@@ -62,6 +62,18 @@ impl Folder {
         written
     }
 
+    /// A file that nobody else sees, to be written and read: it has no name any more, and goes when it is closed.
+    ///
+    /// # Errors
+    /// Where none can be made here.
+    pub fn scratch(&self) -> io::Result<File> {
+        let name = random("scratch");
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = openat(&self.directory, &name, flags, Mode::from_raw_mode(0o600))?;
+        unlinkat(&self.directory, &name, AtFlags::empty())?;
+        Ok(file.into())
+    }
+
     /// Who may not open what is replaced may not open what replaces it.
     fn keep_private(&self, name: &str, file: &OwnedFd) -> io::Result<()> {
         if let Ok(before) = statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW)

@@ -127,6 +127,8 @@ pub struct Records {
     reader: BufReader<File>,
     remaining: u64,
     part: Part,
+    /// Which kinds of records are not passed over.
+    kinds: fn(u8) -> bool,
     /// What the file ended with, if not with a whole record.
     pub damage: Option<String>,
 }
@@ -137,13 +139,31 @@ impl Records {
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(Error::io("open", path))?;
         let remaining = file.metadata().map_err(Error::io("read", path))?.len();
-        Ok(Self { reader: BufReader::with_capacity(1 << 20, file), remaining, part: Part::Whole, damage: None })
+        Ok(Self {
+            reader: BufReader::with_capacity(1 << 20, file),
+            remaining,
+            part: Part::Whole,
+            kinds: |_| true,
+            damage: None,
+        })
     }
 
     /// Passes over what is not of this part.
     #[must_use]
     pub fn only(self, part: Part) -> Self {
         Self { part, ..self }
+    }
+
+    /// Passes over what sensors measured.
+    #[must_use]
+    pub fn without_measured(self) -> Self {
+        Self { kinds: |kind| !is_measured(kind), ..self }
+    }
+
+    /// Passes over all else.
+    #[must_use]
+    pub fn measured(self) -> Self {
+        Self { kinds: is_measured, ..self }
     }
 
     /// `None`: a record that is passed over.
@@ -161,7 +181,7 @@ impl Records {
             return Err("a record does not match its checksum".to_owned());
         }
         self.remaining -= u64::from(length) + 9;
-        if header[8] == REQUEST && !self.part.reads(payload.len()) {
+        if !(self.kinds)(header[8]) || header[8] == REQUEST && !self.part.reads(payload.len()) {
             return Ok(None);
         }
         let record = decode(header[8], &payload)?;
@@ -193,6 +213,10 @@ const SHARES: u8 = 3;
 const REQUEST: u8 = 4;
 const END: u8 = 5;
 const METRICS: u8 = 6;
+
+fn is_measured(kind: u8) -> bool {
+    kind == READINGS || kind == SHARES
+}
 
 fn encode(record: &Record) -> (u8, Vec<u8>) {
     match record {

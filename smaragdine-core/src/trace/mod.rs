@@ -17,6 +17,7 @@ mod notice;
 mod options;
 mod program;
 mod reading;
+mod recorded;
 mod source_report;
 mod words;
 
@@ -35,6 +36,7 @@ pub use notice::{notice, uncounted};
 pub use options::RecordingOptions;
 pub use program::{Git, Program};
 pub use reading::{Flag, Flags, Reading, ShareSample, readings_of_domain};
+pub use recorded::{Batches, Held, Reader, Recorded};
 pub use source_report::{Sensor, SourceReport};
 
 /// One recording with everything known about it.

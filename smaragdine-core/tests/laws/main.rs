@@ -5,3 +5,4 @@ mod alignment;
 mod deconvolution;
 mod definition;
 mod random;
+mod streaming;

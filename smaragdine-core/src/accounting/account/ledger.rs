@@ -1,37 +1,23 @@
 //! Where every joule of a domain went.
 
-use super::device::{Aligned, Device};
 use crate::accounting::alignment::Sum;
-use crate::accounting::attribution::split;
+use crate::accounting::attribution::Parts;
 use crate::trace::{Entry, LedgerRow, Policy};
 
 /// Where the energy of one domain went, by [`Entry`].
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Ledger([Sum; Entry::ALL.len()]);
 
 impl Ledger {
-    pub(super) fn of(device: &Device, aligned: &Aligned, domain: usize) -> Self {
-        let mut ledger = Self::default();
-        for reading in device.domains[domain].1 {
-            let parts = split(reading);
-            ledger.add(Entry::Daemon, parts.daemon);
-            ledger.add(Entry::Other, parts.other);
-            ledger.add(Entry::Idle, parts.idle);
-            ledger.add(Entry::Gap, parts.gap);
-        }
-        let (alignment, place) = aligned.alignment_of(domain);
-        ledger.add(Entry::Operations, alignment.operations_j(place));
-        // What a GPU draws in a traced step without executing anything, it draws idle; a CPU may work for the
-        // application without that being an operation.
-        let gpu = device.domains[domain].0.is_of_gpu();
-        ledger.add(if gpu { Entry::Idle } else { Entry::Application }, alignment.traced_j[place]);
-        ledger.add(Entry::Profiling, alignment.profiling_j[place]);
-        ledger.add(Entry::Untraced, alignment.untraced_j[place]);
-        ledger.add(Entry::Gap, aligned.misplaced_j[domain]);
-        ledger
+    /// Enters what of one reading is not the application's.
+    pub(super) fn add_others(&mut self, parts: &Parts) {
+        self.add(Entry::Daemon, parts.daemon);
+        self.add(Entry::Other, parts.other);
+        self.add(Entry::Idle, parts.idle);
+        self.add(Entry::Gap, parts.gap);
     }
 
-    fn add(&mut self, entry: Entry, energy_j: f64) {
+    pub(super) fn add(&mut self, entry: Entry, energy_j: f64) {
         self.0[entry as usize].add(energy_j);
     }
 

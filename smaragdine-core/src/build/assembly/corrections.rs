@@ -9,8 +9,9 @@ use crate::trace::{Domain, Flag, Reading};
 
 /// Takes what readings have below 0 from the latest before them that can have it, which is thus no longer known.
 ///
-/// `readings` are by domain and time, and stay so; afterwards none is below 0.
-pub(super) fn correct(readings: &mut [Reading], domains: &[Domain]) {
+/// `readings` are of one domain and in order of time, and so are those `before` all of them, of which none is below 0 any
+/// more; afterwards none of either is.
+pub(super) fn correct(before: &mut [Reading], readings: &mut [Reading], domains: &[Domain]) {
     for place in 0..readings.len() {
         let Reading { domain, start_ns, end_ns, energy_j, .. } = readings[place];
         if energy_j >= 0.0 {
@@ -18,8 +19,8 @@ pub(super) fn correct(readings: &mut [Reading], domains: &[Domain]) {
         }
         readings[place].energy_j = 0.0;
         readings[place].flags = readings[place].flags.with(Flag::Impossible);
-        let before = readings[..place].iter_mut().rev().take_while(|reading| reading.domain == domain);
-        let Some(risen) = before.into_iter().find(|reading| reading.energy_j >= -energy_j) else { continue };
+        let mut earlier = readings[..place].iter_mut().rev().chain(before.iter_mut().rev());
+        let Some(risen) = earlier.find(|reading| reading.energy_j >= -energy_j) else { continue };
         // What was drawn during the fall hid as much of it.
         let limit = domains.get(usize::from(domain)).map(Domain::limit);
         let hidden_j = limit.map_or(f64::INFINITY, |limit| limit.energy_uj(end_ns.saturating_sub(start_ns)) * 1e-6);
@@ -63,7 +64,16 @@ mod tests {
 
     fn corrected(mut readings: Vec<Reading>) -> Vec<(f64, bool)> {
         let domains = ["package-0", "package-1"].map(|name| Domain::new(name, "CPU:0", "powercap", "socket:0"));
-        correct(&mut readings, &domains);
+        // However much of it is settled by then.
+        let whole = readings.clone();
+        correct(&mut [], &mut readings, &domains);
+        for settled in 0..whole.len() {
+            let mut again = whole.clone();
+            let (before, after) = again.split_at_mut(settled);
+            correct(&mut [], before, &domains);
+            correct(before, after, &domains);
+            assert_eq!(again, readings);
+        }
         readings.iter().map(|reading| (reading.energy_j, reading.flags.has(Flag::Impossible))).collect()
     }
 
@@ -82,9 +92,9 @@ mod tests {
     }
 
     #[test]
-    fn no_other_register_pays_for_it_nor_any_reading_where_none_has_as_much() {
-        let readings = vec![reading(0, 4, 50.0), reading(1, 4, 0.4), reading(1, 8, -19.0)];
-        assert_eq!(corrected(readings), [(50.0, false), (0.4, false), (0.0, true)]);
+    fn no_reading_pays_for_it_where_none_has_as_much() {
+        let readings = vec![reading(1, 4, 0.4), reading(1, 8, -19.0)];
+        assert_eq!(corrected(readings), [(0.4, false), (0.0, true)]);
     }
 
     #[test]

@@ -4,33 +4,31 @@
 
 use crate::trace::{Domain, Flag, Flags, Reading};
 
-/// Adds a gap to each counted register whose readings end long before the others', or are none.
+/// A gap for each counted register whose readings end long before the others', or are none.
 ///
-/// `readings` are by domain and time, and stay so.
-pub(super) fn complete(readings: &mut Vec<Reading>, domains: &[Domain], start_ns: i64) {
-    let Some(end_ns) = readings.iter().map(|reading| reading.end_ns).max() else { return };
-    for (number, domain) in (0..=u16::MAX).zip(domains) {
-        let Some(within_ns) = domain.limit().moves_within_ns else { continue };
-        let place = readings.partition_point(|reading| reading.domain <= number);
-        let last = place.checked_sub(1).map(|place| readings[place]).filter(|last| last.domain == number);
+/// `last` are readings by domain and time: the last of each is enough.
+pub(super) fn tails(last: &[Reading], domains: &[Domain], start_ns: i64) -> Vec<Reading> {
+    let Some(end_ns) = last.iter().map(|reading| reading.end_ns).max() else { return Vec::new() };
+    let tail = |(number, domain): (u16, &Domain)| {
+        let within_ns = domain.limit().moves_within_ns?;
+        let place = last.partition_point(|reading| reading.domain <= number);
+        let last = place.checked_sub(1).map(|place| last[place]).filter(|last| last.domain == number);
         let from_ns = last.map_or(start_ns, |last| last.end_ns);
-        if end_ns.saturating_sub(from_ns) >= within_ns {
-            let gap = Reading {
-                domain: number,
-                start_ns: from_ns,
-                end_ns,
-                edge_uncertainty_ns: None,
-                read_start_ns: end_ns,
-                read_end_ns: end_ns,
-                energy_j: 0.0,
-                app_share: None,
-                daemon_share: None,
-                idle_share: None,
-                flags: Flags::NONE.with(Flag::Standing),
-            };
-            readings.insert(place, gap);
-        }
-    }
+        (end_ns.saturating_sub(from_ns) >= within_ns).then(|| Reading {
+            domain: number,
+            start_ns: from_ns,
+            end_ns,
+            edge_uncertainty_ns: None,
+            read_start_ns: end_ns,
+            read_end_ns: end_ns,
+            energy_j: 0.0,
+            app_share: None,
+            daemon_share: None,
+            idle_share: None,
+            flags: Flags::NONE.with(Flag::Standing),
+        })
+    };
+    (0..=u16::MAX).zip(domains).filter_map(tail).collect()
 }
 
 #[cfg(test)]
@@ -59,13 +57,12 @@ mod tests {
         domains[3].counted = false;
         let mut readings: Vec<Reading> = (0..4).map(|second| reading(0, second)).collect();
         readings.extend([reading(2, 0), reading(2, 1)]);
-        complete(&mut readings, &domains, 0);
-        let gaps = readings.iter().filter(|reading| reading.flags.has(Flag::Standing));
-        let gaps: Vec<_> = gaps.map(|gap| (gap.domain, gap.start_ns / S, gap.end_ns / S)).collect();
-        assert_eq!(gaps, [(1, 0, 4), (2, 2, 4)]);
-        assert!(readings.is_sorted_by_key(|reading| (reading.domain, reading.start_ns)));
-        let before = readings.len();
-        complete(&mut readings, &domains, 0);
-        assert_eq!(readings.len(), before);
+        let gaps = tails(&readings, &domains, 0);
+        let told: Vec<_> = gaps.iter().map(|gap| (gap.domain, gap.start_ns / S, gap.end_ns / S)).collect();
+        assert_eq!(told, [(1, 0, 4), (2, 2, 4)]);
+        assert!(gaps.iter().all(|gap| gap.flags.has(Flag::Standing)));
+        readings.extend(gaps);
+        readings.sort_by_key(|reading| (reading.domain, reading.start_ns));
+        assert_eq!(tails(&readings, &domains, 0), []);
     }
 }

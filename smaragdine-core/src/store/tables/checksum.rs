@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 
 use arrow_array::types::{Float64Type, Int64Type, UInt32Type, UInt64Type};
 use arrow_array::{Array, PrimitiveArray, StringArray};
@@ -43,18 +44,21 @@ impl Checksum {
     }
 }
 
-/// What is read through here is summed up.
-pub(super) fn of_bytes(files: &mut [File]) -> io::Result<String> {
+/// Of files one after the other, wherever each is read at.
+pub(super) fn of_bytes<'a>(files: impl Iterator<Item = &'a File>) -> io::Result<String> {
     let mut sum = Sha256::new();
     let mut buffer = vec![0; 1 << 18];
     for file in files {
+        let mut place = 0;
         loop {
-            match file.read(&mut buffer)? {
+            match file.read_at(&mut buffer, place)? {
                 0 => break,
-                read => sum.update(&buffer[..read]),
+                read => {
+                    sum.update(&buffer[..read]);
+                    place += read as u64;
+                }
             }
         }
-        file.rewind()?;
     }
     Ok(hex(sum))
 }

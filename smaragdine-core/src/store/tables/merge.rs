@@ -12,22 +12,42 @@ const LONGEST_NS: i64 = 1_000_000_000;
 /// `readings` are by domain, then in order of time, and stay so.
 #[must_use]
 pub fn merge_untouched(readings: &[Reading], windows: &[Span]) -> Vec<Reading> {
-    let windows = merged(ordered(windows.iter().copied()));
-    let touched = |reading: &Reading| {
-        let first = windows.partition_point(|window| window.end_ns <= reading.start_ns);
-        windows.get(first).is_some_and(|window| window.start_ns < reading.end_ns)
-    };
-    let mut joined: Vec<Reading> = Vec::new();
-    let mut open = false;
-    for reading in readings {
-        let mergeable = !reading.flags.is_gap() && !touched(reading);
-        match joined.last_mut() {
-            Some(last) if open && mergeable && joins(last, reading) => *last = join(last, reading),
-            _ => joined.push(*reading),
-        }
-        open = mergeable;
+    let mut merging = Merging::new(windows);
+    merging.extend(readings);
+    merging.joined
+}
+
+/// The same of readings that come one by one.
+pub struct Merging {
+    windows: Vec<Span>,
+    /// Those so far.
+    pub joined: Vec<Reading>,
+    /// The last one may be joined with the next.
+    open: bool,
+}
+
+impl Merging {
+    #[must_use]
+    pub fn new(windows: &[Span]) -> Self {
+        Self { windows: merged(ordered(windows.iter().copied())), joined: Vec::new(), open: false }
     }
-    joined
+
+    /// Adds what comes next in their order.
+    pub fn extend(&mut self, readings: &[Reading]) {
+        for reading in readings {
+            let mergeable = !reading.flags.is_gap() && !self.touched(reading);
+            match self.joined.last_mut() {
+                Some(last) if self.open && mergeable && joins(last, reading) => *last = join(last, reading),
+                _ => self.joined.push(*reading),
+            }
+            self.open = mergeable;
+        }
+    }
+
+    fn touched(&self, reading: &Reading) -> bool {
+        let first = self.windows.partition_point(|window| window.end_ns <= reading.start_ns);
+        self.windows.get(first).is_some_and(|window| window.start_ns < reading.end_ns)
+    }
 }
 
 fn joins(last: &Reading, next: &Reading) -> bool {

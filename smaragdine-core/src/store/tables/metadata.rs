@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::checksum::Checksums;
-use super::columns::open;
+use super::file::open;
 use super::replace;
 use super::seal::{self, seal};
 use crate::error::{Error, Result};

@@ -1,6 +1,6 @@
 //! Columns to rows, trusting nothing: a file may be truncated, foreign or made to mislead.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use arrow_array::types::{Float64Type, Int64Type, UInt32Type, UInt64Type};
@@ -8,9 +8,11 @@ use arrow_array::{Array, StringArray};
 use rustc_hash::FxHashMap;
 
 use super::checksum::Checksums;
-use super::columns::{Checked, Columns, ReadTable, TableFile, index, known_op, named, parsed, value};
+use super::columns::{Checked, Columns, index, known_op, named, parsed, value};
+use super::file::{ReadTable, TableFile};
 use super::layout::{EDGES, EVENTS, FOOTPRINT, FOOTPRINT_DOMAINS, LEDGER, Layout, METRICS, OPS, READINGS, STEPS};
 use crate::error::{Error, Result};
+use crate::span::Span;
 use crate::trace::{
     Basis, Entry, Event, Flag, Flags, FootprintDomainRow, FootprintRow, Kind, LedgerRow, Op, Phase, Policy, Reading,
     Step, Trace,
@@ -22,34 +24,63 @@ pub(super) fn tables(
     trace: &mut Trace,
     sealed: Option<&Checksums>,
 ) -> Result<BTreeMap<&'static str, ReadTable>> {
+    let mut found = small_tables(dir, trace, sealed)?;
+    let state = trace.metadata.state;
+    let mut rows = |layout: &'static Layout, row: &mut dyn FnMut(&Columns) -> Checked<()>| -> Result<()> {
+        let file = TableFile::open(dir, layout, state)?;
+        found.insert(layout.name, file.each_batch(sealed.and_then(|sealed| sealed.get(layout.name)), row)?);
+        Ok(())
+    };
+    let ops = trace.ops.len();
+    rows(&EDGES, &mut |batch| edges(batch, ops, &mut trace.edges))?;
+    let domains = index(trace.metadata.domains.iter().map(|domain| domain.name.clone()));
+    let mut unknown = UnknownFlags::new();
+    rows(&READINGS, &mut |batch| readings(batch, &domains, &mut trace.readings, &mut unknown))?;
+    warn_of_flags(&unknown, &mut trace.metadata.warnings);
+    let devices = index(trace.metadata.devices.iter().cloned());
+    rows(&EVENTS, &mut |batch| events(batch, &devices, ops, &mut trace.events))?;
+    rows(&STEPS, &mut |batch| steps(batch, &mut trace.steps))?;
+    let sealed = sealed.and_then(|sealed| sealed.get(METRICS.name));
+    if !TableFile::is_of_later_versions(dir, &METRICS, sealed) {
+        let file = TableFile::open(dir, &METRICS, state)?;
+        found.insert(METRICS.name, file.each_batch(sealed, &mut |batch| metrics(batch, trace))?);
+    }
+    Ok(found)
+}
+
+/// Those that are small however long was recorded: operations, and what accounting derives but for the steps.
+pub(super) fn small_tables(
+    dir: &Path,
+    trace: &mut Trace,
+    sealed: Option<&Checksums>,
+) -> Result<BTreeMap<&'static str, ReadTable>> {
     let state = trace.metadata.state;
     let mut found = BTreeMap::new();
     let mut rows = |layout: &'static Layout, row: &mut dyn FnMut(&Columns) -> Checked<()>| -> Result<()> {
-        let file = TableFile { dir, layout, state, sealed: sealed.and_then(|sealed| sealed.get(layout.name)) };
-        if file.is_of_later_versions() {
-            return Ok(());
-        }
-        found.insert(layout.name, file.each_batch(row)?);
+        let file = TableFile::open(dir, layout, state)?;
+        found.insert(layout.name, file.each_batch(sealed.and_then(|sealed| sealed.get(layout.name)), row)?);
         Ok(())
     };
     let mut numbered = Vec::new();
     rows(&OPS, &mut |batch| ops(batch, &mut numbered))?;
     trace.ops = in_order(numbered).map_err(|problem| Error::DamagedTrace { path: dir.join("ops.parquet"), problem })?;
-    rows(&EDGES, &mut |batch| edges(batch, trace))?;
-    let domains = index(trace.metadata.domains.iter().map(|domain| domain.name.clone()));
-    rows(&READINGS, &mut |batch| readings(batch, trace, &domains))?;
-    let devices = index(trace.metadata.devices.iter().cloned());
-    rows(&EVENTS, &mut |batch| events(batch, trace, &devices))?;
-    rows(&STEPS, &mut |batch| steps(batch, trace))?;
     rows(&FOOTPRINT, &mut |batch| footprint(batch, trace))?;
     rows(&FOOTPRINT_DOMAINS, &mut |batch| footprint_domains(batch, trace))?;
     rows(&LEDGER, &mut |batch| ledger(batch, trace))?;
-    rows(&METRICS, &mut |batch| metrics(batch, trace))?;
     Ok(found)
 }
 
-fn readings(batch: &Columns, trace: &mut Trace, domains: &FxHashMap<String, u16>) -> Checked<()> {
-    let (domain, energy) = (batch.strings("domain")?, batch.required::<Float64Type>("energy_j")?);
+/// What readings say of themselves that this version does not know.
+pub(super) type UnknownFlags = BTreeSet<String>;
+
+pub(super) fn readings(
+    batch: &Columns,
+    domains: &FxHashMap<String, u16>,
+    readings: &mut Vec<Reading>,
+    unknown: &mut UnknownFlags,
+) -> Checked<()> {
+    let (domain, energy) =
+        (batch.numbered("domain", |name| named(domains, name, "domain"))?, batch.required::<Float64Type>("energy_j")?);
     let (start, end) = (batch.required::<Int64Type>("start_ns")?, batch.required::<Int64Type>("end_ns")?);
     let uncertainty = batch.primitives::<Int64Type>("edge_uncertainty_ns")?;
     let read_start = batch.required::<Int64Type>("read_start_ns")?;
@@ -58,13 +89,14 @@ fn readings(batch: &Columns, trace: &mut Trace, domains: &FxHashMap<String, u16>
     let daemon = batch.primitives::<Float64Type>("daemon_share")?;
     let idle = batch.primitives::<Float64Type>("idle_share")?;
     let flags = batch.string_lists("flags")?;
+    readings.reserve(batch.rows());
     for (row, flags) in flags.iter().enumerate() {
         let energy_j = energy.value(row);
         if !energy_j.is_finite() {
             return Err(format!("an energy is {energy_j}"));
         }
-        trace.readings.push(Reading {
-            domain: named(domains, domain.value(row), "domain")?,
+        readings.push(Reading {
+            domain: domain[row],
             start_ns: start.value(row),
             end_ns: end.value(row),
             edge_uncertainty_ns: value(&uncertainty, row),
@@ -74,46 +106,63 @@ fn readings(batch: &Columns, trace: &mut Trace, domains: &FxHashMap<String, u16>
             app_share: value(&app, row),
             daemon_share: value(&daemon, row),
             idle_share: value(&idle, row),
-            flags: parse_flags(flags, &mut trace.metadata.warnings),
+            flags: parse_flags(flags, unknown),
         });
     }
     Ok(())
 }
 
-fn parse_flags(list: &StringArray, warnings: &mut Vec<String>) -> Flags {
+fn parse_flags(list: &StringArray, unknown: &mut UnknownFlags) -> Flags {
     let mut flags = Flags::NONE;
     for name in list.iter().flatten() {
         if let Some(flag) = Flag::parse(name) {
             flags = flags.with(flag);
-        } else {
+        } else if !unknown.contains(name) {
             // A newer version's flag: kept in the file, which accounting does not rewrite; said once.
-            let warning = format!("readings carry the flag `{name}`, which this version does not know");
-            if !warnings.contains(&warning) {
-                warnings.push(warning);
-            }
+            unknown.insert(name.to_owned());
         }
     }
     flags
 }
 
-fn events(batch: &Columns, trace: &mut Trace, devices: &FxHashMap<String, u16>) -> Checked<()> {
-    let (op, lane) = (batch.required::<UInt32Type>("op")?, batch.required::<UInt32Type>("lane")?);
-    let (device, kind) = (batch.strings("device")?, batch.strings("kind")?);
-    let (start, end) = (batch.required::<Int64Type>("start_ns")?, batch.required::<Int64Type>("end_ns")?);
-    let step = batch.primitives::<Int64Type>("step")?;
-    let correlation = batch.primitives::<UInt64Type>("correlation")?;
-    for row in 0..batch.rows() {
-        trace.events.push(Event {
-            op: known_op(op.value(row), &trace.ops)?,
-            device: named(devices, device.value(row), "device")?,
-            lane: lane.value(row),
-            kind: parsed(kind.value(row), "kind", Kind::parse)?,
-            start_ns: start.value(row),
-            end_ns: end.value(row),
-            step: value(&step, row),
-            correlation: value(&correlation, row),
-        });
+/// Warns of flags, each once.
+pub(super) fn warn_of_flags(unknown: &UnknownFlags, warnings: &mut Vec<String>) {
+    for name in unknown {
+        let warning = format!("readings carry the flag `{name}`, which this version does not know");
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
     }
+}
+
+/// `ops`: how many operations there are. Step and correlation are only read where the batch has them.
+pub(super) fn events(
+    batch: &Columns,
+    devices: &FxHashMap<String, u16>,
+    ops: usize,
+    events: &mut Vec<Event>,
+) -> Checked<()> {
+    let op = batch.required::<UInt32Type>("op")?;
+    let device = batch.numbered("device", |name| named(devices, name, "device"))?;
+    let kind = batch.numbered("kind", |name| parsed(name, "kind", Kind::parse))?;
+    let (start, end) = (batch.required::<Int64Type>("start_ns")?, batch.required::<Int64Type>("end_ns")?);
+    let lane = batch.has("lane").then(|| batch.required::<UInt32Type>("lane")).transpose()?;
+    let step = batch.has("step").then(|| batch.primitives::<Int64Type>("step")).transpose()?;
+    let correlation = batch.has("correlation").then(|| batch.primitives::<UInt64Type>("correlation")).transpose()?;
+    if let Some(op) = op.values().iter().find(|op| **op as usize >= ops) {
+        return Err(format!("there is no operation {op}"));
+    }
+    let (op, start, end) = (op.values(), start.values(), end.values());
+    events.extend((0..batch.rows()).map(|row| Event {
+        op: op[row],
+        device: device[row],
+        lane: lane.as_ref().map_or(0, |lane| lane.value(row)),
+        kind: kind[row],
+        start_ns: start[row],
+        end_ns: end[row],
+        step: step.as_ref().and_then(|step| value(step, row)),
+        correlation: correlation.as_ref().and_then(|correlation| value(correlation, row)),
+    }));
     Ok(())
 }
 
@@ -146,22 +195,22 @@ fn in_order(mut numbered: Vec<(u32, Op)>) -> Checked<Vec<Op>> {
     }
 }
 
-fn edges(batch: &Columns, trace: &mut Trace) -> Checked<()> {
+pub(super) fn edges(batch: &Columns, ops: usize, edges: &mut Vec<(u32, u32)>) -> Checked<()> {
     let (from, to) = (batch.required::<UInt32Type>("from_op")?, batch.required::<UInt32Type>("to_op")?);
     for row in 0..batch.rows() {
-        trace.edges.push((known_op(from.value(row), &trace.ops)?, known_op(to.value(row), &trace.ops)?));
+        edges.push((known_op(from.value(row), ops)?, known_op(to.value(row), ops)?));
     }
     Ok(())
 }
 
-fn steps(batch: &Columns, trace: &mut Trace) -> Checked<()> {
+pub(super) fn steps(batch: &Columns, steps: &mut Vec<Step>) -> Checked<()> {
     let (step, epoch) = (batch.required::<Int64Type>("step")?, batch.required::<Int64Type>("epoch")?);
     let (start, end) = (batch.required::<Int64Type>("start_ns")?, batch.required::<Int64Type>("end_ns")?);
     let samples = batch.primitives::<Int64Type>("samples")?;
     let traced = batch.booleans("traced")?;
     let (energy, metrics) = (batch.maps("energy_j")?, batch.maps("metrics")?);
     for (row, (energy_j, metrics)) in energy.into_iter().zip(metrics).enumerate() {
-        trace.steps.push(Step {
+        steps.push(Step {
             step: step.value(row),
             epoch: epoch.value(row),
             start_ns: start.value(row),
@@ -172,6 +221,15 @@ fn steps(batch: &Columns, trace: &mut Trace) -> Checked<()> {
             metrics,
         });
     }
+    Ok(())
+}
+
+/// When steps were, and whether they are traced.
+pub(super) fn step_spans(batch: &Columns, spans: &mut Vec<(Span, bool)>) -> Checked<()> {
+    let (start, end) = (batch.required::<Int64Type>("start_ns")?, batch.required::<Int64Type>("end_ns")?);
+    let traced = batch.booleans("traced")?;
+    let span = |row| (Span::new(start.value(row), end.value(row)), traced.value(row));
+    spans.extend((0..batch.rows()).map(span));
     Ok(())
 }
 
@@ -187,7 +245,7 @@ fn footprint(batch: &Columns, trace: &mut Trace) -> Checked<()> {
     for row in 0..batch.rows() {
         trace.footprint.push(FootprintRow {
             policy: parsed(policy.value(row), "policy", Policy::parse)?,
-            op: known_op(op.value(row), &trace.ops)?,
+            op: known_op(op.value(row), trace.ops.len())?,
             device: device.value(row).to_owned(),
             basis: parsed(basis.value(row), "basis", Basis::parse)?,
             energy_j: energy.value(row),
@@ -207,7 +265,7 @@ fn footprint_domains(batch: &Columns, trace: &mut Trace) -> Checked<()> {
     for row in 0..batch.rows() {
         trace.footprint_domains.push(FootprintDomainRow {
             policy: parsed(policy.value(row), "policy", Policy::parse)?,
-            op: known_op(op.value(row), &trace.ops)?,
+            op: known_op(op.value(row), trace.ops.len())?,
             domain: domain.value(row).to_owned(),
             energy_j: energy.value(row),
         });
@@ -229,7 +287,7 @@ fn ledger(batch: &Columns, trace: &mut Trace) -> Checked<()> {
     Ok(())
 }
 
-fn metrics(batch: &Columns, trace: &mut Trace) -> Checked<()> {
+pub(super) fn metrics(batch: &Columns, trace: &mut Trace) -> Checked<()> {
     let (time, value) = (batch.required::<Int64Type>("time_ns")?, batch.required::<Float64Type>("value")?);
     let (metric, scope) = (batch.strings("metric")?, batch.strings("scope")?);
     for row in 0..batch.rows() {

@@ -15,7 +15,7 @@ use arrow_schema::{ArrowError, DataType, Field, Schema};
 use super::layout::{
     ColumnType, EDGES, EVENTS, FOOTPRINT, FOOTPRINT_DOMAINS, LEDGER, Layout, METRICS, OPS, READINGS, STEPS,
 };
-use crate::trace::{Entry, Flags, Trace};
+use crate::trace::{Entry, Event, Flags, Metadata, Reading, Step, Trace};
 
 /// How one table of a trace is written.
 pub(super) struct Table {
@@ -42,8 +42,11 @@ pub(super) const ACCOUNTING: [Table; 4] = [
 ];
 
 fn readings(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
-    let domains = &trace.metadata.domains;
-    let rows = &trace.readings[range];
+    reading_rows(&trace.metadata, &trace.readings[range])
+}
+
+pub(super) fn reading_rows(metadata: &Metadata, rows: &[Reading]) -> Result<RecordBatch, ArrowError> {
+    let domains = &metadata.domains;
     let domain = || rows.iter().map(|row| row.domain);
     BatchColumns::of(&READINGS)
         .with("domain", names(domain(), domains.iter().map(|domain| domain.name.as_str()))?)
@@ -62,8 +65,11 @@ fn readings(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowErro
 }
 
 fn events(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
-    let rows = &trace.events[range];
-    let devices = trace.metadata.devices.iter().map(String::as_str);
+    event_rows(&trace.metadata, &trace.events[range])
+}
+
+pub(super) fn event_rows(metadata: &Metadata, rows: &[Event]) -> Result<RecordBatch, ArrowError> {
+    let devices = metadata.devices.iter().map(String::as_str);
     BatchColumns::of(&EVENTS)
         .with("op", UInt32Array::from_iter_values(rows.iter().map(|row| row.op)))
         .with("device", names(rows.iter().map(|row| row.device), devices)?)
@@ -104,7 +110,10 @@ fn edges(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> 
 }
 
 fn steps(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
-    let rows = &trace.steps[range];
+    step_rows(&trace.steps[range])
+}
+
+pub(super) fn step_rows(rows: &[Step]) -> Result<RecordBatch, ArrowError> {
     let samples = |samples: u64| i64::try_from(samples).unwrap_or(i64::MAX);
     BatchColumns::of(&STEPS)
         .with("step", Int64Array::from_iter_values(rows.iter().map(|row| row.step)))

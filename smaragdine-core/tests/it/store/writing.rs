@@ -38,7 +38,7 @@ const LISTED: [(&str, &str); 10] = [
     // Attempts at a journal, which are appended to beside it.
     ("build/assembler/attempts.rs", "File::options"),
     // Opens for reading, without waiting for whoever writes a pipe; asks how a descriptor was opened.
-    ("store/tables/columns.rs", "OpenOptions"),
+    ("store/tables/file.rs", "OpenOptions"),
     ("serve/lifeline.rs", "OFlags::WRONLY"),
 ];
 
