@@ -87,6 +87,7 @@ class Format(Enum):
     XSPACE = "xspace"
     RUN_METADATA = "run_metadata"
     GRAPH_DEF = "graph_def"
+    KINETO_JSON = "kineto_json"
 
 
 class Profile(NamedTuple):

@@ -26,6 +26,7 @@ _FORMATS = {
     Format.XSPACE: trace_pb2.Profile.FORMAT_XSPACE,
     Format.RUN_METADATA: trace_pb2.Profile.FORMAT_RUN_METADATA,
     Format.GRAPH_DEF: trace_pb2.Profile.FORMAT_GRAPH_DEF,
+    Format.KINETO_JSON: trace_pb2.Profile.FORMAT_KINETO_JSON,
 }
 
 

@@ -141,10 +141,12 @@ class Profile(_message.Message):
         FORMAT_XSPACE: _ClassVar[Profile.Format]
         FORMAT_RUN_METADATA: _ClassVar[Profile.Format]
         FORMAT_GRAPH_DEF: _ClassVar[Profile.Format]
+        FORMAT_KINETO_JSON: _ClassVar[Profile.Format]
     FORMAT_UNSPECIFIED: Profile.Format
     FORMAT_XSPACE: Profile.Format
     FORMAT_RUN_METADATA: Profile.Format
     FORMAT_GRAPH_DEF: Profile.Format
+    FORMAT_KINETO_JSON: Profile.Format
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     LAST_FIELD_NUMBER: _ClassVar[int]

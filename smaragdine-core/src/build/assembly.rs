@@ -28,6 +28,7 @@ use crate::profiler::tensorflow::graph::Graph;
 use crate::profiler::tensorflow::names::Namer;
 use crate::profiler::tensorflow::step_stats;
 use crate::profiler::tensorflow::xplane;
+use crate::profiler::torch;
 use crate::registers::mirrors::find_mirrors;
 use crate::span::Span;
 use crate::store::journal::{Part, Record, Records};
@@ -272,6 +273,7 @@ impl Assembly {
                     Err(error) => self.warn(&error.to_string()),
                 };
             }
+            Format::KinetoJson => torch::decode_within(&bytes, &within),
             Format::Unspecified => return self.warn("a profile of no format was sent; it was left out"),
         };
         match decoded {

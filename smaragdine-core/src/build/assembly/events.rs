@@ -111,9 +111,10 @@ impl Events {
         let bounds = Bounds::of(&trace.metadata);
         profile.notes.iter().for_each(|note| warnings.add(note));
         warnings.add_times(IMPOSSIBLE, profile.impossible);
-        let mut number = |raw: &RawOp| match self.raw_names.get(&raw.raw_name) {
-            Some(&known) => known,
-            None => self.intern(trace, namer.name(raw)),
+        let mut number = |raw: &RawOp| match (raw.as_told(), self.raw_names.get(&raw.raw_name)) {
+            (Some(told), _) => self.intern(trace, told),
+            (None, Some(&known)) => known,
+            (None, None) => self.intern(trace, namer.name(raw)),
         };
         let ops: Vec<u32> = profile.names.iter().map(&mut number).collect();
         let devices: Vec<_> = profile.devices.iter().map(|device| self.device(trace, device)).collect();

@@ -1,1 +1,2 @@
 mod tensorflow;
+mod torch;

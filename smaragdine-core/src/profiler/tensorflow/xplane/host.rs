@@ -6,7 +6,6 @@ use super::fields::Malformed;
 use super::kernels::Kernels;
 use super::lanes::Lanes;
 use super::launches::{Call, Launches, lead_back, waits};
-use super::leaves::{LaneSpan, What};
 use super::lines::{Line, Occurrence, Stat};
 use super::plane::Plane;
 use super::pool::{Marks, add_tasks};
@@ -14,6 +13,7 @@ use super::push;
 use super::scopes::{ANNOTATION, Scoped, Scopes};
 use super::title::{eager, operation};
 use crate::profiler::RawOp;
+use crate::profiler::leaves::{LaneSpan, What};
 use crate::trace::Kind;
 
 /// What an event's title says about it.
@@ -165,7 +165,7 @@ impl<'a, 'p> Host<'a, 'p> {
             return Some(Class::Annotation);
         }
         let mut number = |raw_name: &str, kind: &str| {
-            push(self.names, RawOp { raw_name: raw_name.into(), kind: kind.into(), flops: None, pipeline })
+            push(self.names, RawOp { raw_name: raw_name.into(), kind: kind.into(), pipeline, ..RawOp::default() })
         };
         if let Some(kind) = eager(title) {
             return Some(Class::Eager(number(kind, kind)));

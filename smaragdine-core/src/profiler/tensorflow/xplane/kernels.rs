@@ -3,9 +3,9 @@
 use rustc_hash::FxHashMap;
 
 use super::hlo::{Piece, Programs, runs_others};
-use super::leaves::{LaneSpan, What};
 use super::push;
 use crate::profiler::RawOp;
+use crate::profiler::leaves::{LaneSpan, What};
 
 /// The instructions that one profile executes.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl<'a> Kernels<'a> {
                     *numbers.entry((program, piece.operation)).or_insert_with(|| {
                         let operation = &compiled.operations[piece.operation as usize];
                         let (raw_name, kind) = (operation.name.clone(), operation.kind.clone());
-                        push(names, RawOp { raw_name, kind, flops: operation.flops(), pipeline: false })
+                        push(names, RawOp { raw_name, kind, flops: operation.flops(), ..RawOp::default() })
                     })
                 };
                 let what = match kernel.pieces.as_slice() {
