@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     # To collect these imports TensorFlow.
-    return (config.getoption("--quick") and collection_path == HERE / "unit" / "frameworks" / "tensorflow") or None
+    if config.getoption("--quick") and collection_path == HERE / "unit" / "frameworks" / "tensorflow":
+        return True
+    # `make test-torch` runs these, in an environment of their own.
+    return (collection_path == HERE / "pytorch" and find_spec("torch") is None) or None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -54,7 +54,7 @@ _HOMES = {
     "Trace": "trace.trace",
     "record": "frameworks.record",
 }
-_MODULES = ("figures", "keras", "similarity", "tensorflow")
+_MODULES = ("figures", "keras", "lightning", "similarity", "tensorflow", "transformers")
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 

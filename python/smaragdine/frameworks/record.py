@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 from smaragdine.daemon.messages import Clock, Event, Format
+from smaragdine.frameworks.torch import loop as torch_loop
 from smaragdine.recording.beginning import Begun
 from smaragdine.recording.recorder import Recorder
 from smaragdine.training.steps import StepMark
@@ -29,10 +30,11 @@ def record(
 ) -> Iterator[Recording]:
     """Records the energy of the enclosed code, this process and its descendants, into the directory `output`.
 
-    `period` is the sampling period, `4ms`. Where the code marks its steps (`Recording.step`) and runs TensorFlow,
-    operations are traced in windows of `window` steps, which open `every` so many steps, or ("auto") as often as their
-    cost stays below 1 % of the run. `model` leads operations to layers: a Keras model, the `tf.function` of a step, or
-    a list of several.
+    `period` is the sampling period, `4ms`. Where the code marks its steps (`Recording.step`) and runs TensorFlow or
+    PyTorch, operations are traced in windows of `window` steps, which open `every` so many steps, or ("auto") as often
+    as their cost stays below 1 % of the run. A loop of PyTorch's need not mark them: each step of its first optimizer
+    ends one. `model` leads operations to layers: a PyTorch module, a Keras model, the `tf.function` of a step, or a
+    list of several.
 
     Raises `UsageError` where what is asked for makes no sense: an option, or an `output` that holds something else than
     a trace (beside one, it goes to `output`-2). Nothing else that is wrong with a recording, at its start or later,
@@ -40,7 +42,14 @@ def record(
     raised then.
     """
     windows = Windows(window, every)
-    recording = Recording.start(output, period=period, name=name, labels=labels, require_measured=require_measured)
+    recording = Recording.start(
+        output,
+        period=period,
+        name=name,
+        labels=labels,
+        software=torch_loop.software(),
+        require_measured=require_measured,
+    )
     recording.trace(windows, model)
     try:
         yield recording
@@ -59,6 +68,7 @@ class Recording(Recorder):
         super().__init__(begun)
         self._training: Training | None = None
         self._model: object = None
+        self._hooked: torch_loop.OptimizerSteps | None = None
 
     def trace(self, windows: Windows, model: object = None) -> Training:
         """Traces operations in these windows of the steps that `step` marks; `model` as `record` takes it."""
@@ -66,18 +76,32 @@ class Recording(Recorder):
         # Whoever encloses the code ends the recording.
         training.ended = True
         self._model = model
+        self._hooked = torch_loop.hooked(self, training, model, self._find_tracer)
         return training
 
     def step(
-        self, step: int | None = None, *, epoch: int = 0, samples: int = 0, traced: bool | None = None
+        self,
+        step: int | None = None,
+        *,
+        epoch: int = 0,
+        samples: int = 0,
+        tokens: int = 0,
+        traced: bool | None = None,
     ) -> AbstractContextManager[StepMark]:
         """Marks one step of the enclosed code, numbered from 0 unless given; code that raises is no step.
 
-        `samples` is the number of examples processed, 0 where unknown. A step is `traced` where its events are sent;
-        by default, where a window is open or `events` was called within it.
+        `samples` and `tokens` are how many examples and tokens are processed, 0 where unknown; what is known only at
+        the step's end may be set on the mark: `mark.samples`, `mark.metrics["tokens"]`. A step is `traced` where its
+        events are sent; by default, where a window is open or `events` was called within it.
         """
         training = self._training or self.trace(Windows())
-        return training.step(step, epoch=epoch, samples=samples, traced=traced, before=self._find_tracer)
+        if self._hooked:
+            self._hooked.end()
+            self._hooked = None
+        metrics = {"tokens": tokens} if tokens else None
+        return training.step(
+            step, epoch=epoch, samples=samples, metrics=metrics, traced=traced, before=self._find_tracer
+        )
 
     @property
     def paused(self) -> bool:
@@ -99,7 +123,11 @@ class Recording(Recorder):
     def _find_tracer(self) -> None:
         """The first framework that runs: it may be imported after the recording began."""
         training = self._training
-        if training and not training.traceable and self.state == "recording" and "tensorflow" in sys.modules:
+        if not training or training.traceable or self.state != "recording":
+            return
+        if (tracer := torch_loop.loop_tracer(self.channel, self._model)) is not None:
+            training.trace(tracer)
+        elif "tensorflow" in sys.modules:
             from smaragdine.frameworks.tensorflow.loop import loop_tracer
 
             training.trace(loop_tracer(self.channel, self._model))

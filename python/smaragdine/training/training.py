@@ -37,6 +37,8 @@ class Training:
         self.recorder = recorder
         # It went to its end, or whoever encloses it sees to that: a framework says nothing where a step raises.
         self.ended = False
+        # Each step begins where the last one ends: what runs when the training ends is none.
+        self.open_ended = False
         self._channel = recorder.channel
         self._guard = recorder.guarded()
         self._windows = windows
@@ -99,6 +101,17 @@ class Training:
             else:
                 self._steps.logs(batch, logs)
 
+    @property
+    def within_step(self) -> bool:
+        """Whether the program's own code encloses a step now."""
+        return self._within
+
+    def abandon(self) -> None:
+        """The step that runs, if any, is none: the program marks its own from now on."""
+        with self._guard:
+            self.open_ended = False
+            self._steps.restart()
+
     def pause(self) -> None:
         """No step runs now: an epoch ended, or validation begins."""
         with self._guard:
@@ -113,6 +126,7 @@ class Training:
         *,
         epoch: int = 0,
         samples: int = 0,
+        metrics: Mapping[str, Any] | None = None,
         traced: bool | None = None,
         before: Callable[[], object] = lambda: None,
     ) -> Iterator[StepMark]:
@@ -122,6 +136,7 @@ class Training:
         the program sent some within it.
         """
         mark = self._steps.new(number, epoch=epoch, samples=samples)
+        mark.metrics.update(metrics or {})
         # No window opens or closes within a step: one within another, or on another thread, is only marked.
         outermost, self._within = not self._within, True
         in_window = outermost and self._window_begins(before)
@@ -161,6 +176,7 @@ class Training:
         tracing = self._tracing if smallest_batch is not None else None
         if tracing:
             mark.compilations = tracing.compilations(smallest_batch or 0)
+            mark.traced = mark.traced and not tracing.cut
         self._steps.complete(mark, logs)
         if tracing and mark.end_ns is not None:
             tracing.step_ended((mark.end_ns - mark.start_ns) / 1e9, compiled=mark.compilations > 0)
@@ -171,6 +187,6 @@ class Training:
             _LOG.warning("the training ended early; what was measured until then is in %s", self.recorder.path)
         if self._vigil:
             self._vigil.end()
-        self._steps.flush(whole=self.ended)
+        self._steps.flush(whole=self.ended and not self.open_ended)
         if self._tracing:
             self._tracing.end()
