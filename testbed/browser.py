@@ -52,5 +52,12 @@ class Opened:
         self.outside.append(route.request.url)
         route.abort()
 
+    def figure(self, kind: str) -> Any:
+        """One of the figures, scrolled to, for it is drawn once somebody may see it."""
+        figure = self.page.locator(f"[data-figure='{kind}']")
+        figure.scroll_into_view_if_needed()
+        figure.locator(".main-svg").first.wait_for()
+        return figure
+
     def crumbs(self) -> list[str]:
         return [text.strip() for text in self.page.locator("#crumbs button").all_inner_texts()]

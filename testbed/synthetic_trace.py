@@ -35,6 +35,7 @@ _COLUMNS = {
     "energy_high_j double, time_s double, power_w double, count bigint",
     "footprint_domains": "policy varchar, op uinteger, domain varchar, energy_j double",
     "ledger": "policy varchar, domain varchar, entry varchar, energy_j double",
+    "metrics": "time_ns bigint, metric varchar, scope varchar, value double",
 }
 
 
@@ -207,6 +208,13 @@ def _write(
         tables["steps"].append(
             (step, step // 10, start, start + STEP_NS, step in traced, 8, energy, {"loss": 7 - step / 10})
         )
+    # What the application used: 1.5 of its CPUs, and memory.
+    for moment in range(3):
+        at = START_NS + moment * steps * STEP_NS // 2
+        tables["metrics"].append((at, "cpu_time", "application", 1.5 * (at - START_NS) / 1e9))
+    for moment in range(3):
+        at = START_NS + moment * steps * STEP_NS // 2
+        tables["metrics"].append((at, "memory_resident", "application", 2.0**30 + moment))
     for table, rows in tables.items():
         _write_table(directory / f"{table}.parquet", _COLUMNS[table], rows)
     (directory / "trace.json").write_text(json.dumps(_metadata(name, basis, domains, steps) | (overrides or {})))
@@ -304,6 +312,7 @@ def _metadata(name: str, basis: str, domains: Iterable[Any], steps: int) -> dict
         "hidden_operations": [],
         "profiling": [],
         "clock_changes": [],
+        "metrics": [{"name": "cpu_time", "unit": "s"}, {"name": "memory_resident", "unit": "bytes"}],
         "warnings": [],
         "log": [],
     }  # fmt: skip

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from smaragdine.errors import SmaragdineError as SmaragdineError
     from smaragdine.frameworks.record import Recording as Recording
     from smaragdine.frameworks.record import record as record
+    from smaragdine.recording.metrics import Metric as Metric
+    from smaragdine.recording.metrics import metric as metric
+    from smaragdine.trace.job import Job as Job
     from smaragdine.trace.runs import Runs as Runs
     from smaragdine.trace.trace import Trace as Trace
 
@@ -47,11 +50,14 @@ _HOMES = {
     "EDD": "accounts.edd",
     "Event": "daemon.messages",
     "Footprint": "accounts.footprint",
+    "Job": "trace.job",
     "Ledger": "accounts.ledger",
+    "Metric": "recording.metrics",
     "Recording": "frameworks.record",
     "Runs": "trace.runs",
     "SmaragdineError": "errors",
     "Trace": "trace.trace",
+    "metric": "recording.metrics",
     "record": "frameworks.record",
 }
 _MODULES = ("figures", "keras", "lightning", "similarity", "tensorflow", "transformers")

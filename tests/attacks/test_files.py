@@ -223,7 +223,7 @@ _LISTED = {
     # Where a private daemon's log goes: exclusively, in a directory that was made for it.
     ("daemon/private.py", 'log.open("xb")'),
     # Tables of another tool's log, in a temporary directory of our own on their way to the one way.
-    ("trace/imports/directory.py", "connection.table(table).write_parquet(str(file), compression='zstd')"),
+    ("trace/written.py", "connection.table(table).write_parquet(str(file), compression='zstd')"),
     # What a reader that has left would have got.
     ("cli/__init__.py", "os.open(os.devnull, os.O_WRONLY)"),
     # Handles for reading, which hold an address, a directory or a log.

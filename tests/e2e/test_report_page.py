@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from smaragdine import Runs, report
+from smaragdine.accounts.quantity import joules
 from testbed import synthetic_trace
 from testbed.browser import Opened, chromium
 from testbed.sealed import seal_trace
@@ -39,7 +40,7 @@ def test_the_page_opens_without_a_network_and_draws_all(opened: Opened) -> None:
     assert opened.page.locator("#sunburst .slice").count() > 10
     assert opened.page.locator("#level svg rect").count() > 3
     for figure in ("stef", "stpf", "power-0", "steps-0"):
-        assert opened.page.locator(f"[data-figure='{figure}'] .main-svg").count() > 0
+        assert opened.figure(figure).locator(".main-svg").count() > 0
     assert opened.outside == []
     assert opened.errors == []
 
@@ -150,7 +151,14 @@ def test_it_reads_on_dark_paper(browser: Any, opened: Opened) -> None:
     page.close()
 
 
-def test_print_shows_what_is_folded_away(opened: Opened) -> None:
+def test_print_shows_what_is_folded_away_and_what_nobody_has_seen(browser: Any, opened: Opened) -> None:
+    fresh = Opened(browser, Path(opened.page.url.removeprefix("file://")))
+    assert fresh.page.locator("[data-figure='steps-0'] .main-svg").count() == 0
+    fresh.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    for figure in fresh.page.locator("[data-figure]").all():
+        assert figure.locator(".main-svg").count() > 0
+    assert fresh.page.locator("#operations tbody tr").count() > 0
+    fresh.page.close()
     opened.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert opened.page.locator("details:not([open])").count() == 0
     opened.page.evaluate("window.dispatchEvent(new Event('afterprint'))")
@@ -201,7 +209,7 @@ def test_a_trace_without_steps_has_a_page(browser: Any, bert: Path, tmp_path: Pa
         connection.sql("from t where false").write_parquet(str(tmp_path / "steps.parquet"))
     seal_trace(tmp_path)
     opened = Opened(browser, report.write(Runs.open(tmp_path), tmp_path / "report.html"))
-    assert "no steps were marked" in opened.page.locator("body").inner_text()
+    assert "no steps were marked" in opened.figure("steps-0").text_content()
     assert opened.errors == []
 
 
@@ -210,5 +218,111 @@ def test_several_runs_have_one_page(browser: Any, bert: Path, tmp_path: Path) ->
     opened = Opened(browser, report.write(Runs.open(bert, other), tmp_path / "report.html"))
     text = opened.page.locator("body").inner_text()
     assert "± is the sd over 2 runs" in text and "2. bert" in text
-    assert opened.page.locator("[data-figure=similarity] .main-svg").count() > 0
+    assert opened.figure("similarity").locator(".main-svg").count() > 0
     assert opened.errors == []
+
+
+def test_of_a_large_program_only_what_is_seen_is_drawn_and_clicks_lead_in_and_out(opened: Opened, bert: Path) -> None:
+    page = opened.page
+    page.evaluate("report.page.limits.slices = 10")
+    edd = Runs.open(bert).edd("optimizer")
+    page.get_by_role("tab", name="optimizer pass").click()
+    drawn = "document.getElementById('sunburst')._fullData[0]"
+    page.wait_for_function("document.querySelector('#crumbs').innerText.includes('adamw')")
+    assert page.evaluate(f"{drawn}.ids.length") < sum(1 for _ in edd.walk())
+    values = page.evaluate(f"{drawn}.values.reduce((sum, value) => sum + value, 0)")
+    assert values == pytest.approx(edd.energy_j)
+    start = opened.crumbs()
+    page.locator("#sunburst .slice", has_text="encoder").first.locator("path").dispatch_event("click")
+    settled(opened, "encoder")
+    page.wait_for_function(f"report.diagramOf(4).places[{drawn}.level].name === 'encoder'")
+    page.locator("#sunburst .slice text", has_text="layer_2").first.hover(force=True)
+    page.wait_for_selector("#sunburst .hovertext")
+    assert "adamw/bert/encoder/layer_2" in page.locator("#sunburst .hovertext").text_content()
+    page.locator("#sunburst .slice", has_text="encoder").first.locator("path").dispatch_event("click")
+    page.wait_for_function("!document.querySelector('#crumbs').innerText.includes('encoder')")
+    assert opened.crumbs() == start
+    page.locator("[data-scale=power]").click()
+    page.wait_for_function("document.querySelector('#level text[font-weight]').textContent.endsWith('W')")
+    page.locator("[data-scale=energy]").click()
+    page.evaluate("report.page.limits.slices = 5000")
+    page.get_by_role("tab", name="all passes", exact=True).click()
+    assert opened.errors == []
+
+
+def test_every_operation_is_found_by_name_type_or_pass_and_sorted(opened: Opened, bert: Path) -> None:
+    groups = Runs.open(bert).footprint().by("op")
+    section = opened.page.locator("#operations")
+    section.scroll_into_view_if_needed()
+    rows = section.locator("tbody tr")
+    rows.first.wait_for()
+    assert rows.first.locator("td").all_text_contents()[:2] == [groups[0].name, joules(groups[0].energy_j)]
+    assert section.locator("output").inner_text() == f"1–25 of {len(groups)}"
+    section.locator("[data-page=next]").click()
+    assert section.locator("output").inner_text() == f"26–50 of {len(groups)}"
+    assert rows.first.locator("td").first.text_content() == groups[25].name
+    section.locator("input").fill("layer_2 matmul backward")
+    found = [group.name for group in groups if "layer_2" in group.name and "MatMul" in group.name
+             and group.phase == "backward"]  # fmt: skip
+    assert section.locator("output").inner_text().endswith(f"of {len(found)} found among {len(groups)}")
+    assert [row.locator("td").first.text_content() for row in rows.all()] == found[:25]
+    section.get_by_role("button", name="operation", exact=True).click()
+    assert [row.locator("td").first.text_content() for row in rows.all()] == sorted(found)[:25]
+    assert section.locator("th").first.get_attribute("aria-sort") == "ascending"
+    section.locator("input").fill("no such operation")
+    assert section.locator("output").inner_text() == f"0 found among {len(groups)}"
+    section.locator("input").fill("")
+    assert opened.errors == []
+
+
+def test_a_hostile_name_is_text_in_the_table_of_operations(browser: Any, tmp_path: Path) -> None:
+    program = synthetic_trace.Program()
+    hostile = HOSTILE.replace("/", "\u2215") + "<img src=x onerror='window.harmed=true'>"
+    program.op("net", hostile, 1.0, type=hostile)
+    runs = Runs.open(synthetic_trace.write(tmp_path / "t", program))
+    opened = Opened(browser, report.write(runs, tmp_path / "report.html"))
+    opened.page.locator("#operations").scroll_into_view_if_needed()
+    cell = opened.page.locator("#operations tbody td").first
+    assert cell.text_content() == f"net/{hostile}"
+    assert opened.page.evaluate("window.harmed === undefined")
+    assert opened.outside == []
+    assert opened.errors == []
+
+
+def test_the_page_runs_no_script_but_its_own_and_loads_nothing(browser: Any, opened: Opened) -> None:
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(opened.page.url)
+    page.wait_for_selector("html[data-ready=true]")
+    assert said == []  # nothing of its own is refused
+    page.evaluate(
+        """() => {
+          document.body.insertAdjacentHTML("beforeend", "<img src=x onerror='window.harmed=true'>");
+          document.body.append(Object.assign(document.createElement("script"), { textContent: "window.harmed=true" }));
+          return fetch("http://127.0.0.1:9/").catch(() => null);
+        }"""
+    )
+    page.wait_for_timeout(200)
+    assert page.evaluate("window.harmed === undefined")
+    assert len([text for text in said if "Content Security Policy" in text]) >= 3
+    page.close()
+
+
+def test_without_a_browser_that_inflates_the_page_says_so(browser: Any, opened: Opened) -> None:
+    page = browser.new_page()
+    page.add_init_script("delete window.DecompressionStream")
+    page.goto(opened.page.url)
+    page.wait_for_selector("html[data-ready=failed]")
+    assert "any since 2023" in page.locator("#failed").inner_text()
+    assert "operations" in page.locator(".tiles").inner_text()
+    page.close()
+
+
+def test_without_scripts_every_table_and_the_ledger_are_there(browser: Any, opened: Opened) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(opened.page.url)
+    assert "Figures are drawn by a script" in page.locator("noscript").text_content()
+    assert page.locator("table").count() > 4 and page.locator(".joules li").count() > 5
+    context.close()

@@ -26,7 +26,7 @@ _DEEPEST = 64
 _PASSES = ("gradients", "optimizer")
 
 # Name, whether it is a tensor; in a diagram of all passes, the tensor's pass, and the layer where it is a word of ours.
-_Key = tuple[str, bool, str]
+Key = tuple[str, bool, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,34 +155,36 @@ class EDD(Drawn):
         raise UsageError(f"the diagram has no layer {path!r}", f"did you mean {close[0]!r}?" if close else None)
 
 
+def nesting(qtn: str, layer: str, phase: str, *, grouped: bool) -> tuple[Key, ...]:
+    """The boxes that hold an operation, from the outermost to its own: by its QTN, or `grouped` under its layer."""
+    segments = [name for name in qtn.split("/", _DEEPEST) if name] or [qtn]
+    if grouped:
+        path = [name for name in layer.split("/", _DEEPEST) if name]
+        # A model may be called as a pass is; then the pass stands before its name.
+        in_front = path[:1] != segments[:1] or segments[1 : len(path) + 1] == path
+        if len(segments) > 1 and segments[0] in _PASSES and in_front:
+            del segments[0]
+        inside = segments[len(path) :] if segments[: len(path)] == path else segments
+        segments = path + (inside or segments[-1:])
+    # One that is called as a word of ours has a box of its own beside that of the word.
+    word = layer if grouped and layer in LAYER_WORDS else ""
+    *path, tensor = segments
+    return (*((name, False, word) for name in path), (tensor, True, phase if grouped else ""))
+
+
 class _Builder:
     """Hangs rows into the tree by their names, then lifts edges to the levels where their ends part."""
 
     def __init__(self, root: EDD, grouped: bool) -> None:
         self.root = root
         self.grouped = grouped
-        self.below: dict[EDD, dict[_Key, EDD]] = {root: {}}
+        self.below: dict[EDD, dict[Key, EDD]] = {root: {}}
         self.run_j: dict[EDD, dict[int, float]] = {root: {}}
-
-    def keys(self, qtn: str, layer: str, phase: str) -> tuple[_Key, ...]:
-        segments = [name for name in qtn.split("/", _DEEPEST) if name] or [qtn]
-        if self.grouped:
-            path = [name for name in layer.split("/", _DEEPEST) if name]
-            # A model may be called as a pass is; then the pass stands before its name.
-            in_front = path[:1] != segments[:1] or segments[1 : len(path) + 1] == path
-            if len(segments) > 1 and segments[0] in _PASSES and in_front:
-                del segments[0]
-            inside = segments[len(path) :] if segments[: len(path)] == path else segments
-            segments = path + (inside or segments[-1:])
-        # One that is called as a word of ours has a box of its own beside that of the word.
-        word = layer if self.grouped and layer in LAYER_WORDS else ""
-        *path, tensor = segments
-        return (*((name, False, word) for name in path), (tensor, True, phase if self.grouped else ""))
 
     def add(self, row: FootprintRow, run: int) -> None:
         box = self.root
         self._count(box, row, run)
-        for key in self.keys(row.qtn, row.layer, row.phase):
+        for key in nesting(row.qtn, row.layer, row.phase, grouped=self.grouped):
             inside = self.below[box]
             if key not in inside:
                 name, is_tensor, _ = key
@@ -215,7 +217,7 @@ class _Builder:
         return self.root
 
     def _lift(self, ops: Sequence[OpName], edges: Iterable[tuple[int, int]]) -> None:
-        keys = {op.op: self.keys(op.qtn, op.layer, op.phase) for op in ops}
+        keys = {op.op: nesting(op.qtn, op.layer, op.phase, grouped=self.grouped) for op in ops}
         # In a diagram of all passes the gradients would run against every forward arrow: once is enough.
         left_out = {op.op for op in ops if self.grouped and op.phase == "backward"}
         arrows: dict[EDD, dict[tuple[EDD, EDD], int]] = {}
@@ -233,7 +235,7 @@ class _Builder:
         for box, lifted in arrows.items():
             box.arrows = [Arrow(source_box, target_box, count) for (source_box, target_box), count in lifted.items()]
 
-    def _box(self, path: Sequence[_Key]) -> EDD | None:
+    def _box(self, path: Sequence[Key]) -> EDD | None:
         box: EDD | None = self.root
         for key in path:
             box = self.below[box].get(key) if box else None

@@ -107,6 +107,8 @@ def _ordered(groups: list[Group]) -> list[Group]:
 
 
 def _sum(name: str, basis: str, rows: list[FootprintRow], total_j: float) -> Group:
+    if len(rows) == 1:  # most operations run on one device
+        return _alone(name, rows[0], total_j)
     energy_j = sum(row.energy_j for row in rows)
     time_s = sum(row.time_s for row in rows)
     phases = {row.phase for row in rows}
@@ -121,6 +123,21 @@ def _sum(name: str, basis: str, rows: list[FootprintRow], total_j: float) -> Gro
         count=sum(row.count for row in rows),
         share=energy_j / total_j if total_j > 0 else 0.0,
         phase=phases.pop() if len(phases) == 1 else None,
+    )
+
+
+def _alone(name: str, row: FootprintRow, total_j: float) -> Group:
+    return Group(
+        name,
+        row.basis,
+        row.energy_j,
+        row.energy_low_j,
+        row.energy_high_j,
+        row.time_s,
+        row.power_w,
+        row.count,
+        row.energy_j / total_j if total_j > 0 else 0.0,
+        row.phase,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from smaragdine.accounts.display import Displayed
@@ -67,6 +67,14 @@ class Ledger(Displayed):
 
     def device(self, name: str) -> Energy:
         return Energy.total((row.basis, row.energy_j) for row in self.rows if row.device == name)
+
+    def over_hosts(self) -> Ledger:
+        """A job's, with the registers of the same name on all hosts as one."""
+        sums: dict[tuple[str, str, str, str], float] = {}
+        for row in self.rows:
+            key = (row.domain.rpartition("/")[2], row.device, row.basis, row.entry)
+            sums[key] = sums.get(key, 0.0) + row.energy_j
+        return replace(self, rows=tuple(LedgerRow(*key, energy_j) for key, energy_j in sums.items()))
 
     @property
     def total(self) -> Energy:

@@ -13,6 +13,8 @@ class Host:
     kernel: str | None = None
     machine: str | None = None
     boot_id: str | None = None
+    os: str | None = None
+    container: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,4 +39,5 @@ class Hardware:
     logical_cpus: int | None = None
     memory_bytes: int | None = None
     virtual_machine: bool | None = None
+    hypervisor: str | None = None
     gpus: tuple[GpuHardware, ...] = ()

@@ -55,11 +55,14 @@ class _Layer:
     """It is a layer of the program; the scope that an operation opens within its layer is none."""
     tensors: set[str] = field(default_factory=set)
     layers: dict[str, _Layer] = field(default_factory=dict)
+    _shape: frozenset[str] | None = None
 
-    def shape(self, prefix: str = "") -> frozenset[str]:
-        """Every tensor below, by its path with the numbers of layers left out."""
-        own = {prefix + tensor for tensor in self.tensors}
-        return frozenset(own.union(*(layer.shape(f"{prefix}{layer.stem}/") for layer in self.layers.values())))
+    def shape(self) -> frozenset[str]:
+        """Every tensor below, by its path with the numbers of layers left out; asked for once all are there."""
+        if self._shape is None:
+            stems = ((f"{layer.stem}/", layer) for layer in self.layers.values())
+            self._shape = frozenset(self.tensors.union(stem + path for stem, layer in stems for path in layer.shape()))
+        return self._shape
 
     @property
     def stem(self) -> str:
@@ -113,11 +116,11 @@ class Summary:
         return replace(named, qtn=name, layer=self.layer(named, name))  # type: ignore[type-var]
 
     def fold(self, rows: Sequence[FootprintRow]) -> tuple[FootprintRow, ...]:
-        """Rows under their summarized names: those that now share name, device and basis are added up."""
-        merged: dict[tuple[str, str, str], list[FootprintRow]] = {}
+        """Rows under their summarized names: those that now share name, pass, device and basis are added up."""
+        merged: dict[tuple[str, str, str, str], list[FootprintRow]] = {}
         for row in rows:
-            merged.setdefault((self.names[row.qtn], row.device, row.basis), []).append(row)
-        return tuple(self._merge(name, same) for (name, _, _), same in merged.items())
+            merged.setdefault((self.names[row.qtn], row.phase, row.device, row.basis), []).append(row)
+        return tuple(self._merge(name, same) for (name, *_), same in merged.items())
 
     def _merge(self, name: str, rows: list[FootprintRow]) -> FootprintRow:
         return replace(

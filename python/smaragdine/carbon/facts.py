@@ -153,6 +153,11 @@ def _work(statement: Statement, anonymous: bool) -> Iterator[tuple[str, str]]:
         yield "runs", str(work.runs)
     if work.duration_s is not None:
         yield "duration", seconds(work.duration_s) + (f", summed over {work.runs} runs" if work.runs > 1 else "")
+    if work.cpu_h is not None:
+        yield "CPU time", f"{rounded(work.cpu_h, 3)} h"
+    if work.gpu_h:
+        used = "" if work.gpu_used_h is None else f", used for {rounded(work.gpu_used_h, 3)} h"
+        yield "GPUs held by the run", f"{rounded(work.gpu_h, 3)} h{used}"
     if work.gpu_held_h:
         yield "GPUs held for", f"{rounded(work.gpu_held_h, 3)} h"
     if work.hardware:

@@ -28,6 +28,12 @@ class Work:
     names: tuple[str, ...] = ()
     gpu_held_h: float | None = None
     """Hours that GPUs were there for, whether used or not."""
+    cpu_h: float | None = None
+    """Hours of CPU time that the runs used."""
+    gpu_h: float | None = None
+    """Hours for which the runs themselves held GPUs, each counted."""
+    gpu_used_h: float | None = None
+    """Hours in which their kernels ran: those held, times utilisation."""
     end_ns: int | None = None
     notices: tuple[str, ...] = ()
     """What views of traces open with of which nothing was measured."""
@@ -48,6 +54,9 @@ class Work:
             hardware=tuple(dict.fromkeys(part for trace in traces for part in _hardware(trace))),
             names=tuple(trace.name for trace in traces),
             gpu_held_h=sum_known(_held_h(trace) for trace in traces),
+            cpu_h=sum_known(trace.cpu_h for trace in traces),
+            gpu_h=sum_known(trace.gpu_h for trace in traces),
+            gpu_used_h=sum_known(trace.gpu_used_h for trace in traces),
             end_ns=max((trace.metadata.end_ns or 0 for trace in traces), default=0) or None,
             notices=tuple(dict.fromkeys(trace.notice for trace in traces if trace.notice)),
             cuts=tuple(trace.metadata.cut for trace in traces if trace.metadata.cut),

@@ -29,6 +29,7 @@ _COMMANDS = (
     "regions",
     "estimate",
     "import",
+    "merge",
     "export",
     "account",
     "recover",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from smaragdine.accounts.words import POLICIES
 from smaragdine.cli.terminal import tell
-from smaragdine.errors import SmaragdineError
+from smaragdine.errors import SmaragdineError, UsageError
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,8 +28,14 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     from smaragdine.daemon.binary import find_binary
+    from smaragdine.trace.jobs.part import is_job
     from smaragdine.trace.trace import Trace
 
+    if is_job(args.trace):
+        raise UsageError(
+            f"{args.trace} is a job: its ranks' events are in their own traces",
+            f"account each of {args.trace}/host=*/rank=*, and merge them anew",
+        )
     trace = Trace.open(args.trace, as_it_is=True)
     command: list[str | Path] = [find_binary(), "account", trace.path, "--policy", args.policy]
     for file in args.xspace:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+# Of a job; a row of more would fit no terminal.
+_HOSTS_SIDE_BY_SIDE = 2
+
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
@@ -13,7 +16,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Prints, for each counted domain, where its energy went. The entries of a domain add up to all "
         "that was read from it.",
     )
-    parser.add_argument("trace", type=Path, metavar="TRACE", help="the directory that a recording wrote")
+    parser.add_argument(
+        "trace", type=Path, metavar="TRACE", help="the directory that a recording wrote, or a job's folder"
+    )
     parser.add_argument("--policy", default="equal", help="how energy was split among operations (default: equal)")
     parser.add_argument("--format", choices=("table", "csv", "json"), default="table", dest="output_format")
 
@@ -38,5 +43,9 @@ def run(args: argparse.Namespace) -> int:
     else:
         for line in told:
             tell(line, "yellow")
+        hosts = {domain.rpartition("/")[0] for domain in ledger.domains}
+        if len(hosts) > _HOSTS_SIDE_BY_SIDE:
+            tell(f"{len(hosts)} hosts; registers of the same name are one here, and apart in --format csv")
+            ledger = ledger.over_hosts()
         write_table(Table.of_ledger(ledger))
     return 0

@@ -59,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         name=os.path.basename(command[0]),  # noqa: PTH119
         labels=dict(arguments.label),
         require_measured=arguments.require_measured,
+        command=command,
     )
     try:
         environment = {name: value for name, value in os.environ.items() if name != JOIN}

@@ -125,7 +125,39 @@ class Note(NamedTuple):
     text: str
 
 
-Message = Events | StepBatch | Profile | ProfilingSpan | Model | Note
+class MetricValue(NamedTuple):
+    """A value of a metric of the program's own, or the `problem` why it has none; the stamp is monotonic."""
+
+    metric: str
+    unit: str
+    scope: str
+    time_ns: int
+    value: float
+    problem: str = ""
+
+
+class MetricValues(NamedTuple):
+    """Those that were sampled together."""
+
+    values: Sequence[MetricValue]
+
+
+class Git(NamedTuple):
+    """`dirty`: tracked files differ from the commit; None where that is not known."""
+
+    commit: str
+    dirty: bool | None = None
+
+
+class Program(NamedTuple):
+    """What runs: its words without secrets, of which commit, and the version of each Python package by name."""
+
+    command: Sequence[str]
+    git: Git | None = None
+    packages: Mapping[str, str] = _NONE
+
+
+Message = Events | StepBatch | Profile | ProfilingSpan | Model | Note | MetricValues | Program
 
 
 class Stamped(NamedTuple):

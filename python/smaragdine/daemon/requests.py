@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from smaragdine.daemon.messages import (
     Event,
     Events,
     Format,
+    MetricValues,
     Model,
     Note,
     Profile,
     ProfilingSpan,
+    Program,
     Stamped,
     Step,
     StepBatch,
@@ -70,6 +73,17 @@ class Requests:
                 request.model.CopyFrom(model)
             case Note(text):
                 request.note.CopyFrom(trace_pb2.Note(text=text))
+            case MetricValues(values):
+                request.metrics.clock = trace_pb2.CLOCK_MONOTONIC
+                for value in values:
+                    request.metrics.values.add(**{key: _sent(one) for key, one in value._asdict().items()})
+            case Program(command, git, packages):
+                request.program.command.extend(map(_sent, command))
+                request.program.packages.update({_sent(name): _sent(version) for name, version in packages.items()})
+                if git is not None:
+                    request.program.git.commit = git.commit
+                    if git.dirty is not None:
+                        request.program.git.dirty = git.dirty
         return request
 
     def _fill(self, batch: trace_pb2.EventBatch, events: Events) -> None:
@@ -88,6 +102,11 @@ class Requests:
                 end_ns=event.end_ns,
                 correlation=event.correlation,
             )
+
+
+def _sent(value: Any) -> Any:
+    """What the protocol can carry of words that come from files and command lines, which may be any bytes."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
 
 
 def _step(step: Step) -> trace_pb2.Step:

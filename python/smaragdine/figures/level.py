@@ -19,6 +19,7 @@ BOX_GAP = 22.0
 MARGIN = 22.0
 TITLE_HEIGHT = 34.0
 MOST_BESIDE = 5
+MOST_BOXES = 40
 LONGEST_NAME = 24
 HEAD = 7.0
 """Length of an arrow's head."""
@@ -83,7 +84,7 @@ class Level:
     routes: tuple[Route, ...]
 
 
-def arrange(edd: EDD, most_boxes: int = 40) -> Level:
+def arrange(edd: EDD, most_boxes: int = MOST_BOXES) -> Level:
     """Lays out the children of one box. Beyond `most_boxes` the smallest share one box."""
     shown = edd.children
     others: list[EDD] = []

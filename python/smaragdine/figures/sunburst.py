@@ -13,7 +13,7 @@ from smaragdine.accounts.energy import MEASURED, MODELLED
 from smaragdine.accounts.quantity import joules, number, percent, seconds, watts
 from smaragdine.accounts.spread import Spread
 from smaragdine.figures import theme
-from smaragdine.figures.scale import ENERGY, POWER, Scale
+from smaragdine.figures.scale import ENERGY, Scale
 from smaragdine.figures.subject import Subject, diagram
 
 # Four rings of so many slices are drawn within a second.
@@ -23,6 +23,8 @@ MOST_THIN = 60
 THIN = 0.001
 """A share of the level that cannot be seen."""
 MOST_LINES = 3000
+MOST_DRAWN = 5_000
+"""Slices that the report gives plotly at once; of more, those that are seen at a time."""
 LONGEST_LABEL = 40
 
 
@@ -77,12 +79,6 @@ def sunburst(
         uniformtext={"minsize": 9, "mode": "hide"},
         height=640,
     )
-
-
-def by_power(edd: EDD) -> dict[str, Any]:
-    """What the sunburst has by power in place of its own: `values`, and of `marker` the colours."""
-    slices = _slices(edd, POWER)[::-1]
-    return {"values": [one.value for one in slices], "marker": _colours(slices, POWER)}
 
 
 def _colours(slices: list[_Slice], scale: Scale) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def begin(
         name=name or asked.name,
         period_ns=period_ns,
         labels={**(rank.labels if rank else {}), **labels},
-        software={"python": sys.version.split()[0], **software},
+        software={"python": sys.version.split()[0], **_own_version(), **software},
         require_measured=require_measured,
     )
     try:
@@ -72,6 +72,12 @@ def begin(
     if output.remark:
         _LOG.warning("%s", output.remark)
     return begun
+
+
+def _own_version() -> dict[str, str]:
+    """As the package around says; rooms import nothing of it."""
+    told = getattr(sys.modules.get("smaragdine"), "__version__", None)
+    return {"smaragdine": told} if isinstance(told, str) else {}
 
 
 def _outer(told: str) -> tuple[Path, str]:

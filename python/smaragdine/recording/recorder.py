@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from smaragdine.errors import NotMeasuredError, SmaragdineError, UsageError
 from smaragdine.recording import ending
 from smaragdine.recording.beginning import Begun, begin
 from smaragdine.recording.channel import Channel
+from smaragdine.recording.companion import Companion
 from smaragdine.recording.destination import absolute
 from smaragdine.recording.meter import Meter
 from smaragdine.recording.period import parse_period
@@ -43,6 +44,7 @@ class Recorder:
         self._pid = os.getpid()
         self._finishing = threading.RLock()
         self._state = "recording" if begun else "failed"
+        self._companion = Companion(self._sender)
         self._before: list[Callable[[], object]] = []
         self._guard = _Guard(self)
 
@@ -56,8 +58,9 @@ class Recorder:
         labels: Mapping[str, str] | None = None,
         software: Mapping[str, str] | None = None,
         require_measured: bool = False,
+        command: Sequence[str] | None = None,
     ) -> Self:
-        """Starts a recording, or joins the one around this process.
+        """Starts a recording, or joins the one around this process. `command` is what will run; None: this process.
 
         Raises `UsageError` where what was asked for makes no sense. Where it cannot start for another reason, this is
         told, and the recording's state is `failed` from its beginning; with `require_measured`, `SmaragdineError` is
@@ -84,6 +87,7 @@ class Recorder:
             _LOG.warning("nothing is recorded into %s, and the program goes on: %s", asked, _refusal(error))
             return cls(None)
         recorder = cls(begun)
+        recorder._companion.start(command)
         ending.watch(recorder)
         return recorder
 
@@ -156,6 +160,7 @@ class Recorder:
                 action()
             except Exception as error:  # noqa: BLE001  what was measured is written whatever else fails
                 _LOG.warning("the end of the recording is incomplete: %s: %s", type(error).__name__, error)
+        self._companion.close()
         if not self._sender.close(_FLUSH_TIMEOUT_S) and self._sender.broken is None:
             _LOG.warning("the daemon did not take all events within %g s; the trace lacks the last", _FLUSH_TIMEOUT_S)
         if begun.output is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from smaragdine import figures
 from smaragdine.accounts.footprint import Footprints
 from smaragdine.accounts.quantity import joules
 from smaragdine.figures import theme
+from smaragdine.report.columns import Columns
 from smaragdine.report.hero import Hero, bases
 from smaragdine.report.methods import methods
 from smaragdine.report.recording import Recording
@@ -34,6 +34,10 @@ class Content:
     coverage: tuple[str, ...]
     """A sentence for each run."""
     runs: Table | None
+    operations: Columns
+    """What views and the table of every operation are made of, in the page."""
+    count: int
+    """Runs."""
     views: tuple[View, ...]
     layers: Table
     tensors: Table
@@ -47,37 +51,25 @@ class Content:
         runs.require_readings()
         footprint = runs.footprint(policy)
         first = runs.traces[0]
-        summary = footprint.summarize()
+        names = footprint.summary()
+        summary = footprint.folded(names)
+        columns = Columns.of(runs, footprint, names)
         return cls(
             title=first.name,
             basis=bases(first),
             notice=runs.notice,
-            hero=Hero.of(runs, footprint, policy),
+            hero=Hero.of(runs, footprint, summary, policy),
             coverage=tuple(one.coverage.sentence() for one in footprint.footprints),
             runs=_runs(runs, policy) if len(runs) > 1 else None,
-            views=tuple(_views(runs, policy)),
+            operations=columns,
+            count=len(runs),
+            views=tuple(View.all(columns, len(runs), bool(names.folds))),
             layers=Table.of_groups(footprint.by("layer")[:TOP], "layer", len(runs)),
             tensors=Table.of_groups(summary.by("op")[:TOP], "tensor", len(runs)),
             figures={kind: theme.undressed(figure) for kind, figure in _figures(runs, footprint, summary).items()},
             recordings=tuple(Recording.of(trace, policy, name) for trace, name in zip(runs, _names(runs), strict=True)),
             methods=methods(first, policy),
         )
-
-
-def _views(runs: Runs, policy: str) -> Iterator[View]:
-    """All passes by layer, the same with self-similar layers folded, then each pass; those that show anything."""
-    whole = runs.edd(policy=policy)
-    shown = View.of(whole, "all passes")
-    if not shown.levels:
-        return
-    yield shown
-    folded = runs.edd(policy=policy, folded=True)
-    if sum(1 for _ in folded.walk()) < sum(1 for _ in whole.walk()):
-        yield View.of(folded, "all passes, layers folded")
-    for phase in ("forward", "backward", "optimizer"):
-        view = View.of(runs.edd(phase, policy=policy), f"{phase} pass")
-        if view.levels:
-            yield view
 
 
 def _figures(runs: Runs, shown: Footprints, summary: Footprints) -> dict[str, go.Figure]:

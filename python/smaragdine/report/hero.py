@@ -49,9 +49,9 @@ class Hero:
     """What the ± are; empty for one run."""
 
     @classmethod
-    def of(cls, runs: Runs, footprint: Footprints, policy: str) -> Hero:
+    def of(cls, runs: Runs, footprint: Footprints, summary: Footprints, policy: str) -> Hero:
         spread = f"Means; ± is the {deviation(len(runs))}." if len(runs) > 1 else ""
-        return cls(_facts(runs), _headline(footprint), _tiles(runs, footprint), _ledger(runs, policy), spread)
+        return cls(_facts(runs), _headline(summary), _tiles(runs, footprint), _ledger(runs, policy), spread)
 
 
 def _facts(runs: Runs) -> str:
@@ -69,9 +69,8 @@ def _facts(runs: Runs) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _headline(footprint: Footprints) -> tuple[Words, ...]:
+def _headline(summary: Footprints) -> tuple[Words, ...]:
     """The costliest layer and the costliest tensor, self-similar ones folded."""
-    summary = footprint.summarize()
     layers = summary.by("layer")
     if not layers:
         return ()

@@ -1,44 +1,43 @@
 """The report's render step: `Content` → one HTML page that loads nothing from anywhere.
 
-Every text is escaped here or in its table; the page's script receives values as JSON in which no `<` is left.
+Every text is escaped here or in its table; what the page's script receives is base64. The page's policy lets nothing
+but its own two scripts run, and nothing be loaded.
 """
 
 from __future__ import annotations
 
+import hashlib
 import html
-import json
+from base64 import b64encode
 from collections.abc import Callable
 from importlib.resources import files
 from string import Template
 from typing import TypeAlias
 
 from plotly.offline import get_plotlyjs
-from plotly.utils import PlotlyJSONEncoder
 
 from smaragdine.accounts.quantity import percent
 from smaragdine.report.content import Content
 from smaragdine.report.hero import Part, Words
 from smaragdine.report.methods import CITATION
+from smaragdine.report.packing import deflated, packed
+from smaragdine.report.payload import payload
+from smaragdine.report.record import Record
 from smaragdine.report.recording import Recording
 from smaragdine.text.table import Table
 
 _RenderOne: TypeAlias = Callable[[int, Recording], str]
 
 
+# Pieces of one script, in the order in which they stand there.
+_SCRIPT = ("unpack", "quantity", "diagram", "ring", "layering", "level", "operations", "report")
+
+
 def render(content: Content) -> str:
     """The page. It depends on the content alone."""
-    payload = {
-        "views": [
-            {"caption": v.caption, "sunburst": v.sunburst, "byPower": v.by_power, "levels": v.levels, "start": v.start}
-            for v in content.views
-        ],
-        "figures": {
-            **content.figures,
-            **{f"{key}-{i}": drawn for i, r in enumerate(content.recordings) for key, drawn in r.figures.items()},
-        },
-    }
     hero = content.hero
     assets = files("smaragdine.report")
+    script, plotly = _script(), get_plotlyjs()
     template = Template(assets.joinpath("report.html").read_text(encoding="utf-8"))
     return template.substitute(
         title=_text(content.title),
@@ -65,7 +64,7 @@ def render(content: Content) -> str:
             f'<button type="button" role="tab" data-view="{i}">{_text(view.label)}</button>'
             for i, view in enumerate(content.views)
         ),
-        scales=_SCALES if any(view.by_power for view in content.views) else "",
+        scales=_SCALES if any(view.ring.power for view in content.views) else "",
         empty="" if content.views else '<p class="empty">No operations were recorded, so there is nothing to open.</p>',
         together="".join(_figure(kind) for kind in ("phases", "layers") if kind in content.figures),
         layers=_table(content.layers),
@@ -78,15 +77,34 @@ def render(content: Content) -> str:
             lambda i, r: f'<div class="grid">{"".join(_figure(f"{k}-{i}") for k in r.figures if k != "power")}</div>',
         ),
         facts=_each(content.recordings, lambda _, recording: _facts(recording)),
+        record=_each(content.recordings, lambda _, recording: _record(recording.record)),
         sources=_each(
             content.recordings, lambda _, r: _table(r.sources) + (_table(r.sensors) if r.sensors.rows else "")
         ),
         methods="".join(f"<p>{_text(paragraph)}</p>" for paragraph in content.methods),
         citation=_text(CITATION),
-        payload=_json(payload),
-        plotly=get_plotlyjs(),
-        script=assets.joinpath("report.js").read_text(encoding="utf-8"),
+        policy=_POLICY.format(scripts=" ".join(map(_digest, (script, plotly)))),
+        payload=packed(payload(content)),
+        plotly=deflated(plotly.encode("utf-8")),
+        script=script,
     )
+
+
+# What the page may do: run its own two scripts, which the digests name, and load nothing from anywhere.
+_POLICY = (
+    "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data: blob:; "
+    "base-uri 'none'; form-action 'none'"
+)
+
+
+def _digest(script: str) -> str:
+    return f"'sha256-{b64encode(hashlib.sha256(script.encode('utf-8')).digest()).decode('ascii')}'"
+
+
+def _script() -> str:
+    browser = files("smaragdine.report").joinpath("browser")
+    parts = (browser.joinpath(f"{name}.js").read_text(encoding="utf-8") for name in _SCRIPT)
+    return '"use strict";\n(() => {\nlet page;\n\n' + "\n".join(parts) + "})();\n"
 
 
 _SCALES = (
@@ -128,21 +146,25 @@ def _code(value: str) -> str:
     return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
 
 
-def _json(value: object) -> str:
-    """JSON that can stand inside a script element: no tag, comment or line separator can be read in it."""
-    text = json.dumps(value, cls=PlotlyJSONEncoder, separators=(",", ":"), allow_nan=False)
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
-
-
 def _table(table: Table) -> str:
     return f'<div class="scroll">{table.html()}</div>'
 
 
 def _facts(recording: Recording) -> str:
-    items = "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in recording.facts)
-    return f"<dl>{items}</dl>"
+    return _items(recording.facts)
+
+
+def _record(record: Record) -> str:
+    tables = (("what it used, in numbers", record.metrics), ("packages", record.packages))
+    folded = "".join(
+        f"<details><summary>{name}</summary>{_table(table)}</details>" for name, table in tables if table.rows
+    )
+    return _items(record.facts) + folded
+
+
+def _items(facts: tuple[tuple[str, str], ...]) -> str:
+    items = "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in facts)
+    return f"<dl>{items}</dl>" if items else ""
 
 
 def _warnings(recordings: tuple[Recording, ...]) -> str:

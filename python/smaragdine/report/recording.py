@@ -11,6 +11,7 @@ from smaragdine import figures
 from smaragdine.accounts.machine import Hardware, Host
 from smaragdine.accounts.quantity import joules, number, seconds
 from smaragdine.figures import theme
+from smaragdine.report.record import Record
 from smaragdine.text.table import Table
 from smaragdine.trace.trace import Trace
 
@@ -26,6 +27,7 @@ class Recording:
     figures: dict[str, dict[str, Any]]
     """plotly figures as JSON values: `power`, `steps`, and `progress` where a metric was logged."""
     warnings: tuple[str, ...]
+    record: Record
 
     @classmethod
     def of(cls, trace: Trace, policy: str, name: str) -> Recording:
@@ -41,6 +43,7 @@ class Recording:
             sensors=_sensors(trace),
             figures={kind: theme.undressed(figure) for kind, figure in drawn.items()},
             warnings=trace.metadata.warnings,
+            record=Record.of(trace),
         )
 
 

@@ -1,98 +1,95 @@
-"""One way to look at the program in the report: a sunburst, and the level that opens beside each slice."""
+"""One way to look at the program in the report: which rows hang in which tree, and how its ring is dressed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from smaragdine import figures
 from smaragdine.accounts.edd import EDD
-from smaragdine.accounts.quantity import joules, watts
-from smaragdine.figures import theme
-from smaragdine.figures.level import arrange
-from smaragdine.figures.sunburst import by_power, left_out
+from smaragdine.accounts.energy import MEASURED, MODELLED
+from smaragdine.accounts.quantity import joules
+from smaragdine.figures import POWER, theme
+from smaragdine.figures.sunburst import left_out
+from smaragdine.report.columns import Columns
 
-# Levels that are drawn: those with the most energy, so that a program of any size makes a page of bounded size.
-MOST_LEVELS = 400
-MOST_SLICES = 40_000
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """How the sunburst is dressed, as plotly's JSON without slices; the same of all views that show one basis."""
+
+    energy: dict[str, Any]
+    power: dict[str, Any] | None
+    """None where power was modelled."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """`levels` maps a slice's id to its drawing; a slice without one says that it is too small to draw."""
+    """What a diagram shows. Its boxes are made of `Columns`, in the page, once somebody looks at it."""
 
     label: str
     caption: str
     """How much energy the picture shows."""
-    sunburst: dict[str, Any]
-    by_power: dict[str, Any] | None
-    """Values and marker of the same sunburst by power; None where power was modelled."""
-    levels: dict[str, dict[str, Any]]
-    start: str
-    """Id of the level shown first."""
+    tree: str
+    """One of `columns.ROOTS`."""
+    phase: str | None
+    """The pass whose rows it shows; None for all."""
+    measured: bool
+    """The basis of the rows that it shows."""
+    energy_j: float
+    ring: Ring
 
     @classmethod
-    def of(cls, edd: EDD, label: str) -> View:
-        edd = thinned(edd, MOST_SLICES)
-        place = {box: str(index) for index, box in enumerate(edd.walk())}
-        drawing = theme.undressed(figures.sunburst(edd))
-        drawing["layout"].pop("title", None)
-        drawing["layout"]["margin"]["t"] = 12
-        shown = set(drawing["data"][0]["ids"])
-        layers = sorted((box for box in place if box.children and place[box] in shown), key=lambda box: -box.energy_j)
-        mean = f", the mean of {edd.runs} runs" if edd.runs > 1 else ""
-        return cls(
-            label=label,
-            caption=f"{joules(edd.energy_j)} in operations{mean}{left_out(edd)}.",
-            sunburst=drawing,
-            by_power=None if edd.modelled else by_power(edd),
-            levels={place[box]: _drawing(box, place) for box in layers[:MOST_LEVELS]},
-            start=place[edd.entrance],
-        )
+    def all(cls, columns: Columns, runs: int, folds: bool) -> Iterator[View]:
+        """All passes by layer, the same with self-similar layers folded, then each pass; those that show anything."""
+        rings: dict[tuple[bool, bool], Ring] = {}
+        whole = cls._of(columns, runs, rings, "all passes", "layer")
+        if whole is None:
+            return
+        yield whole
+        if folds:
+            yield replace(whole, label="all passes, layers folded", tree="folded")
+        for phase in ("forward", "backward", "optimizer"):
+            view = cls._of(columns, runs, rings, f"{phase} pass", "name", phase)
+            if view is not None:
+                yield view
+
+    @classmethod
+    def _of(
+        cls,
+        columns: Columns,
+        runs: int,
+        rings: dict[tuple[bool, bool], Ring],
+        label: str,
+        tree: str,
+        phase: str | None = None,
+    ) -> View | None:
+        shown = columns.of_phase(phase)
+        of_measured = shown & (columns.row_measured == 1)
+        if not shown.any():
+            return None
+        measured = bool(of_measured.any())
+        own, other = (of_measured, shown & ~of_measured) if measured else (shown, of_measured)
+        energy_j, left_out_j = (math.fsum(columns.row_energy_j[rows].tolist()) / runs for rows in (own, other))
+        # The whole program as one box: what is inside is drawn by the page.
+        whole = EDD("", "", MEASURED if measured else MODELLED, energy_j=energy_j, runs=runs, left_out_j=left_out_j)
+        mean = f", the mean of {runs} runs" if runs > 1 else ""
+        kind = (measured, energy_j > 0)
+        if kind not in rings:
+            power = _ring(figures.sunburst(whole, scale=POWER)) if measured else None
+            rings[kind] = Ring(_ring(figures.sunburst(whole)), power)
+        caption = f"{joules(energy_j)} in operations{mean}{left_out(whole)}."
+        return cls(label, caption, tree, phase, measured, energy_j, rings[kind])
 
 
-def _drawing(edd: EDD, place: dict[EDD, str]) -> dict[str, Any]:
-    """A level as the page's script draws it: boxes and arrows in pixels, colours by share and by power."""
-    level = arrange(edd)
-    hottest_w = max((box.power_w or 0.0 for box in edd.children), default=0.0)
-    boxes = []
-    for box in level.boxes:
-        drawn: dict[str, Any] = {
-            "x": round(box.x, 1),
-            "y": round(box.y, 1),
-            "w": round(box.width, 1),
-            "h": box.height,
-            "name": box.name,
-            "share": round(box.share, 5),
-            **_paint(box.share),
-            "round": box.rounded,
-            "id": place[box.edd] if box.edd else None,
-        }
-        if not edd.modelled and box.edd:
-            power_w = box.edd.power_w or 0.0
-            drawn["power"] = {"told": watts(box.edd.power_w), **_paint(power_w / hottest_w if hottest_w > 0 else 0.0)}
-        boxes.append(drawn)
-    return {
-        "w": round(level.width, 1),
-        "h": round(level.height, 1),
-        "boxes": boxes,
-        "arrows": [[route.path(), route.head()] for route in level.routes],
-    }
-
-
-def _paint(depth: float) -> dict[str, str]:
-    fill = theme.colour(depth)
-    return {"fill": fill, "ink": theme.ink_on(fill), "edge": theme.colour(min(1.0, depth + 0.35))}
-
-
-def thinned(edd: EDD, most: int) -> EDD:
-    """The diagram without the insides of its smallest layers, once it has more than `most` boxes: sums stay."""
-    boxes = list(edd.walk())
-    left = len(boxes)
-    # Backwards: of a layer and the only one inside, which have the same energy, the inner goes first.
-    for box in sorted((box for box in boxes[:0:-1] if box.children), key=lambda box: box.energy_j):
-        if left <= most:
-            break
-        left -= sum(1 for _ in box.walk()) - 1
-        box.children, box.arrows, box.is_tensor = [], [], True
-    return edd
+def _ring(figure: Any) -> dict[str, Any]:
+    drawing = theme.undressed(figure)
+    drawing["layout"].pop("title", None)
+    drawing["layout"]["margin"]["t"] = 12
+    trace = drawing["data"][0]
+    for slices in ("ids", "labels", "parents", "values", "hovertext", "level", "maxdepth"):
+        del trace[slices]
+    del trace["marker"]["colors"]
+    return drawing

@@ -22,7 +22,10 @@ TABLES = {
     "footprint": ("policy", "op", "device", "basis", "energy_j", "energy_low_j", "energy_high_j", "time_s", "count"),
     "footprint_domains": ("policy", "op", "domain", "energy_j"),
     "ledger": ("policy", "domain", "entry", "energy_j"),
+    "metrics": ("time_ns", "metric", "scope", "value"),
 }
+# Earlier versions wrote none: where one is not there, and was not sealed, it has no rows.
+LATER = ("metrics",)
 # Those that a table has besides; null where it has none.
 FURTHER = {
     "readings": ("edge_uncertainty_ns", "read_start_ns", "read_end_ns", "source"),
@@ -37,8 +40,8 @@ _ENTRIES = "STRUCT(key VARCHAR, value DOUBLE)[]"
 _KINDS = {
     **dict.fromkeys(("op", "from_op", "to_op", "lane"), "UINTEGER"),
     **dict.fromkeys(("start_ns", "end_ns", "step", "epoch", "samples", "count"), "BIGINT"),
-    **dict.fromkeys(("edge_uncertainty_ns", "read_start_ns", "read_end_ns"), "BIGINT"),
-    **dict.fromkeys(("energy_j", "energy_low_j", "energy_high_j", "time_s", "power_w", "flops"), "DOUBLE"),
+    **dict.fromkeys(("edge_uncertainty_ns", "read_start_ns", "read_end_ns", "time_ns"), "BIGINT"),
+    **dict.fromkeys(("energy_j", "energy_low_j", "energy_high_j", "time_s", "power_w", "flops", "value"), "DOUBLE"),
     **dict.fromkeys(("app_share", "daemon_share", "idle_share"), "DOUBLE"),
     "correlation": "UBIGINT",
     "traced": "BOOLEAN",

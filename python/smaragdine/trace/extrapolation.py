@@ -127,7 +127,8 @@ def _energy(steps: list[Step]) -> dict[str, float]:
 
 def _amount(accounting: Accounting, steps: list[Step], per: str) -> float:
     if per == "step":
-        amount = float(len(steps))
+        # A step of a job is one of each of its ranks.
+        amount = len(steps) / accounting.metadata.ranks
     elif per == "sample":
         amount = float(sum(step.samples or 0 for step in steps))
     else:

@@ -7,7 +7,7 @@ DuckDB sees these tables and nothing else of the machine, whatever a query asks 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from smaragdine.errors import TraceError, changed, damaged
 from smaragdine.trace.checksum import Checksum, differs, of_bytes
-from smaragdine.trace.columns import REFERS, TABLES, cells, doubts, kinds
+from smaragdine.trace.columns import LATER, REFERS, TABLES, cells, doubts, kinds, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,8 +40,10 @@ class Tables:
         self._unchecked = set(TABLES)
         self._connection = duckdb.connect()
         self._parts = {table: self._found(table) for table in TABLES}
+        # By table, the type of each column of its files.
+        self._columns: dict[str, dict[str, str]] = {}
         if not external_access:
-            self._close_doors()
+            close_doors(self._connection, chain.from_iterable(self._parts.values()))
         for table in TABLES:
             with self._reading(table):
                 self._attach(table)
@@ -75,6 +77,8 @@ class Tables:
             parts = [file]
             if file.is_dir():
                 parts = sorted(p for p in file.iterdir() if p.suffix == ".parquet" and p.name[0] not in "._")
+            if table in LATER and table not in (self._checksums or {}) and not file.is_symlink() and not file.exists():
+                return []
             if not parts or not file.exists():
                 raise TraceError(
                     f"the trace {self.directory} is incomplete: {file.name} is missing",
@@ -87,22 +91,18 @@ class Tables:
             raise TraceError(f"cannot read {file}: {error.strerror}") from None
         return parts
 
-    def _close_doors(self) -> None:
-        """Leaves DuckDB the tables' files, and no way back."""
-        parts = chain.from_iterable(self._parts.values())
-        names = [name for part in parts for name in dict.fromkeys((str(part), literal(part)))]
-        allowed = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
-        self._connection.execute(f"set allowed_paths = [{allowed}]")
-        self._connection.execute("set enable_external_access = false")
-        self._connection.execute("set lock_configuration = true")
-
     def _attach(self, table: str) -> None:
         # A name such as `kind=a` in the path is part of the path, and no column.
         names = [literal(part) for part in self._parts[table]]
+        if not names:
+            self._columns[table] = {}
+            self._connection.execute(f"create view {table} as select {cells(table, {})} where false")
+            return
         relation = self._connection.read_parquet(names, hive_partitioning=False, binary_as_string=True)
         found = {name: str(kind) for name, kind in zip(relation.columns, relation.types, strict=True)}
         if missing := [column for column in TABLES[table] if column not in found]:
             raise damaged(self.directory, f"{table}.parquet has no column {', '.join(missing)}")
+        self._columns[table] = found
         relation.project(cells(table, found)).create_view(table)
 
     def _check(self, query: str) -> None:
@@ -125,6 +125,9 @@ class Tables:
         if self._checksums is None:
             return
         if (sealed := self._checksums.get(table)) is None:
+            if table in LATER:
+                # What an earlier version wrote beside its tables, it did not seal.
+                return
             raise changed(self.directory, f"{table}.parquet", "it has no checksum, and others have")
         # What another program wrote again is the same where its columns say the same.
         if of_bytes(self._parts[table]) == sealed.bytes:
@@ -158,6 +161,49 @@ class Tables:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             where = f"{table}.parquet: " if table else ""
             raise damaged(self.directory, f"{where}{reason}") from None
+
+
+def close_doors(connection: duckdb.DuckDBPyConnection, files: Iterable[Path]) -> None:
+    """Leaves DuckDB these files, and no way back."""
+    names = [name for file in files for name in dict.fromkeys((str(file), literal(file)))]
+    allowed = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
+    connection.execute(f"set allowed_paths = [{allowed}]")
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
+
+
+def beside_each_other(owners: Mapping[tuple[str, int, int], Tables]) -> duckdb.DuckDBPyConnection:
+    """The tables of several traces as one for each kind, with `host`, `rank` and `attempt` before their columns.
+
+    What is damaged raises TraceError here.
+    """
+    import duckdb
+
+    connection = duckdb.connect()
+    connection.execute("create table whose (file varchar, host varchar, rank bigint, attempt bigint)")
+    for (host, rank, attempt), tables in owners.items():
+        tables.check(*TABLES)
+        own = [str(file) for file in chain.from_iterable(tables._parts.values())]
+        connection.execute("insert into whose select unnest(?), ?, ?, ?", [own, host, rank, attempt])
+    every = [file for tables in owners.values() for file in chain.from_iterable(tables._parts.values())]
+    close_doors(connection, every)
+    for table in TABLES:
+        # Others write other types: files are read together where they have the same.
+        alike: dict[tuple[tuple[str, str], ...], list[Path]] = {}
+        for tables in owners.values():
+            if tables._parts[table]:
+                alike.setdefault(tuple(tables._columns[table].items()), []).extend(tables._parts[table])
+        # Of a table that none has, the columns are there all the same.
+        views = [f"select host, rank, attempt, {cells(table, {})} from whose where false"]
+        for number, (columns, files) in enumerate(alike.items()):
+            names = [literal(file) for file in files]
+            read = connection.read_parquet(names, hive_partitioning=False, binary_as_string=True, filename=True)
+            read.project(f"filename, {cells(table, dict(columns))}").create_view(f"read_{table}_{number}")
+            columns_of = ", ".join(quoted(name) for name in kinds(table))
+            views.append(f"select host, rank, attempt, {columns_of} from read_{table}_{number} join whose "
+                         "on filename = file")  # fmt: skip
+        connection.execute(f"create view {table} as {' union all '.join(views)}")
+    return connection
 
 
 def literal(path: Path) -> str:

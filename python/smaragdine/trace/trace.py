@@ -21,7 +21,9 @@ from smaragdine.accounts.notice import notice
 from smaragdine.errors import NotMeasuredError, TraceError
 from smaragdine.trace.accounting import Accounting
 from smaragdine.trace.extrapolation import scoped
+from smaragdine.trace.jobs.opened import Kept, tables_of
 from smaragdine.trace.metadata import Metadata
+from smaragdine.trace.metrics import Series, cpu_hours, gpu_hours, series_of
 from smaragdine.trace.readings import Readings, readings_by_domain
 from smaragdine.trace.steps import Step
 from smaragdine.trace.tables import Tables
@@ -29,6 +31,7 @@ from smaragdine.trace.tables import Tables
 if TYPE_CHECKING:
     import duckdb
     from numpy.typing import NDArray
+    from typing_extensions import Self
 
     from smaragdine.carbon.emissions import Emissions
     from smaragdine.carbon.place import Place
@@ -102,10 +105,11 @@ class Trace(Recorded):
         self.metadata = metadata
         self._tables = tables
         self._accounting = Accounting(metadata, tables)
+        self._kept: Kept | None = None
 
     @classmethod
-    def open(cls, path: str | Path, *, external_access: bool = False, as_it_is: bool = False) -> Trace:
-        """Opens the directory that a recording wrote (or its trace.json).
+    def open(cls, path: str | Path, *, external_access: bool = False, as_it_is: bool = False) -> Self:
+        """Opens the directory that a recording wrote (or its trace.json), or a job's, in which ranks wrote theirs.
 
         Each table is checked when it is first read: what is not as it was sealed raises SmaragdineError, unless
         `as_it_is`. `external_access` lets `sql` read and write whatever else this process may; without it DuckDB has
@@ -114,7 +118,8 @@ class Trace(Recorded):
         directory = Path(path)
         if directory.name == "trace.json":
             directory = directory.parent
-        metadata = Metadata.read(directory, as_it_is=as_it_is)
+        at, kept = tables_of(directory)
+        metadata = Metadata.read(at, as_it_is=as_it_is)
         if metadata.state == "recording":
             raise TraceError(
                 f"the trace {directory} is still being recorded",
@@ -124,7 +129,9 @@ class Trace(Recorded):
             _LOG.warning("the trace %s holds no checksums, as an earlier version wrote it: damage would not show; "
                          "`smaragdine account %s` seals it", directory, directory)  # fmt: skip
         checksums = None if as_it_is else metadata.checksums
-        return cls(directory, metadata, Tables(directory, checksums, external_access=external_access))
+        trace = cls(directory, metadata, Tables(at, checksums, external_access=external_access))
+        trace._kept = kept
+        return trace
 
     def __repr__(self) -> str:
         return f"Trace({str(self.path)!r})"
@@ -158,6 +165,32 @@ class Trace(Recorded):
     @property
     def steps(self) -> list[Step]:
         return self._accounting.steps
+
+    @cached_property
+    def metrics(self) -> list[Series]:
+        """What machine and application did, about once a second; none in traces of earlier versions."""
+        return series_of(self._tables)
+
+    @property
+    def cpu_h(self) -> float | None:
+        """Hours of CPU time that the application used; None where it is not known."""
+        return cpu_hours(self._tables)
+
+    @property
+    def gpu_h(self) -> float | None:
+        """Hours for which the application held GPUs, each counted; 0 where the machine has none, None if unknown."""
+        return self._gpu_hours("gpu_held")
+
+    @property
+    def gpu_used_h(self) -> float | None:
+        """Hours in which the application's kernels ran on GPUs: what it held them for, times their utilisation."""
+        return self._gpu_hours("gpu_utilisation")
+
+    def _gpu_hours(self, metric: str) -> float | None:
+        gpus = any(device.startswith("GPU:") for device in self.metadata.devices) or self.metadata.hardware.gpus
+        if not gpus and self.rows("select 1 from metrics limit 1"):
+            return 0.0
+        return gpu_hours(self._tables, metric)
 
     @property
     def policies(self) -> tuple[str, ...]:

@@ -188,3 +188,52 @@ class Note(_message.Message):
     TEXT_FIELD_NUMBER: _ClassVar[int]
     text: str
     def __init__(self, text: _Optional[str] = ...) -> None: ...
+
+class MetricBatch(_message.Message):
+    __slots__ = ("clock", "values")
+    CLOCK_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    clock: Clock
+    values: _containers.RepeatedCompositeFieldContainer[MetricValue]
+    def __init__(self, clock: _Optional[_Union[Clock, str]] = ..., values: _Optional[_Iterable[_Union[MetricValue, _Mapping]]] = ...) -> None: ...
+
+class MetricValue(_message.Message):
+    __slots__ = ("metric", "unit", "scope", "time_ns", "value", "problem")
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    TIME_NS_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    metric: str
+    unit: str
+    scope: str
+    time_ns: int
+    value: float
+    problem: str
+    def __init__(self, metric: _Optional[str] = ..., unit: _Optional[str] = ..., scope: _Optional[str] = ..., time_ns: _Optional[int] = ..., value: _Optional[float] = ..., problem: _Optional[str] = ...) -> None: ...
+
+class Program(_message.Message):
+    __slots__ = ("command", "git", "packages")
+    class PackagesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    COMMAND_FIELD_NUMBER: _ClassVar[int]
+    GIT_FIELD_NUMBER: _ClassVar[int]
+    PACKAGES_FIELD_NUMBER: _ClassVar[int]
+    command: _containers.RepeatedScalarFieldContainer[str]
+    git: Git
+    packages: _containers.ScalarMap[str, str]
+    def __init__(self, command: _Optional[_Iterable[str]] = ..., git: _Optional[_Union[Git, _Mapping]] = ..., packages: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class Git(_message.Message):
+    __slots__ = ("commit", "dirty")
+    COMMIT_FIELD_NUMBER: _ClassVar[int]
+    DIRTY_FIELD_NUMBER: _ClassVar[int]
+    commit: str
+    dirty: bool
+    def __init__(self, commit: _Optional[str] = ..., dirty: bool = ...) -> None: ...

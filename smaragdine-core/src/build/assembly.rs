@@ -4,6 +4,8 @@ mod bounds;
 mod corrections;
 mod doubts;
 mod events;
+mod metrics;
+mod program;
 mod steps;
 mod tails;
 mod warnings;
@@ -17,6 +19,7 @@ use self::bounds::Bounds;
 use self::corrections::{correct, doubt_last_moves};
 use self::doubts::doubts;
 use self::events::{Events, map};
+use self::metrics::ToldMetrics;
 use self::steps::{cover, find_steps, mark_traced, windows};
 use self::tails::complete;
 use self::warnings::Warnings;
@@ -128,6 +131,7 @@ struct Assembly {
     /// Pieces of the profile that a stream is sending.
     pieces: FxHashMap<u64, (Format, Vec<u8>)>,
     graphs: Vec<Graph>,
+    told_metrics: ToldMetrics,
     warnings: Warnings,
     last_offset_ns: i64,
 }
@@ -142,6 +146,7 @@ impl Assembly {
             pending: Vec::new(),
             pieces: FxHashMap::default(),
             graphs: Vec::new(),
+            told_metrics: ToldMetrics::default(),
             warnings: Warnings::default(),
         }
     }
@@ -155,6 +160,7 @@ impl Assembly {
             Record::Start(_) => self.warn("the journal starts twice"),
             Record::Readings(readings) => self.trace.readings.extend(readings),
             Record::Shares(shares) => self.shares.extend(shares),
+            Record::Metrics(samples) => self.add_metrics(&samples),
             Record::Request { stream, request } => self.add_request(stream, *request),
             Record::End(end) => self.end(*end),
         }
@@ -168,6 +174,8 @@ impl Assembly {
         metadata.sources = end.sources;
         let suspensions: Vec<_> = metadata.suspensions().iter().copied().map(ClockChange::Suspended).collect();
         metadata.clock_changes.extend(suspensions);
+        metadata.metrics = end.metrics;
+        metadata.metrics_cpu_s = end.metrics_cpu_s;
         metadata.share_source = end.share_source;
         metadata.share_tick_ns = end.share_tick_ns;
         end.warnings.iter().for_each(|warning| self.warn(warning));
@@ -203,6 +211,8 @@ impl Assembly {
                 self.trace.metadata.model = Model { name, layer_paths, shared, variables, captures };
             }
             Some(Payload::Note(note)) => self.trace.metadata.log.push(note.text),
+            Some(Payload::Metrics(batch)) => self.add_metrics_of_program(batch, pair),
+            Some(Payload::Program(program)) => self.add_program(program),
             None => {}
         }
     }
@@ -304,6 +314,7 @@ impl Assembly {
             *readings = merge_untouched(readings, &windows(steps, events));
         }
         self.describe();
+        self.describe_metrics();
         self.trace
     }
 

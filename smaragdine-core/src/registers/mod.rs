@@ -3,8 +3,10 @@
 mod cpuinfo;
 mod mounts;
 
+pub mod container;
 pub mod counter;
 pub mod host;
+pub mod metrics;
 pub mod mirrors;
 pub mod sampler;
 pub mod shares;

@@ -20,8 +20,9 @@ use crate::clock::{TraceClock, monotonic_ns};
 use crate::registers::topology::Topology;
 use crate::trace::{Domain, Flags, ShareSample};
 
-use cpu_time::CpuTime;
-use machine::{MachineStat, StatFile};
+pub(crate) use cpu_time::{CpuTime, Ticks};
+pub(crate) use machine::{MachineStat, StatFile};
+pub(crate) use members::Members;
 use periodic::{Look, Periodic};
 use process_stat::ProcessStat;
 pub use socket::{Fractions, SocketShares, Use};

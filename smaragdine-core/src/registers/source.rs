@@ -66,6 +66,11 @@ pub trait Source: Send {
         Vec::new()
     }
 
+    /// Versions by name of what it reads through.
+    fn software(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// How often its registers are updated, where that is known.
     fn update_ns(&self) -> Option<i64> {
         None

@@ -105,12 +105,17 @@ impl Topology {
         Self { sockets, socket_of, nodes, present: placed.len(), origin: Origin::Assumed, caveats }
     }
 
+    /// Every CPU in one socket: for what is not divided by sockets.
+    pub(crate) fn one_socket() -> Self {
+        Self::of(&BTreeMap::from([(0, 0)]))
+    }
+
     /// The same machine, with all CPUs in one socket where sockets are not known: for power that is computed from the
     /// use of all of them.
     #[must_use]
     pub fn or_one_socket(self) -> Self {
         if matches!(self.origin, Origin::Unknown(_)) {
-            return Self { caveats: self.caveats, ..Self::of(&BTreeMap::from([(0, 0)])) };
+            return Self { caveats: self.caveats, ..Self::one_socket() };
         }
         self
     }

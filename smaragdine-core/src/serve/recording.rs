@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use prost::Message;
 
 pub use self::collector::Live;
-use self::collector::collect;
+use self::collector::{Incoming, collect};
 pub(crate) use self::lifetime::end_with_caller;
 use self::pace::Pace;
 use self::running::{Running, describe};
@@ -121,16 +121,21 @@ impl Recording {
 
         let (readings, incoming_readings) = sync_channel(WAITING_BATCHES);
         let (shares, incoming_shares) = sync_channel(WAITING_BATCHES);
+        let (metrics, incoming_metrics) = sync_channel(WAITING_BATCHES);
         let (live_sender, live) = tokio::sync::watch::channel(Live::default());
         let collector = {
             let journal = Arc::clone(&journal);
             let names = metadata.domains.iter().map(|domain| domain.name.clone()).collect();
             std::thread::Builder::new()
                 .name("collector".to_owned())
-                .spawn(move || collect(&journal, &incoming_readings, &incoming_shares, names, &live_sender))
+                .spawn(move || {
+                    let incoming =
+                        Incoming { readings: incoming_readings, shares: incoming_shares, metrics: incoming_metrics };
+                    collect(&journal, &incoming, names, &live_sender)
+                })
                 .map_err(Error::io("start a thread for", &dir))?
         };
-        let running = Running::start(&options, sources, clock, &dir, &readings, shares, collector)?;
+        let running = Running::start(&options, sources, clock, &dir, &readings, shares, &metrics, collector)?;
         Ok(Self {
             id,
             owner: options.owner,

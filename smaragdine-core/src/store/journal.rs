@@ -18,9 +18,9 @@ use prost::Message;
 pub use self::disk::DiskUse;
 pub use self::part::Part;
 use self::reserve::Reserve;
-use self::rows::{ReadingRow, ReadingsRow, ShareRow, SharesRow};
+use self::rows::{MetricRow, MetricsRow, ReadingRow, ReadingsRow, ShareRow, SharesRow};
 use crate::error::{Error, Result};
-use crate::trace::{Metadata, Reading, ShareSample};
+use crate::trace::{Metadata, MetricSample, Reading, ShareSample};
 use crate::wire::v1::RecordRequest;
 
 /// No honest record is longer; a length beyond it is damage.
@@ -33,6 +33,7 @@ pub enum Record {
     Start(Box<Metadata>),
     Readings(Vec<Reading>),
     Shares(Vec<ShareSample>),
+    Metrics(Vec<MetricSample>),
     /// A client's request as it came, with the stream that it came on.
     Request {
         stream: u64,
@@ -191,6 +192,7 @@ const READINGS: u8 = 2;
 const SHARES: u8 = 3;
 const REQUEST: u8 = 4;
 const END: u8 = 5;
+const METRICS: u8 = 6;
 
 fn encode(record: &Record) -> (u8, Vec<u8>) {
     match record {
@@ -201,6 +203,9 @@ fn encode(record: &Record) -> (u8, Vec<u8>) {
         }
         Record::Shares(shares) => {
             (SHARES, SharesRow { rows: shares.iter().map(ShareRow::from).collect() }.encode_to_vec())
+        }
+        Record::Metrics(samples) => {
+            (METRICS, MetricsRow { rows: samples.iter().map(MetricRow::from).collect() }.encode_to_vec())
         }
         Record::Request { stream, request } => {
             let mut bytes = stream.to_le_bytes().to_vec();
@@ -221,6 +226,9 @@ fn decode(kind: u8, payload: &[u8]) -> std::result::Result<Record, String> {
             Record::Readings(ReadingsRow::decode(payload).map_err(proto)?.rows.into_iter().map(Into::into).collect())
         }
         SHARES => Record::Shares(SharesRow::decode(payload).map_err(proto)?.rows.into_iter().map(Into::into).collect()),
+        METRICS => {
+            Record::Metrics(MetricsRow::decode(payload).map_err(proto)?.rows.into_iter().map(Into::into).collect())
+        }
         REQUEST => {
             let (stream, request) = payload.split_first_chunk::<8>().ok_or("a request is cut")?;
             Record::Request {

@@ -9,6 +9,9 @@ pub struct Host {
     /// Another one after each start of the machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_id: Option<String>,
+    /// What the application ran in, `docker`, `kubernetes`; absent where nothing shows that it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
     /// The kernel's release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel: Option<String>,
@@ -18,6 +21,9 @@ pub struct Host {
     /// Its name on the network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// As the distribution that the application sees calls itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os: Option<String>,
 }
 
 /// What it is made of, as far as kernel and drivers tell.
@@ -29,6 +35,9 @@ pub struct Hardware {
     /// Every GPU that NVML shows, read or not, in the order of their devices.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gpus: Vec<GpuHardware>,
+    /// Who made the virtual machine that it is, as its firmware says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hypervisor: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logical_cpus: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

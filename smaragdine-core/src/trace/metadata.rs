@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::words::words;
-use super::{ClockChange, Coverage, Domain, Gap, Hardware, Host, Model, RecordingOptions, SourceReport, Suspension};
+use super::{
+    ClockChange, Coverage, Domain, Gap, Hardware, Host, Metric, Model, Program, RecordingOptions, SourceReport,
+    Suspension,
+};
 use crate::span::Span;
 
 /// Version of the trace directory's layout, in `trace.json`.
@@ -60,6 +63,9 @@ pub struct Metadata {
     pub hardware: Hardware,
     /// Versions by name.
     pub software: BTreeMap<String, String>,
+    /// What ran; absent where the program did not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<Program>,
     /// What the program says of its model.
     #[serde(default)]
     pub model: Model,
@@ -87,6 +93,12 @@ pub struct Metadata {
     /// Stretches of each domain whose energy is unknown; the first thousand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
+    /// What `metrics` holds by name, and what it could not; traces of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<Metric>,
+    /// CPU time that the daemon took to sample them, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics_cpu_s: Option<f64>,
     /// What the user should know.
     pub warnings: Vec<String>,
     /// What happened meanwhile.

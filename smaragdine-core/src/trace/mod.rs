@@ -11,9 +11,11 @@ mod gap;
 mod hardware;
 mod limit;
 mod metadata;
+mod metric;
 mod model;
 mod notice;
 mod options;
+mod program;
 mod reading;
 mod source_report;
 mod words;
@@ -27,9 +29,11 @@ pub use gap::{Gap, gaps};
 pub use hardware::{GpuHardware, Hardware, Host};
 pub use limit::{Limit, RAPL_UPDATE_NS};
 pub use metadata::{Metadata, SCHEMA_VERSION, State};
+pub use metric::{Metric, MetricRow, MetricSample, Metrics};
 pub use model::Model;
 pub use notice::{notice, uncounted};
 pub use options::RecordingOptions;
+pub use program::{Git, Program};
 pub use reading::{Flag, Flags, Reading, ShareSample, readings_of_domain};
 pub use source_report::{Sensor, SourceReport};
 
@@ -46,4 +50,5 @@ pub struct Trace {
     pub footprint: Vec<FootprintRow>,
     pub footprint_domains: Vec<FootprintDomainRow>,
     pub ledger: Vec<LedgerRow>,
+    pub metrics: Metrics,
 }

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct RecordingOptions {
     /// The process that is accounted, with its descendants; null where it was not to be seen.
     pub application_pid: Option<i32>,
+    /// The daemon that recorded, by the number that its own system gives it: ranks that share one share what it took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub daemon_pid: Option<u32>,
     /// Registers were polled closely around their updates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edge_lock: Option<bool>,

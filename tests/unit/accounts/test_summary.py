@@ -194,3 +194,13 @@ def test_power_of_a_summary_is_energy_by_time() -> None:
     summary = synthetic_trace.footprint(synthetic_trace.Program.bert(4)).summarize()
     group = summary.top(1)[0]
     assert group.power_w == pytest.approx(group.energy_j / group.time_s)
+
+
+def test_what_folds_keeps_the_joules_of_each_pass() -> None:
+    program = synthetic_trace.Program()
+    for i, phase in enumerate(["forward", "other", "forward", "optimizer"]):
+        program.ops.append(synthetic_trace.Op(f"net/layer_{i}/MatMul", f"net/layer_{i}", "MatMul", phase, 1.0 + i))
+    footprint = synthetic_trace.footprint(program)
+    passes = {group.name: group.energy_j for group in footprint.by("phase")}
+    assert {group.name: group.energy_j for group in footprint.summarize().by("phase")} == passes
+    assert [row.qtn for row in footprint.summarize()] == ["net/transformer/MatMul"] * 3

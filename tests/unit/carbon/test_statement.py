@@ -100,7 +100,9 @@ def test_json_has_the_keys_that_others_build_on(bert: Path) -> None:
     assert content["intensity_source"] and content["intensity_year"] and content["intensity_licence"]
     assert content["sci_g"].keys() == {"step", "sample"}
     assert content["sci_g"]["sample"] == pytest.approx(content["sci_g"]["step"] / 8)
-    assert content["cpu_h"] is None and content["gpu_h"] is None
+    # 1.5 CPUs for steps of 0.1 s; nobody sampled whether the GPU was held.
+    assert content["cpu_h"] == pytest.approx(1.5 * 0.1 * content["steps"] / 3600)
+    assert content["gpu_h"] is None and content["gpu_used_h"] is None
 
 
 def test_several_traces_add_up(bert: Path) -> None:
@@ -320,3 +322,19 @@ def test_a_trace_states_itself(bert: Path) -> None:
 
 def test_the_forms_of_the_command_are_those_of_the_room() -> None:
     assert list(command.FORMATS) == list(FORMATS)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_anonymous_statement_holds_nothing_of_what_ran_or_where(form: str, tmp_path: Path) -> None:
+    secrets = {
+        "name": "NAME-of-mine",
+        "host": {"name": "HOST-of-mine", "kernel": "6.1", "os": "OS-of-mine", "container": "docker"},
+        "program": {
+            "command": ["/home/USER-of-mine/train.py", "--x", "COMMAND-of-mine"],
+            "git": {"commit": "c0ffee" * 6 + "c0ff", "dirty": True},
+            "packages": {"PACKAGE-of-mine": "1.0"},
+        },
+    }
+    trace = Trace.open(synthetic_trace.write(tmp_path, overrides=secrets))
+    written = trace.statement(Place("CA-QC")).write(form, anonymous=True)
+    assert "of-mine" not in written and "c0ffee" not in written

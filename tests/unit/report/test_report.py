@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import re
 import statistics
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pytest
 
-from smaragdine import EDD, Runs, SmaragdineError, report
+from smaragdine import Runs, SmaragdineError, report
 from smaragdine.accounts.energy import MODELLED_NOTICE
 from smaragdine.accounts.ledger import ENTRIES
 from smaragdine.accounts.quantity import joules, percent
 from smaragdine.cli.ending import exit_code
-from smaragdine.report.view import MOST_LEVELS, View, thinned
+from smaragdine.report.packing import packed
 from testbed import synthetic_trace
 from testbed.sealed import seal_trace
 
@@ -57,35 +60,60 @@ def test_the_views_hold_the_operations_energy(content: report.Content, bert: Pat
     total = Runs.open(bert).traces[0].ledger().entry("operations").measured_j
     passes = ["forward pass", "backward pass", "optimizer pass"]
     assert [view.label for view in content.views] == ["all passes", "all passes, layers folded", *passes]
-    assert sum(content.views[0].sunburst["data"][0]["values"]) == pytest.approx(total)
+    assert [view.tree for view in content.views] == ["layer", "folded", "name", "name", "name"]
+    assert content.views[0].energy_j == content.views[1].energy_j == pytest.approx(total)
+    assert content.views[0].caption == f"{joules(total)} in operations."
+    of_passes = Runs.open(bert).footprint().by("phase")
+    told = {view.phase: view.energy_j for view in content.views[2:]}
+    assert told == pytest.approx({group.name: group.energy_j for group in of_passes if group.name in told})
 
 
-def test_every_layer_has_its_level_with_shares_of_one(content: report.Content) -> None:
-    for view in content.views:
-        data = view.sunburst["data"][0]
-        assert set(view.levels) == set(data["parents"]) - {""}
-        for level in view.levels.values():
-            assert sum(box["share"] for box in level["boxes"]) == pytest.approx(1, abs=1e-3)
-            assert {box["id"] for box in level["boxes"]} <= {*data["ids"], None}
+def test_every_number_of_the_footprint_is_in_the_page_once(content: report.Content, bert: Path) -> None:
+    rows = Runs.open(bert).traces[0].footprint().rows
+    columns = content.operations
+    assert columns.row_energy_j.tolist() == [row.energy_j for row in rows]
+    assert columns.row_time_s.tolist() == [row.time_s for row in rows]
+    assert [columns.phases[columns.named_phase[named]] for named in columns.row_named] == [row.phase for row in rows]
+    assert [columns.types[kind] for kind in columns.row_type] == [row.type for row in rows]
+
+    def spelt(box: int) -> list[str]:
+        parent = int(columns.box_parent[box])
+        return [] if parent == box else [*spelt(parent), columns.names[columns.box_name[box]]]
+
+    assert ["/".join(spelt(int(columns.named_name[named]))) for named in columns.row_named] == [r.qtn for r in rows]
 
 
-def test_a_large_program_makes_a_page_of_bounded_size() -> None:
+def test_columns_survive_packing_to_the_last_bit() -> None:
+    draw = np.random.default_rng(3)
+    held = {
+        "a": draw.normal(size=7) * 10.0 ** draw.integers(-300, 300, 7),
+        "b": np.array([1, 2**32 - 1], np.uint32),
+        "c": np.array([], np.float64),
+        "d": np.array([255], np.uint8),
+        "e": np.array([np.nan, -0.0, np.inf]),
+    }
+    block = zlib.decompress(base64.b64decode(packed({"words": ["</script>", "行"], "columns": held})))
+    head = int.from_bytes(block[:8], "little")
+    told = json.loads(block[8 : 8 + head])
+    assert told["value"]["words"] == ["</script>", "行"]
+    for (name, array), (kind, at, length) in zip(held.items(), told["arrays"], strict=True):
+        assert told["value"]["columns"][name] == {"#": list(held).index(name)}
+        assert at % 8 == 0
+        found = np.frombuffer(block, kind.replace("u", "<u").replace("f", "<f"), length, 8 + head + at)
+        assert found.tobytes() == array.tobytes()
+
+
+def test_a_large_program_makes_a_small_page(tmp_path: Path) -> None:
     program = synthetic_trace.Program()
-    for i in range(10_000):
+    for i in range(4_000):
         program.op(f"net/block_{i % 40}/part_{i % 1000}/layer_{i % 2000}", f"op_{i}", 1.0 + i % 7)
-    edd = EDD.of(synthetic_trace.footprint(program))
-    view = View.of(edd, "all")
-    assert len(view.levels) == MOST_LEVELS
-    assert len(json.dumps([view.sunburst, view.levels], default=str)) < 8_000_000
-    assert sum(view.sunburst["data"][0]["values"]) == pytest.approx(edd.energy_j)
+    file = report.write(Runs.open(synthetic_trace.write(tmp_path / "t", program)), tmp_path / "report.html")
+    assert file.stat().st_size < 4_000_000
 
 
-def test_thinning_keeps_the_sums() -> None:
-    edd = EDD.of(synthetic_trace.footprint(synthetic_trace.Program.bert(6)))
-    energy_j = edd.energy_j
-    thin = thinned(edd, 50)
-    assert sum(1 for _ in thin.walk()) <= 50
-    assert sum(box.energy_j for box in thin.walk() if box.is_tensor) == pytest.approx(energy_j)
+def test_the_same_trace_makes_the_same_page(bert: Path) -> None:
+    one, other = (report.render(report.Content.of(Runs.open(bert))) for _ in range(2))
+    assert one == other
 
 
 def test_several_traces_are_told_with_their_deviation(bert: Path, tmp_path: Path) -> None:
@@ -101,7 +129,7 @@ def test_the_page_names_nothing_to_load(content: report.Content) -> None:
     page = report.render(content)
     assert not re.search(r"<(script|img|iframe)[^>]*\ssrc=|<link[^>]*href=\"(?!data:)", page)
     assert "@import" not in page
-    assert page.count("plotly.js v") == 1
+    assert "default-src 'none'; script-src 'sha256-" in page
 
 
 def test_no_name_breaks_out_of_the_page(content: report.Content) -> None:
@@ -155,14 +183,10 @@ def test_the_numbers_of_several_runs_are_means_with_their_deviation(bert: Path, 
     assert hero.spread == "Means; ± is the sd over 2 runs."
 
 
-def test_boxes_and_slices_have_watts_where_power_was_measured(content: report.Content, tmp_path: Path) -> None:
-    view = content.views[0]
-    assert view.by_power is not None
-    assert len(view.by_power["values"]) == len(view.sunburst["data"][0]["ids"])
-    assert all("power" in box for level in view.levels.values() for box in level["boxes"] if box["id"])
-    modelled = report.Content.of(Runs.open(synthetic_trace.write(tmp_path / "m", basis="modelled"))).views[0]
-    assert modelled.by_power is None
-    assert not any("power" in box for level in modelled.levels.values() for box in level["boxes"])
+def test_views_go_by_power_where_power_was_measured(content: report.Content, tmp_path: Path) -> None:
+    assert all(view.measured and view.ring.power is not None for view in content.views)
+    modelled = report.Content.of(Runs.open(synthetic_trace.write(tmp_path / "m", basis="modelled")))
+    assert not any(view.measured or view.ring.power for view in modelled.views)
 
 
 def test_how_late_each_register_is_stands_beside_how_it_was_read(tmp_path: Path) -> None:

@@ -24,8 +24,10 @@ def content(statement: Statement, anonymous: bool = False) -> dict[str, Any]:
         "notice": statement.notice,
         "statement": sentence(statement),
         "duration_h": None if work.duration_s is None else work.duration_s / 3600,
-        "cpu_h": statement.imported.cpu_h if statement.imported else None,
-        "gpu_h": statement.imported.gpu_h if statement.imported else None,
+        "cpu_h": statement.imported.cpu_h if statement.imported else work.cpu_h,
+        # A tracker has those in which kernels ran alone.
+        "gpu_h": statement.imported.gpu_h if statement.imported else work.gpu_h,
+        "gpu_used_h": statement.imported.gpu_h if statement.imported else work.gpu_used_h,
         "gpu_held_h": work.gpu_held_h,
         **_energy(statement),
         **_carbon(statement),

@@ -2,69 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from smaragdine.accounts.ledger import ENTRIES
 from smaragdine.errors import UsageError
-from smaragdine.files.writing import Folder
-from smaragdine.trace.checksum import of_bytes, of_column
-from smaragdine.trace.columns import TABLES, kinds, quoted
+from smaragdine.trace import written
+from smaragdine.trace.columns import kinds
 from smaragdine.trace.imports.log import Log
 from smaragdine.trace.metadata import SCHEMA_VERSION
-from smaragdine.trace.seal import CHECKSUMS, SEAL, seal
-
-_METRICS = {"time_ns": "BIGINT", "metric": "VARCHAR", "scope": "VARCHAR", "value": "DOUBLE"}
 
 
 def write(log: Log, output: Path) -> None:
     """Raises SmaragdineError where `output` holds something already, or cannot be written."""
-    try:
-        if output.is_dir() and any(output.iterdir()):
-            raise UsageError(f"{output} holds something already", "name a directory that does not exist yet with -o")
-        with Folder.at(output) as folder:
-            with tempfile.TemporaryDirectory(prefix="smaragdine-import-") as temporary:
-                checksums = _tables(log, Path(temporary))
-                for file in sorted(Path(temporary).iterdir()):
-                    folder.write(file.name, file.read_bytes())
-            fields = _metadata(log) | {CHECKSUMS: checksums}
-            folder.write("trace.json", (json.dumps(fields | {SEAL: seal(fields)}, indent=2) + "\n").encode())
-    except OSError as error:
-        raise UsageError(f"cannot write {output}: {error.strerror}") from None
-
-
-def _tables(log: Log, directory: Path) -> dict[str, Any]:
-    import duckdb
-
-    rows = {"readings": _readings(log), "ledger": _ledger(log)}
-    checksums = {}
-    with duckdb.connect() as connection:
-        for table in TABLES:
-            file = directory / f"{table}.parquet"
-            _write(connection, table, kinds(table), rows.get(table, []), file)
-            checksums[table] = {
-                "rows": len(rows.get(table, [])),
-                "bytes": of_bytes([file]),
-                "columns": {name: of_column(connection, table, name, kind) for name, kind in kinds(table).items()},
-            }
-        metrics = [(time_ns, metric, "application", value) for time_ns, metric, value in log.metrics]
-        _write(connection, "metrics", _METRICS, metrics, directory / "metrics.parquet")
-    return checksums
-
-
-def _write(connection: Any, table: str, columns: dict[str, str], rows: Sequence[Sequence[Any]], file: Path) -> None:
-    typed = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
-    connection.execute(f"create table {table} ({typed})")
-    marks = "(" + ", ".join("?" for _ in columns) + ")"
-    for start in range(0, len(rows), 500):  # one insert of many rows is far quicker than many of one
-        part = rows[start : start + 500]
-        query = f"insert into {table} values {', '.join([marks] * len(part))}"
-        connection.execute(query, [value for row in part for value in row])
-    connection.table(table).write_parquet(str(file), compression="zstd")
+    if output.is_dir() and any(output.iterdir()):
+        raise UsageError(f"{output} holds something already", "name a directory that does not exist yet with -o")
+    metrics = [(time_ns, metric, "application", value) for time_ns, metric, value in log.metrics]
+    tables = {"readings": _readings(log), "ledger": _ledger(log), "metrics": metrics}
+    written.write(output, tables, _metadata(log))
 
 
 def _readings(log: Log) -> list[tuple[Any, ...]]:

@@ -63,6 +63,12 @@ impl CpuTime {
         })
     }
 
+    /// The application's processes, as they were last read.
+    pub(crate) fn application_processes(&self) -> impl Iterator<Item = (i32, &ProcessStat)> {
+        let own = self.tracked.iter().filter(|tracked| tracked.member.group == Group::Application);
+        own.map(|tracked| (tracked.member.pid, &tracked.stat))
+    }
+
     /// Notes what each thread has used so far: with one socket none is looked at.
     pub(crate) fn look_at_threads(&mut self, topology: &Topology) {
         for tracked in &mut self.tracked {

@@ -60,6 +60,15 @@ impl MachineStat {
         Some(sockets)
     }
 
+    /// Ticks since `earlier` in which CPUs were active, and all that passed on them.
+    pub(crate) fn since(&self, earlier: &Self) -> (u64, u64) {
+        let pairs = self.cpus.iter().filter_map(|now| {
+            let before = earlier.cpus.iter().find(|before| before.cpu == now.cpu)?;
+            Some((now.active.saturating_sub(before.active), now.passed.saturating_sub(before.passed)))
+        });
+        pairs.fold((0, 0), |(active, passed), one| (active + one.0, passed + one.1))
+    }
+
     /// Whether no CPU's time moved since `earlier`, as in sandboxes that show zeros.
     pub(crate) fn stands_since(&self, earlier: &Self) -> bool {
         self.cpus.iter().map(|cpu| cpu.passed).eq(earlier.cpus.iter().map(|cpu| cpu.passed))

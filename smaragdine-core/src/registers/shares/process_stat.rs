@@ -16,6 +16,8 @@ pub(crate) struct ProcessStat {
     pub(crate) reaped: u64,
     /// Ticks from boot to the start: with the pid, the identity of a process.
     pub(crate) start: u64,
+    /// Pages of its memory that are in RAM, those that it shares with others included.
+    pub(crate) resident_pages: u64,
     /// The CPU it last ran on.
     pub(crate) processor: u32,
 }
@@ -52,8 +54,9 @@ impl ProcessStat {
         // Children's times are signed in the kernel, and old ones print them so.
         let reaped = field(16)?.parse::<i64>().ok()?.max(0) + field(17)?.parse::<i64>().ok()?.max(0);
         let start = field(22)?.parse().ok()?;
+        let resident_pages = field(24)?.parse::<i64>().ok()?.max(0).unsigned_abs();
         let processor = field(39)?.parse().ok()?;
-        Some(Self { parent, own, reaped: reaped.unsigned_abs(), start, processor })
+        Some(Self { parent, own, reaped: reaped.unsigned_abs(), start, resident_pages, processor })
     }
 }
 
@@ -65,7 +68,8 @@ mod tests {
     fn a_name_with_parentheses_and_spaces_does_not_shift_the_fields() {
         let line = "4211 (a) b (c d) S 4200 4200 9120 0 -1 4194304 100 0 0 0 70 30 8 2 20 0 5 0 164361 3133440 393 \
                     18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 3 0 0 0 0 0 0 0 0 0 0 0 0 0\n";
-        let expected = ProcessStat { parent: 4200, own: 100, reaped: 10, start: 164_361, processor: 3 };
+        let expected =
+            ProcessStat { parent: 4200, own: 100, reaped: 10, start: 164_361, resident_pages: 393, processor: 3 };
         assert_eq!(ProcessStat::parse(line), Some(expected));
     }
 

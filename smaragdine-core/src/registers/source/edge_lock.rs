@@ -146,6 +146,10 @@ impl Source for EdgeLock {
         self.source.gpu_hardware()
     }
 
+    fn software(&self) -> Vec<(&'static str, String)> {
+        self.source.software()
+    }
+
     fn update_ns(&self) -> Option<i64> {
         self.source.update_ns()
     }

@@ -148,6 +148,13 @@ impl Source for Nvml {
         (0..).zip(&self.gpus).map(hardware).collect()
     }
 
+    fn software(&self) -> Vec<(&'static str, String)> {
+        let driver = self.library.sys_driver_version().ok().map(|version| ("nvidia-driver", version));
+        // 12080 is 12.8.
+        let cuda = |version: i32| ("cuda-driver", format!("{}.{}", version / 1000, version % 1000 / 10));
+        driver.into_iter().chain(self.library.sys_cuda_driver_version().ok().map(cuda)).collect()
+    }
+
     fn read(&mut self, out: &mut Vec<Observation>) {
         self.wall = self.wall.next(ClockPair::now().offset_ns());
         for (domain, meter) in (0..).zip(&mut self.meters) {

@@ -1,4 +1,5 @@
-//! What arrives while a recording runs: readings and shares on their way into the journal, and their sums for watchers.
+//! What arrives while a recording runs: readings, shares and metrics on their way into the journal, and the sums of
+//! readings for watchers.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -9,11 +10,13 @@ use super::lock;
 use crate::registers::sampler::merge_neighbours;
 use crate::store::journal::{Journal, Record};
 use crate::store::tables::merge_untouched;
-use crate::trace::{Reading, ShareSample};
+use crate::trace::{MetricSample, Reading, ShareSample};
 
 /// How often a full disk gets something.
 const FULL_PERIOD: Duration = Duration::from_secs(1);
-/// Readings, and shares, that wait at most: four domains for some hours at one a second.
+/// How often it gets metrics: a look at them is longer than all readings of a second.
+const FULL_METRICS_PERIOD: Duration = Duration::from_secs(60);
+/// Readings, shares, and metrics, that wait at most: four domains for some hours at one a second.
 const MOST_HELD: usize = 1 << 16;
 
 /// Energy and power of each domain up to now, for whoever watches.
@@ -44,18 +47,33 @@ impl Live {
     }
 }
 
-/// Moves readings and shares into the journal until all samplers are gone; returns what went wrong.
+/// Where samplers put what they sampled.
+pub(super) struct Incoming {
+    pub(super) readings: Receiver<Vec<Reading>>,
+    pub(super) shares: Receiver<Vec<ShareSample>>,
+    pub(super) metrics: Receiver<Vec<MetricSample>>,
+}
+
+/// Moves what was sampled into the journal until all samplers are gone; returns what went wrong.
 pub(super) fn collect(
     journal: &Mutex<Journal>,
-    readings: &Receiver<Vec<Reading>>,
-    shares: &Receiver<Vec<ShareSample>>,
+    incoming: &Incoming,
     domains: Vec<String>,
     live: &tokio::sync::watch::Sender<Live>,
 ) -> Vec<String> {
-    let mut keeper = Keeper { journal, readings: Vec::new(), shares: Vec::new(), kept: Instant::now(), problems: None };
+    let mut keeper = Keeper {
+        journal,
+        readings: Vec::new(),
+        shares: Vec::new(),
+        metrics: Vec::new(),
+        kept: Instant::now(),
+        metrics_kept: Instant::now(),
+        problems: None,
+    };
     loop {
-        let batch = readings.recv_timeout(Duration::from_millis(100));
-        keeper.shares.extend(shares.try_iter().flatten());
+        let batch = incoming.readings.recv_timeout(Duration::from_millis(100));
+        keeper.shares.extend(incoming.shares.try_iter().flatten());
+        keeper.metrics.extend(incoming.metrics.try_iter().flatten());
         match batch {
             Ok(batch) => {
                 live.send_modify(|live| live.add(&domains, &batch));
@@ -66,7 +84,9 @@ pub(super) fn collect(
         }
         keeper.keep();
     }
-    keeper.shares.extend(shares.iter().flatten());
+    keeper.shares.extend(incoming.shares.iter().flatten());
+    // Their samplers have ended before those of readings, but for one that a driver holds up: nobody waits for it.
+    keeper.metrics.extend(incoming.metrics.try_iter().flatten());
     keeper.finish()
 }
 
@@ -75,8 +95,10 @@ struct Keeper<'a> {
     journal: &'a Mutex<Journal>,
     readings: Vec<Reading>,
     shares: Vec<ShareSample>,
+    metrics: Vec<MetricSample>,
     /// When the journal last took something.
     kept: Instant,
+    metrics_kept: Instant,
     problems: Option<String>,
 }
 
@@ -105,11 +127,14 @@ impl Keeper<'_> {
         }
         self.readings.drain(..self.readings.len().saturating_sub(MOST_HELD));
         self.shares.drain(..self.shares.len().saturating_sub(MOST_HELD));
+        let latest_ns = self.metrics.iter().map(|sample| sample.time_ns).max();
+        self.metrics.retain(|sample| latest_ns.is_some_and(|latest_ns| latest_ns - sample.time_ns < 1_000_000_000));
     }
 
     /// What the journal does not take is kept for the next time.
     fn write(&mut self) {
         let mut journal = lock(self.journal);
+        let metrics_wait = journal.is_full() && self.metrics_kept.elapsed() < FULL_METRICS_PERIOD;
         let mut taken = |record: Record| match journal.append(&record) {
             Ok(()) => Ok(()),
             Err(error) => {
@@ -129,15 +154,24 @@ impl Keeper<'_> {
         {
             self.shares = shares;
         }
+        if !self.metrics.is_empty() && !metrics_wait {
+            match taken(Record::Metrics(std::mem::take(&mut self.metrics))) {
+                Err(Record::Metrics(metrics)) => self.metrics = metrics,
+                _ => self.metrics_kept = Instant::now(),
+            }
+        }
     }
 
     fn finish(mut self) -> Vec<String> {
         if lock(self.journal).is_full() {
             self.merge();
+            // Whatever was held back of them is the last look, and the last that is written.
+            self.metrics_kept = Instant::now().checked_sub(FULL_METRICS_PERIOD).unwrap_or(self.metrics_kept);
         }
         self.write();
-        let lost = self.readings.len() + self.shares.len();
-        let lost = (lost > 0).then(|| format!("the disk took no more: the last {lost} readings and shares are lost"));
+        let lost = self.readings.len() + self.shares.len() + self.metrics.len();
+        let lost =
+            (lost > 0).then(|| format!("the disk took no more: the last {lost} readings, shares and metrics are lost"));
         self.problems.into_iter().chain(lost).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! What runs while a recording does: a thread per source, those of shares, and the collector.
+//! What runs while a recording does: a thread per source, those of shares and metrics, and the collector.
 
 use std::path::Path;
 use std::sync::mpsc::SyncSender;
@@ -8,23 +8,28 @@ use super::Options;
 use crate::clock::TraceClock;
 use crate::error::{Error, Result};
 use crate::registers::host;
+use crate::registers::metrics::MetricSampler;
 use crate::registers::sampler::Sampler;
 use crate::registers::shares::gpu::GpuShareSampler;
 use crate::registers::shares::{self, Machine, ShareSampler};
 use crate::registers::source::Source;
 use crate::registers::source::edge_lock::EdgeLock;
-use crate::trace::{Basis, Hardware, Metadata, Reading, RecordingOptions, SCHEMA_VERSION, ShareSample, State};
+use crate::trace::{
+    Basis, Hardware, Metadata, MetricSample, Reading, RecordingOptions, SCHEMA_VERSION, ShareSample, State,
+};
 
 pub(super) struct Running {
     samplers: Vec<Sampler>,
     shares: ShareSampler,
     gpu_shares: Option<GpuShareSampler>,
+    metrics: MetricSampler,
     /// What the sources could not open.
     problems: Vec<String>,
     collector: JoinHandle<Vec<String>>,
 }
 
 impl Running {
+    #[expect(clippy::too_many_arguments, reason = "each is one end of what runs")]
     pub(super) fn start(
         options: &Options,
         sources: Vec<Box<dyn Source>>,
@@ -32,6 +37,7 @@ impl Running {
         dir: &Path,
         readings: &SyncSender<Vec<Reading>>,
         shares: SyncSender<Vec<ShareSample>>,
+        metrics: &SyncSender<Vec<MetricSample>>,
         collector: JoinHandle<Vec<String>>,
     ) -> Result<Self> {
         let period_ns = options.period.as_nanos() as i64;
@@ -68,12 +74,19 @@ impl Running {
         problems.extend(machine.unshared(&domains));
         let shares = ShareSampler::start(machine, application, daemon, shares_ns, clock, shares);
         let shares = shares.map_err(thread())?;
-        Ok(Self { samplers, shares, gpu_shares, collector, problems })
+        let metrics = MetricSampler::start(roots, cuda, application, host::own_pid(&roots.proc), clock, metrics);
+        let metrics = metrics.map_err(thread())?;
+        Ok(Self { samplers, shares, gpu_shares, metrics, collector, problems })
     }
 
     /// Stops every thread; returns what each has to report.
     pub(super) fn stop(self) -> Metadata {
         let mut end = Metadata { warnings: self.problems, ..Metadata::default() };
+        // First, so that the collector has all of them before it ends with the last reading.
+        let report = self.metrics.stop();
+        end.metrics = report.absent;
+        end.metrics_cpu_s = Some(report.cpu_s);
+        let told_of_metrics = report.problems;
         for sampler in self.samplers {
             end.sources.push(sampler.stop());
         }
@@ -84,6 +97,7 @@ impl Running {
         if let Some(shares) = self.gpu_shares {
             end.warnings.extend(shares.stop().problems);
         }
+        end.warnings.extend(told_of_metrics);
         // All senders are gone now, so the collector runs dry and returns.
         match self.collector.join() {
             Ok(problems) => end.warnings.extend(problems),
@@ -107,6 +121,8 @@ pub(super) fn describe(
     devices.dedup();
     let mut software = options.software.clone();
     software.insert("smaragdined".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+    let drivers = sources.iter().flat_map(|source| source.software());
+    software.extend(drivers.map(|(name, version)| (name.to_owned(), version)));
     Metadata {
         schema_version: SCHEMA_VERSION,
         state: State::Recording,
@@ -115,16 +131,17 @@ pub(super) fn describe(
         labels: options.labels.clone(),
         start_ns: clock.now_ns(),
         realtime_offset_ns: clock.realtime_offset_ns,
-        host: host::host(&options.roots.proc),
+        host: host::host(&options.roots.proc, options.application),
         hardware: Hardware {
             gpus: sources.iter().flat_map(|source| source.gpu_hardware()).collect(),
-            ..host::hardware(&options.roots.proc, &options.roots.topology())
+            ..host::hardware(&options.roots.proc, &options.roots.sys, &options.roots.topology())
         },
         software,
         devices,
         domains,
         options: RecordingOptions {
             application_pid: options.application,
+            daemon_pid: Some(std::process::id()),
             edge_lock: Some(options.edge_lock),
             keep_all: options.keep_all,
             period_ns: Some(options.period.as_nanos() as u64),

@@ -1,6 +1,6 @@
-//! Readings and shares as the journal holds them.
+//! Readings, shares and metrics as the journal holds them.
 
-use crate::trace::{Flags, Reading, ShareSample};
+use crate::trace::{Flags, MetricSample, Reading, ShareSample};
 
 #[derive(prost::Message)]
 pub(super) struct ReadingsRow {
@@ -110,5 +110,37 @@ impl From<ShareRow> for ShareSample {
             idle: row.idle,
             flags: Flags::from_bits(row.flags as u16),
         }
+    }
+}
+
+#[derive(prost::Message)]
+pub(super) struct MetricsRow {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) rows: Vec<MetricRow>,
+}
+
+#[derive(prost::Message)]
+pub(super) struct MetricRow {
+    #[prost(sfixed64, tag = "1")]
+    pub(super) time_ns: i64,
+    #[prost(string, tag = "2")]
+    pub(super) metric: String,
+    #[prost(string, tag = "3")]
+    pub(super) scope: String,
+    #[prost(double, tag = "4")]
+    pub(super) value: f64,
+}
+
+impl From<&MetricSample> for MetricRow {
+    fn from(sample: &MetricSample) -> Self {
+        let MetricSample { time_ns, metric, scope, value } = sample.clone();
+        Self { time_ns, metric, scope, value }
+    }
+}
+
+impl From<MetricRow> for MetricSample {
+    fn from(row: MetricRow) -> Self {
+        let MetricRow { time_ns, metric, scope, value } = row;
+        Self { time_ns, metric, scope, value }
     }
 }

@@ -42,9 +42,17 @@ pub(super) struct ReadTable {
     pub(super) changed: Option<String>,
     /// Columns that the version which wrote it did not write yet.
     pub(super) lacks: Vec<&'static str>,
+    /// Earlier versions sealed no such table.
+    pub(super) later: bool,
 }
 
 impl TableFile<'_> {
+    /// Neither there nor sealed, and an earlier version wrote none.
+    pub(super) fn is_of_later_versions(&self) -> bool {
+        let path = self.dir.join(format!("{}.parquet", self.layout.name));
+        self.layout.later && self.sealed.is_none() && path.symlink_metadata().is_err()
+    }
+
     /// Calls `rows` with each batch of its columns, and tells whether they are those that were sealed.
     pub(super) fn each_batch(&self, rows: &mut dyn FnMut(&Columns) -> Checked<()>) -> Result<ReadTable> {
         let path = self.dir.join(format!("{}.parquet", self.layout.name));
@@ -76,7 +84,7 @@ impl TableFile<'_> {
             None => same.cloned().unwrap_or_default(),
         };
         let changed = self.sealed.and_then(|sealed| checksum.differs_from(sealed));
-        Ok(ReadTable { checksum, changed, lacks })
+        Ok(ReadTable { checksum, changed, lacks, later: self.layout.later })
     }
 }
 

@@ -60,6 +60,8 @@ pub(super) struct Layout {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
     pub(super) columns: &'static [Column],
+    /// Earlier versions did not write it: where it is not there, and was not sealed, it has no rows.
+    pub(super) later: bool,
 }
 
 impl Layout {
@@ -120,6 +122,7 @@ pub(super) static READINGS: Layout = Layout {
         column("flags", ColumnType::Texts, "what is remarkable about it").of::<Flag>(),
         text("source", "what read it").of::<SourceName>(),
     ],
+    later: false,
 };
 
 pub(super) static EVENTS: Layout = Layout {
@@ -136,6 +139,7 @@ pub(super) static EVENTS: Layout = Layout {
         column("correlation", ColumnType::Natural, "ties a launch to what it launched, and pieces of one execution")
             .or_null(),
     ],
+    later: false,
 };
 
 pub(super) static OPS: Layout = Layout {
@@ -152,6 +156,7 @@ pub(super) static OPS: Layout = Layout {
         double("flops", "floating-point operations of one execution; null: shapes do not tell").or_null(),
         text("fused", "what its kernel computes besides, BiasAdd+Relu; null: nothing").later(),
     ],
+    later: false,
 };
 
 pub(super) static EDGES: Layout = Layout {
@@ -161,6 +166,7 @@ pub(super) static EDGES: Layout = Layout {
         count("from_op", "number of an operation of ops"),
         count("to_op", "that of one that its data flow to, directly or through what is not in ops"),
     ],
+    later: false,
 };
 
 pub(super) static STEPS: Layout = Layout {
@@ -176,6 +182,7 @@ pub(super) static STEPS: Layout = Layout {
         column("energy_j", ColumnType::Doubles, "the application's joules, by counted domain"),
         column("metrics", ColumnType::Doubles, "as logged, by name: loss, accuracy"),
     ],
+    later: false,
 };
 
 pub(super) static FOOTPRINT: Layout = Layout {
@@ -193,6 +200,7 @@ pub(super) static FOOTPRINT: Layout = Layout {
         double("power_w", "energy ÷ time, watts; null: the time is 0").or_null(),
         integer("count", "executions"),
     ],
+    later: false,
 };
 
 pub(super) static FOOTPRINT_DOMAINS: Layout = Layout {
@@ -204,6 +212,7 @@ pub(super) static FOOTPRINT_DOMAINS: Layout = Layout {
         text("domain", "name of a domain of trace.json"),
         double("energy_j", "joules, in traced steps"),
     ],
+    later: false,
 };
 
 pub(super) static LEDGER: Layout = Layout {
@@ -215,11 +224,24 @@ pub(super) static LEDGER: Layout = Layout {
         text("entry", "where it went").of::<Entry>(),
         double("energy_j", "joules; under recency, application may be negative"),
     ],
+    later: false,
+};
+
+pub(super) static METRICS: Layout = Layout {
+    name: "metrics",
+    about: "One row per metric, scope and moment, as it was sampled.",
+    columns: &[
+        integer("time_ns", "when it was looked at, trace time"),
+        text("metric", "name of a metric of trace.json, which has its unit"),
+        text("scope", "of what: application, machine, daemon, GPU:0, application/GPU:0; or what the program says"),
+        double("value", "in the metric's unit; counters as they stood"),
+    ],
+    later: true,
 };
 
 /// In the order in which they are documented.
-pub(super) const LAYOUTS: [&Layout; 8] =
-    [&READINGS, &EVENTS, &OPS, &EDGES, &STEPS, &FOOTPRINT, &FOOTPRINT_DOMAINS, &LEDGER];
+pub(super) const LAYOUTS: [&Layout; 9] =
+    [&READINGS, &EVENTS, &OPS, &EDGES, &STEPS, &FOOTPRINT, &FOOTPRINT_DOMAINS, &LEDGER, &METRICS];
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::checksum::Checksums;
 use super::columns::{Checked, Columns, ReadTable, TableFile, index, known_op, named, parsed, value};
-use super::layout::{EDGES, EVENTS, FOOTPRINT, FOOTPRINT_DOMAINS, LEDGER, Layout, OPS, READINGS, STEPS};
+use super::layout::{EDGES, EVENTS, FOOTPRINT, FOOTPRINT_DOMAINS, LEDGER, Layout, METRICS, OPS, READINGS, STEPS};
 use crate::error::{Error, Result};
 use crate::trace::{
     Basis, Entry, Event, Flag, Flags, FootprintDomainRow, FootprintRow, Kind, LedgerRow, Op, Phase, Policy, Reading,
@@ -26,6 +26,9 @@ pub(super) fn tables(
     let mut found = BTreeMap::new();
     let mut rows = |layout: &'static Layout, row: &mut dyn FnMut(&Columns) -> Checked<()>| -> Result<()> {
         let file = TableFile { dir, layout, state, sealed: sealed.and_then(|sealed| sealed.get(layout.name)) };
+        if file.is_of_later_versions() {
+            return Ok(());
+        }
         found.insert(layout.name, file.each_batch(row)?);
         Ok(())
     };
@@ -41,6 +44,7 @@ pub(super) fn tables(
     rows(&FOOTPRINT, &mut |batch| footprint(batch, trace))?;
     rows(&FOOTPRINT_DOMAINS, &mut |batch| footprint_domains(batch, trace))?;
     rows(&LEDGER, &mut |batch| ledger(batch, trace))?;
+    rows(&METRICS, &mut |batch| metrics(batch, trace))?;
     Ok(found)
 }
 
@@ -221,6 +225,17 @@ fn ledger(batch: &Columns, trace: &mut Trace) -> Checked<()> {
             entry: parsed(entry.value(row), "entry", Entry::parse)?,
             energy_j: energy.value(row),
         });
+    }
+    Ok(())
+}
+
+fn metrics(batch: &Columns, trace: &mut Trace) -> Checked<()> {
+    let (time, value) = (batch.required::<Int64Type>("time_ns")?, batch.required::<Float64Type>("value")?);
+    let (metric, scope) = (batch.strings("metric")?, batch.strings("scope")?);
+    for row in 0..batch.rows() {
+        if !trace.metrics.add(metric.value(row), scope.value(row), time.value(row), value.value(row)) {
+            return Err(format!("a value of {} is {}, or it has too many scopes", metric.value(row), value.value(row)));
+        }
     }
     Ok(())
 }

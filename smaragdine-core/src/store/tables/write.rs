@@ -12,7 +12,9 @@ use arrow_array::{
 };
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 
-use super::layout::{ColumnType, EDGES, EVENTS, FOOTPRINT, FOOTPRINT_DOMAINS, LEDGER, Layout, OPS, READINGS, STEPS};
+use super::layout::{
+    ColumnType, EDGES, EVENTS, FOOTPRINT, FOOTPRINT_DOMAINS, LEDGER, Layout, METRICS, OPS, READINGS, STEPS,
+};
 use crate::trace::{Entry, Flags, Trace};
 
 /// How one table of a trace is written.
@@ -23,11 +25,12 @@ pub(super) struct Table {
 }
 
 /// What a recording leaves behind.
-pub(super) const RECORDED: [Table; 4] = [
+pub(super) const RECORDED: [Table; 5] = [
     Table { layout: &READINGS, rows: |trace| trace.readings.len(), batch: readings },
     Table { layout: &EVENTS, rows: |trace| trace.events.len(), batch: events },
     Table { layout: &OPS, rows: |trace| trace.ops.len(), batch: ops },
     Table { layout: &EDGES, rows: |trace| trace.edges.len(), batch: edges },
+    Table { layout: &METRICS, rows: |trace| trace.metrics.rows().len(), batch: metrics },
 ];
 
 /// What accounting derives from it.
@@ -149,6 +152,17 @@ fn ledger(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError>
         .with("domain", StringArray::from_iter_values(rows.iter().map(|row| &row.domain)))
         .with("entry", StringArray::from_iter_values(rows.iter().map(|row| Entry::name(row.entry))))
         .with("energy_j", Float64Array::from_iter_values(rows.iter().map(|row| row.energy_j)))
+        .batch()
+}
+
+fn metrics(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
+    let (series, rows) = (trace.metrics.series(), &trace.metrics.rows()[range]);
+    let of = || rows.iter().map(|row| row.series);
+    BatchColumns::of(&METRICS)
+        .with("time_ns", Int64Array::from_iter_values(rows.iter().map(|row| row.time_ns)))
+        .with("metric", names(of(), series.iter().map(|(metric, _)| metric.as_str()))?)
+        .with("scope", names(of(), series.iter().map(|(_, scope)| scope.as_str()))?)
+        .with("value", Float64Array::from_iter_values(rows.iter().map(|row| row.value)))
         .batch()
 }
 

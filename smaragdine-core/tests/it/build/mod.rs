@@ -1,2 +1,3 @@
 mod impossible_events;
+mod metrics;
 mod wire;

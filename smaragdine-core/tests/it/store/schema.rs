@@ -87,7 +87,7 @@ fn a_trace_of_an_early_version_is_accounted_and_what_it_lacks_is_told() {
     let told = reaccount(&demo, Policy::Equal, &[]).expect("it is accounted");
     let lack = told.iter().find(|notice| notice.contains("ops.parquet has no column `fused`")).expect("a notice");
     assert!(lack.contains("older than this version") && lack.contains("record anew"), "{lack}");
-    assert!(told.iter().all(|notice| !notice.contains("damaged")), "{told:?}");
+    assert!(told.iter().all(|notice| !notice.contains("damaged") && !notice.contains("metrics")), "{told:?}");
     let after = tables::read(&demo).expect("it is sealed");
     assert_eq!((&after.ops, &after.ledger.len()), (&before.ops, &before.ledger.len()));
     // Once it is sealed, the same is lacking, and is no change.
@@ -122,4 +122,16 @@ fn fields_that_another_added_are_kept_wherever_they_stand() {
     assert_eq!((&after["hardware"]["rack"], &after["coverage"]["more"]), (&"B 7".into(), &serde_json::json!([1, 2])));
     assert_ne!(after["coverage"]["deconvolution"]["package-0"]["refused"], "because");
     tables::read(dir.path()).expect("it is sealed with them");
+}
+
+#[test]
+fn a_table_that_came_later_is_empty_where_none_was_sealed_and_missing_where_one_was() {
+    let (_dir, demo) = recorded_by_an_early_version();
+    assert!(tables::read(&demo).expect("it is read").metrics.rows().is_empty());
+    let mut trace = accounted();
+    assert!(trace.metrics.add("load", "machine", 1, 0.5));
+    let dir = written(&trace);
+    assert_eq!(tables::read(dir.path()).expect("it is read").metrics, trace.metrics);
+    fs::remove_file(dir.path().join("metrics.parquet")).expect("it was there");
+    assert!(tables::read(dir.path()).is_err());
 }

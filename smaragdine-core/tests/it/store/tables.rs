@@ -14,11 +14,12 @@ use smaragdine_core::store::tables::{self, merge_untouched};
 use smaragdine_core::trace::{Flag, Flags, Policy, Reading, State, Trace};
 use tempfile::TempDir;
 
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 9] = [
     "readings.parquet",
     "events.parquet",
     "ops.parquet",
     "edges.parquet",
+    "metrics.parquet",
     "steps.parquet",
     "footprint.parquet",
     "footprint_domains.parquet",
@@ -75,7 +76,7 @@ fn nothing_but_the_files_of_a_trace_is_left_behind() {
 fn accounting_anew_leaves_what_was_recorded_as_it_is() {
     let dir = written(&synthetic::trace());
     let recorded =
-        |dir: &Path| TABLES[..4].iter().map(|file| fs::read(dir.join(file)).expect("a file")).collect::<Vec<_>>();
+        |dir: &Path| TABLES[..5].iter().map(|file| fs::read(dir.join(file)).expect("a file")).collect::<Vec<_>>();
     let before = recorded(dir.path());
     let tables::Unsealed { mut trace, checksums, unknown, .. } =
         tables::read_as_it_is(dir.path()).expect("a trace is read");

@@ -1,3 +1,4 @@
+mod metrics;
 mod nvml;
 mod sampling;
 mod shares;

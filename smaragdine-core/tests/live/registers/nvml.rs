@@ -19,21 +19,21 @@ use smaragdine_core::trace::{Flag, ShareSample};
 use tempfile::TempDir;
 
 /// A driver of its own for each test: a copy of the library, with its specification beside it.
-struct Driver(TempDir);
+pub(crate) struct Driver(TempDir);
 
 impl Driver {
-    fn new(spec: &str) -> Self {
+    pub(crate) fn new(spec: &str) -> Self {
         let driver = Self(TempDir::new().unwrap());
         fs::copy(fake_library(), driver.library()).unwrap();
         driver.becomes(spec);
         driver
     }
 
-    fn library(&self) -> PathBuf {
+    pub(crate) fn library(&self) -> PathBuf {
         self.0.path().join("libnvidia-ml.so.1")
     }
 
-    fn becomes(&self, spec: &str) {
+    pub(crate) fn becomes(&self, spec: &str) {
         let (new, place) = (self.0.path().join("new"), self.0.path().join("libnvidia-ml.so.1.spec"));
         fs::write(&new, spec).unwrap();
         fs::rename(new, place).unwrap();

@@ -33,7 +33,11 @@
 //! | `mig` | `yes`: it is divided into instances | no |
 //! | `processes` | pids that hold it, apart by spaces | none |
 //! | `utilisation` | `PID:PERCENT` apart by spaces, sampled just now | none |
-//! | `busy` | utilisation of the whole GPU in percent | 0 |
+//! | `busy`, `busy_memory` | utilisation of the whole GPU and of its memory in percent | 0 |
+//! | `memory_used_mib` | memory in use | 0 |
+//! | `clock_mhz`, `memory_clock_mhz` | of multiprocessors and memory; 0: not supported | 1980, 3201 |
+//! | `temperature` | of the chip, °C; 0: not supported | 40 |
+//! | `pstate` | performance state | 0 |
 //!
 //! Instant power is the mean of the last 25 ms, `nvmlDeviceGetPowerUsage` that of the last second, as on Hopper.
 
@@ -160,9 +164,10 @@ pub unsafe extern "C" fn nvmlDeviceGetMemoryInfo_v2(device: Device, memory: *mut
     with(device, |spec| match spec.number("memory_gib", 80) << 30 {
         0 => NOT_SUPPORTED,
         total => {
+            let used = total.min(spec.number::<c_ulonglong>("memory_used_mib", 0) << 20);
             let version = size_of::<Memory>() as c_uint | 2 << 24;
             // SAFETY: as above.
-            unsafe { put(memory, Memory { version, total, reserved: 0, free: total, used: 0 }) }
+            unsafe { put(memory, Memory { version, total, reserved: 0, free: total - used, used }) }
         }
     })
 }
@@ -297,7 +302,43 @@ pub unsafe extern "C" fn nvmlDeviceGetProcessUtilization(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceGetUtilizationRates(device: Device, utilisation: *mut Utilisation) -> Return {
     // SAFETY: as above.
-    with(device, |spec| unsafe { put(utilisation, Utilisation { gpu: spec.number("busy", 0), memory: 0 }) })
+    with(device, |spec| unsafe {
+        put(utilisation, Utilisation { gpu: spec.number("busy", 0), memory: spec.number("busy_memory", 0) })
+    })
+}
+
+/// # Safety
+/// See [`nvmlInit_v2`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlDeviceGetClockInfo(device: Device, clock: c_uint, mhz: *mut c_uint) -> Return {
+    const MEMORY: c_uint = 2;
+    with(device, |spec| {
+        let (key, fallback) = if clock == MEMORY { ("memory_clock_mhz", 3201) } else { ("clock_mhz", 1980) };
+        match spec.number(key, fallback) {
+            0 => NOT_SUPPORTED,
+            // SAFETY: as above.
+            told => unsafe { put(mhz, told) },
+        }
+    })
+}
+
+/// # Safety
+/// See [`nvmlInit_v2`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlDeviceGetTemperature(device: Device, _sensor: c_uint, celsius: *mut c_uint) -> Return {
+    with(device, |spec| match spec.number("temperature", 40) {
+        0 => NOT_SUPPORTED,
+        // SAFETY: as above.
+        told => unsafe { put(celsius, told) },
+    })
+}
+
+/// # Safety
+/// See [`nvmlInit_v2`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlDeviceGetPerformanceState(device: Device, state: *mut c_uint) -> Return {
+    // SAFETY: as above.
+    with(device, |spec| unsafe { put(state, spec.number("pstate", 0)) })
 }
 
 /// Does something with a GPU's part of the specification, unless it is lost.

@@ -1,0 +1,199 @@
+"""A job's tables: registers once, what its processes took added up, operations by name."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from smaragdine.accounts.ledger import ENTRIES
+from smaragdine.accounts.row import sum_known
+from smaragdine.errors import TraceError
+from smaragdine.trace.columns import TABLES
+from smaragdine.trace.jobs.host import Machine, Watch, machines
+from smaragdine.trace.jobs.part import Found, Part
+
+# What a rank's ledger tells of its own processes: these add. The rest is the machine's.
+_OWN = ("operations", "application", "untraced", "profiling")
+_WRONG = 1e-3
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A job as one trace: rows by table, in the order of its columns, and what `trace.json` tells of it."""
+
+    machines: tuple[Machine, ...]
+    parts: tuple[Part, ...]
+    tables: Mapping[str, Sequence[tuple[Any, ...]]]
+    told: tuple[str, ...]
+    """What is missing, and what does not fit together: whoever reads the numbers is to know."""
+    warnings: tuple[str, ...]
+    """What the parts themselves warned of."""
+
+
+def merge(found: Found) -> Merged:
+    """Raises TraceError where a part's tables are damaged, or no policy has accounted all of them."""
+    whole, told = machines(found.parts)
+    policies = _policies(found.parts)
+    watches = [watch for machine in whole for watch in machine.registers]
+    ledger, doubts = _ledger(watches, policies)
+    names = _Operations()
+    footprints = _Footprints(names, {(part.path, seen): watch.name for watch in watches for part, seen in watch.seen})
+    for part in found.parts:
+        footprints.add(part, policies)
+    tables: dict[str, Sequence[tuple[Any, ...]]] = dict.fromkeys(TABLES, ())
+    tables["readings"] = list(_readings(watches))
+    tables["ledger"] = ledger
+    tables["ops"], tables["edges"] = names.rows, sorted(names.edges)
+    tables["footprint"], tables["footprint_domains"] = footprints.rows(), footprints.domain_rows()
+    tables["steps"] = list(_steps(found.parts, watches))
+    return Merged(whole, found.parts, tables, (*found.absent, *told, *doubts), tuple(_warnings(found.parts)))
+
+
+def _policies(parts: Sequence[Part]) -> list[str]:
+    held = [set(part.accounting.policies) for part in parts if part.accounting.policies]
+    policies = set.intersection(*held) if held else set()
+    if held and not policies:
+        raise TraceError(
+            f"no policy has accounted all parts: {'; '.join(', '.join(sorted(one)) for one in held)}",
+            "`smaragdine account TRACE --policy equal` for each",
+        )
+    return sorted(policies)
+
+
+def _readings(watches: Sequence[Watch]) -> Iterator[tuple[Any, ...]]:
+    for watch in watches:
+        one = watch.register
+        columns = (one.start_ns, one.end_ns, one.energy_j, one.app_j, one.daemon_j, one.idle_j, one.gap)
+        for start_ns, end_ns, energy_j, app_j, daemon_j, idle_j, gap in zip(
+            *(column.tolist() for column in columns), strict=True
+        ):
+            known = not gap and energy_j > 0
+            shares = [min(1.0, part_j / energy_j) if known else None for part_j in (app_j, daemon_j, idle_j)]
+            # `lost`: which flags a gap had is told by the parts.
+            yield (watch.name, start_ns, end_ns, energy_j, *shares, ["lost"] if gap else [], None, end_ns, end_ns,
+                   watch.domain.source)  # fmt: skip
+
+
+def _ledger(watches: Sequence[Watch], policies: Sequence[str]) -> tuple[list[tuple[Any, ...]], list[str]]:
+    rows: list[tuple[Any, ...]] = []
+    doubts: list[str] = []
+    for policy in policies:
+        for watch in watches:
+            if not watch.domain.counted:
+                continue
+            energies = dict.fromkeys(ENTRIES, 0.0)
+            for part, seen in watch.seen:
+                for row in part.accounting.ledger(policy):
+                    if row.domain == seen and row.entry in _OWN:
+                        energies[row.entry] += row.energy_j
+            one = watch.register
+            known = ~one.gap
+            energies["daemon"] = float(one.daemon_j[known].sum())
+            energies["idle"] = float(one.idle_j[known].sum())
+            energies["gap"] = one.gap_j + one.unknown_j
+            rest = one.known_j - one.unknown_j - sum(energies[name] for name in (*_OWN, "daemon", "idle"))
+            # Each rank's share is counted in ticks of its own; what they exceed the register by was no idle time.
+            taken = min(max(0.0, -rest), energies["idle"])
+            energies["idle"] -= taken
+            energies["other"] = rest + taken
+            if rest < -_WRONG * one.known_j and policy == policies[0]:
+                doubts.append(
+                    f"{watch.name}: the applications of those who watched it took {-rest:.3g} J more than it counted "
+                    f"beside idle time ({one.known_j:.3g} J in all)"
+                )
+            rows += [(policy, watch.name, entry, energies[entry]) for entry in ENTRIES]
+    return rows, doubts
+
+
+class _Operations:
+    """Operations by name, numbered anew: a number is a trace's own."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[Any, ...]] = []
+        self.edges: set[tuple[int, int]] = set()
+        self._numbers: dict[tuple[Any, ...], int] = {}
+
+    def of(self, part: Part) -> dict[int, int]:
+        """The job's number of each of a part's operations."""
+        numbers: dict[int, int] = {}
+        seen: Counter[tuple[Any, ...]] = Counter()
+        for op, qtn, layer, kind, phase, raw_name, flops, fused in part.tables.rows(
+            "select op, qtn, layer, type, phase, raw_name, flops, fused from ops order by op"
+        ):
+            # A trace may have several operations of one name: the first of each rank is the same one.
+            name = (qtn, layer, kind, phase)
+            key = (*name, seen[name])
+            seen[name] += 1
+            if key not in self._numbers:
+                self._numbers[key] = len(self.rows)
+                self.rows.append((len(self.rows), qtn, layer, kind, phase, raw_name, flops, fused))
+            numbers[op] = self._numbers[key]
+        self.edges |= {
+            (numbers[source], numbers[target])
+            for source, target in part.tables.rows("select from_op, to_op from edges")
+            if source in numbers and target in numbers
+        }
+        return numbers
+
+
+class _Footprints:
+    """What each operation took on all ranks: energies, times and counts add; so do the ends of intervals, which is the
+    widest that they can be."""
+
+    def __init__(self, names: _Operations, domains: Mapping[tuple[Any, str], str]) -> None:
+        self._names = names
+        self._domains = domains
+        self._rows: dict[tuple[str, int, str, str], list[tuple[float, float | None, float | None, float, float]]]
+        self._rows = defaultdict(list)
+        self._by_domain: dict[tuple[str, int, str], float] = defaultdict(float)
+
+    def add(self, part: Part, policies: Sequence[str]) -> None:
+        numbers = self._names.of(part)
+        for policy in policies:
+            for row in part.accounting.footprint(policy).rows:
+                key = (policy, numbers[row.op or 0], row.device, row.basis)
+                self._rows[key].append((row.energy_j, row.energy_low_j, row.energy_high_j, row.time_s, row.count))
+        for policy, op, domain, energy_j in part.tables.rows(
+            "select policy, op, domain, energy_j from footprint_domains"
+        ):
+            name = self._domains.get((part.path, domain))
+            if policy in policies and name is not None and op in numbers:
+                self._by_domain[policy, numbers[op], name] += energy_j
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        rows = []
+        for (policy, op, device, basis), parts in sorted(self._rows.items()):
+            energies, lows, highs, times, counts = zip(*parts, strict=True)
+            energy_j, time_s = sum(energies), sum(times)
+            power_w = energy_j / time_s if time_s > 0 else None
+            rows.append((policy, op, device, basis, energy_j, sum_known(lows), sum_known(highs), time_s,
+                         int(sum(counts)), power_w))  # fmt: skip
+        return rows
+
+    def domain_rows(self) -> list[tuple[Any, ...]]:
+        return [(*key, energy_j) for key, energy_j in sorted(self._by_domain.items())]
+
+
+def _steps(parts: Sequence[Part], watches: Sequence[Watch]) -> Iterator[tuple[Any, ...]]:
+    """Every rank's steps, numbered anew in the order of time."""
+    names = {(part.path, seen): watch.name for watch in watches for part, seen in watch.seen}
+    every = [(step, part) for part in parts for step in part.accounting.steps]
+    every.sort(key=lambda one: (one[0].start_ns, one[1].rank))
+    for number, (step, part) in enumerate(every):
+        energies = {names[part.path, domain]: energy_j for domain, energy_j in step.energy_j.items()
+                    if (part.path, domain) in names}  # fmt: skip
+        yield (number, step.epoch, step.start_ns, step.end_ns, step.traced, step.samples, energies, step.metrics)
+
+
+def _warnings(parts: Sequence[Part]) -> Iterator[str]:
+    """Each part's own, once where many say the same."""
+    said: dict[str, list[Part]] = defaultdict(list)
+    for part in parts:
+        for warning in part.metadata.warnings:
+            said[warning].append(part)
+        if part.metadata.cut:
+            said[part.metadata.cut].append(part)
+    for warning, by in said.items():
+        yield f"{by[0].label}{f' and {len(by) - 1} more' if len(by) > 1 else ''}: {warning}"

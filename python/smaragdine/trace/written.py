@@ -1,0 +1,69 @@
+"""A trace directory that is made here, not by a daemon: tables, their checksums, and a sealed `trace.json` at last."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smaragdine.errors import SmaragdineError
+from smaragdine.files.writing import Folder
+from smaragdine.trace.checksum import of_bytes, of_column
+from smaragdine.trace.columns import TABLES, kinds, quoted
+from smaragdine.trace.seal import CHECKSUMS, SEAL, seal
+
+if TYPE_CHECKING:
+    import duckdb
+
+Rows = Sequence[Sequence[Any]]
+
+
+def write(output: Path, tables: Mapping[str, Rows], fields: Mapping[str, Any]) -> None:
+    """Writes `tables`, rows in the order of their columns, and `fields` as `trace.json`; a table not given is empty.
+
+    Raises SmaragdineError where `output` cannot be written.
+    """
+    try:
+        with Folder.at(output) as folder:
+            with tempfile.TemporaryDirectory(prefix="smaragdine-trace-") as temporary:
+                checksums = _tables(tables, Path(temporary))
+                for file in sorted(Path(temporary).iterdir()):
+                    with file.open("rb") as source:
+                        folder.copy(source, file.name)
+            told = {**fields, CHECKSUMS: checksums}
+            folder.write("trace.json", (json.dumps({**told, SEAL: seal(told)}, indent=2) + "\n").encode())
+    except OSError as error:
+        raise SmaragdineError(
+            f"cannot write {output}: {error.strerror}", "name a directory that you may write"
+        ) from None
+
+
+def _tables(tables: Mapping[str, Rows], directory: Path) -> dict[str, Any]:
+    import duckdb
+
+    checksums = {}
+    with duckdb.connect() as connection:
+        for table in TABLES:
+            file = directory / f"{table}.parquet"
+            rows = tables.get(table, ())
+            _write(connection, table, kinds(table), rows, file)
+            checksums[table] = {
+                "rows": len(rows),
+                "bytes": of_bytes([file]),
+                "columns": {name: of_column(connection, table, name, kind) for name, kind in kinds(table).items()},
+            }
+    return checksums
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str], rows: Rows, file: Path
+) -> None:
+    typed = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
+    connection.execute(f"create table {table} ({typed})")
+    if rows:
+        # Whole columns are far quicker than rows.
+        cells = ", ".join(f"unnest(?::{kind}[])" for kind in columns.values())
+        connection.execute(f"insert into {table} select {cells}", [list(column) for column in zip(*rows, strict=True)])
+    connection.table(table).write_parquet(str(file), compression="zstd")
