@@ -155,14 +155,20 @@ def write(
     traced: Sequence[int] = (4, 5, 12, 13),
     speed: float = 1.0,
     name: str = "bert",
+    power: float = 1.0,
+    logged: Sequence[dict[str, float]] | None = None,
     overrides: dict[str, Any] | None = None,
 ) -> Path:
-    """Writes a complete trace: 20 steps of 100 ms read every 4 ms, four of them traced; its ledger closes exactly."""
+    """Writes a complete trace: 20 steps of 100 ms read every 4 ms, four of them traced; its ledger closes exactly.
+
+    `power`: times that of others. `logged`: metrics of each step; a loss that falls where it is not given.
+    """
     program = program or Program.bert()
     directory.mkdir(parents=True, exist_ok=True)
-    asked = repr((program, basis, gpu, steps, tuple(traced), speed, name, overrides))
+    asked = repr((program, basis, gpu, steps, tuple(traced), speed, name, power, logged, overrides))
     if asked not in _WRITTEN:
-        _write(directory, program, basis, gpu, steps, traced, speed, name, overrides)
+        metrics = logged or [{"loss": 7 - step / 10} for step in range(steps)]
+        _write(directory, program, basis, gpu, steps, traced, speed, name, power, metrics, overrides)
         files = ("trace.json", *(f"{table}.parquet" for table in _COLUMNS))
         _WRITTEN[asked] = {file: (directory / file).read_bytes() for file in files}
     for file, content in _WRITTEN[asked].items():
@@ -179,6 +185,8 @@ def _write(
     traced: Sequence[int],
     speed: float,
     name: str,
+    power: float,
+    metrics: Sequence[dict[str, float]],
     overrides: dict[str, Any] | None,
 ) -> None:
     domains = [("package-0", "CPU:0", basis, 45.0), ("dram-0", "CPU:0", basis, 6.5)]
@@ -186,6 +194,7 @@ def _write(
         domains = [("package-0", "CPU:0", basis, 38.0)]
     if gpu:
         domains.append(("gpu-0", "GPU:0", "measured", 120.0))
+    domains = [(*domain, power * power_w) for *domain, power_w in domains]
     tables: dict[str, list[tuple[Any, ...]]] = {table: [] for table in _COLUMNS}
     tables["ops"] = [
         (i, op.qtn, op.layer, op.type, op.phase, op.qtn, op.flops, None) for i, op in enumerate(program.ops)
@@ -205,9 +214,7 @@ def _write(
     for step in range(steps):
         start = START_NS + step * STEP_NS
         energy = {domain: 0.8 * power_w * STEP_NS / 1e9 for domain, _, _, power_w in domains}
-        tables["steps"].append(
-            (step, step // 10, start, start + STEP_NS, step in traced, 8, energy, {"loss": 7 - step / 10})
-        )
+        tables["steps"].append((step, step // 10, start, start + STEP_NS, step in traced, 8, energy, metrics[step]))
     # What the application used: 1.5 of its CPUs, and memory.
     for moment in range(3):
         at = START_NS + moment * steps * STEP_NS // 2

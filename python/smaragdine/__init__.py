@@ -20,11 +20,14 @@ from smaragdine.accounts import display as _display
 from smaragdine.shown import Shown
 
 if TYPE_CHECKING:
+    from smaragdine import appendix as appendix
     from smaragdine import figures as figures
     from smaragdine import similarity as similarity
     from smaragdine.accounts.edd import EDD as EDD
     from smaragdine.accounts.footprint import Footprint as Footprint
     from smaragdine.accounts.ledger import Ledger as Ledger
+    from smaragdine.carbon.leaderboard import Leaderboard as Leaderboard
+    from smaragdine.carbon.study import Study as Study
     from smaragdine.daemon.messages import Event as Event
     from smaragdine.errors import SmaragdineError as SmaragdineError
     from smaragdine.frameworks.record import Recording as Recording
@@ -51,16 +54,18 @@ _HOMES = {
     "Event": "daemon.messages",
     "Footprint": "accounts.footprint",
     "Job": "trace.job",
+    "Leaderboard": "carbon.leaderboard",
     "Ledger": "accounts.ledger",
     "Metric": "recording.metrics",
     "Recording": "frameworks.record",
     "Runs": "trace.runs",
     "SmaragdineError": "errors",
+    "Study": "carbon.study",
     "Trace": "trace.trace",
     "metric": "recording.metrics",
     "record": "frameworks.record",
 }
-_MODULES = ("figures", "keras", "lightning", "similarity", "tensorflow", "transformers")
+_MODULES = ("appendix", "figures", "keras", "lightning", "similarity", "tensorflow", "transformers")
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 

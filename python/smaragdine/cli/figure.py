@@ -53,7 +53,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="stef, stpf, stef-layers: fold all layers of a path, as in 'net/stage_*=stage'",
     )  # fmt: skip
     parser.add_argument("--shade", nargs="+", default=[], metavar="LAYER", help="power: shade while these execute")
-    parser.add_argument("--metric", default="loss", help="steps, cumulative, progress: which (default: loss)")
+    parser.add_argument(
+        "--metric", default="loss", help="steps, cumulative, progress, leaderboard: which (default: loss)"
+    )
     parser.add_argument("--against", choices=("time", "flops"), default="time", help="scatter: the horizontal axis")
     parser.add_argument("--policy", default="equal", help="how energy was split among operations (default: equal)")
 
@@ -136,6 +138,14 @@ def _similarity(runs: Runs, args: argparse.Namespace) -> go.Figure:
     return figures.similarity(runs.footprint(args.policy), names=names, power=args.scale == "power")
 
 
+def _leaderboard(runs: Runs, args: argparse.Namespace) -> go.Figure:
+    from smaragdine import figures
+    from smaragdine.carbon.cost import Cost
+    from smaragdine.carbon.leaderboard import Leaderboard
+
+    return figures.leaderboard(Leaderboard.of([Cost.of(trace) for trace in runs], args.metric))
+
+
 def _of_traces(name: str, **options: Callable[[argparse.Namespace], object]) -> _Draw:
     """A figure of the traces themselves, with what the command line says of each option."""
 
@@ -163,6 +173,7 @@ KINDS: dict[str, _Draw] = {
     "progress": _of_traces("progress", metric=lambda args: args.metric),
     "scatter": _of_traces("scatter", against=lambda args: args.against),
     "similarity": _similarity,
+    "leaderboard": _leaderboard,
 }
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from smaragdine.figures.curves import curves
 from smaragdine.figures.distribution import distribution
+from smaragdine.figures.groups import groups
+from smaragdine.figures.leaderboard import leaderboard
 from smaragdine.figures.ledger import ledger
 from smaragdine.figures.phases import phases
 from smaragdine.figures.power import power
@@ -18,7 +21,10 @@ __all__ = [
     "POWER",
     "Scale",
     "cumulative",
+    "curves",
     "distribution",
+    "groups",
+    "leaderboard",
     "ledger",
     "phases",
     "power",

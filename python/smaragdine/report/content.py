@@ -13,9 +13,9 @@ from smaragdine.accounts.quantity import joules
 from smaragdine.figures import theme
 from smaragdine.report.columns import Columns
 from smaragdine.report.hero import Hero, bases
-from smaragdine.report.methods import methods
 from smaragdine.report.recording import Recording
 from smaragdine.report.view import View
+from smaragdine.text.methods import methods
 from smaragdine.text.table import Table
 from smaragdine.trace.runs import Runs
 

@@ -19,11 +19,11 @@ from plotly.offline import get_plotlyjs
 from smaragdine.accounts.quantity import percent
 from smaragdine.report.content import Content
 from smaragdine.report.hero import Part, Words
-from smaragdine.report.methods import CITATION
 from smaragdine.report.packing import deflated, packed
 from smaragdine.report.payload import payload
 from smaragdine.report.record import Record
 from smaragdine.report.recording import Recording
+from smaragdine.text.methods import CITATION
 from smaragdine.text.table import Table
 
 _RenderOne: TypeAlias = Callable[[int, Recording], str]

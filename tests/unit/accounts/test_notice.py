@@ -18,8 +18,8 @@ from smaragdine.cli import main
 from smaragdine.daemon.client import Live
 from smaragdine.figures import theme
 from smaragdine.report.content import Content
-from smaragdine.report.methods import methods
 from smaragdine.report.page import render
+from smaragdine.text.methods import methods
 from smaragdine.text.notebook import page_of_edd, page_of_footprint, page_of_ledger, page_of_trace
 from smaragdine.view.live import Following
 from testbed import synthetic_trace

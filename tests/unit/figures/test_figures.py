@@ -15,6 +15,10 @@ from hypothesis import strategies as st
 from smaragdine import EDD, Runs, SmaragdineError, Trace, figures
 from smaragdine.accounts.edd import OpName
 from smaragdine.accounts.energy import MODELLED_NOTICE
+from smaragdine.accounts.sample import Sample
+from smaragdine.accounts.unit import Unit
+from smaragdine.carbon.cost import Cost
+from smaragdine.carbon.leaderboard import Leaderboard
 from smaragdine.figures import theme
 from smaragdine.figures.level import TITLE_HEIGHT, Level, arrange
 from smaragdine.figures.power import merged
@@ -244,7 +248,14 @@ def drawn(trace: Trace) -> dict[str, go.Figure]:
         "time": figures.scatter(trace),
         "flops": figures.scatter(trace, "flops"),
         "similarity": figures.similarity([trace, trace], names=[trace.name] * 2),
+        "groups": figures.groups({trace.name: Sample((1.0, 2.0))}, trace.name, Unit("J", 1.0), modelled=[trace.name]),
+        **({"leaderboard": leaderboard(trace)} if any(step.metrics for step in trace.steps) else {}),
     }
+
+
+def leaderboard(trace: Trace) -> go.Figure:
+    metric = next(iter(next(step.metrics for step in trace.steps if step.metrics)))
+    return figures.leaderboard(Leaderboard.of([Cost.of(trace)], metric))
 
 
 def shown(figure: go.Figure) -> list[str]:

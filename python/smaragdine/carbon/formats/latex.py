@@ -44,22 +44,12 @@ _TRACKER = """\
 
 
 def write(statement: Statement, anonymous: bool) -> str:
-    cited, entries = ["babakol2024tensor", "henderson2020towards"], [_SMARAGDINE, _TRACKER]
-    if statement.cost and statement.kg is not None:
-        cited.append("ricke2018country")
-        entries.append(_SOCIAL_COST)
-    if statement.emissions:
-        row = statement.emissions.place.intensity
-        cited.append("carbonintensity")
-        entries.append(
-            f"@misc{{carbonintensity,\n  title = {{Carbon intensity of electricity, {escaped(row.name)}}},\n"
-            f"  howpublished = {{{escaped(row.source)}}},\n  note = {{{escaped(row.method)}, {escaped(row.scope)}}},\n"
-            f"  year = {{{row.year or 'n.d.'}}}\n}}"
-        )
+    entries = bibliography(statement)
+    cited = [one.partition("{")[2].partition(",")[0] for one in entries]
     table = "\n".join(
         f"  {escaped(label.strip())} & {escaped(value)} \\\\" for label, value in rows(statement, anonymous=anonymous)
     )
-    bibliography = "\n".join(f"% {line}" for entry in entries for line in (*entry.splitlines(), ""))
+    below = "\n".join(f"% {line}" for entry in entries for line in (*entry.splitlines(), ""))
     notice = f"\\textbf{{{escaped(statement.notice)}}}\n\n" if statement.notice else ""
     own = statement.credit is not None and not statement.imported
     how = "Energy was accounted with Smaragdine" if own else "This statement was made with Smaragdine"
@@ -68,8 +58,23 @@ def write(statement: Statement, anonymous: bool) -> str:
         f"{notice}\\paragraph{{Carbon impact statement}}\n"
         f"{escaped(sentence(statement))} {how} \\cite{{{','.join(cited)}}}.\n\n"
         f"\\begin{{tabular}}{{lp{{0.7\\linewidth}}}}\n{table}\n\\end{{tabular}}\n\n"
-        f"% BibTeX:\n{bibliography}"
+        f"% BibTeX:\n{below}"
     ).rstrip("% \n") + "\n"
+
+
+def bibliography(statement: Statement, key: str = "carbonintensity") -> list[str]:
+    """BibTeX entries of what the statement stands on; `key` is that of its carbon intensity."""
+    entries = [_SMARAGDINE, _TRACKER]
+    if statement.cost and statement.kg is not None:
+        entries.append(_SOCIAL_COST)
+    if statement.emissions:
+        row = statement.emissions.place.intensity
+        entries.append(
+            f"@misc{{{key},\n  title = {{Carbon intensity of electricity, {escaped(row.name)}}},\n"
+            f"  howpublished = {{{escaped(row.source)}}},\n  note = {{{escaped(row.method)}, {escaped(row.scope)}}},\n"
+            f"  year = {{{row.year or 'n.d.'}}}\n}}"
+        )
+    return entries
 
 
 def escaped(text: str) -> str:
