@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 import pytest
+import torch
 from models import MODELS, training
 
 from smaragdine.trace.trace import Trace
@@ -71,3 +72,44 @@ def test_tokens_of_steps_give_joules_per_token(recorded, tmp_path) -> None:
     assert trace.sql("select sum(metrics['tokens']) from steps").fetchall() == [(6 * 256.0,)]
     phases = {phase for (phase,) in trace.sql("select distinct phase from ops where layer like 'gpt%'").fetchall()}
     assert phases == {"forward"}
+
+
+@pytest.mark.usefixtures("registers")
+def test_prefill_and_decode_have_joules_per_token_as_computed_by_hand(tmp_path) -> None:
+    import smaragdine
+
+    make, _ = MODELS["gpt"]
+    model = make().eval()
+    prompts = torch.randint(0, 64, (4, 24))
+    with (
+        torch.no_grad(),
+        smaragdine.record(tmp_path / "generated", model=model) as recording,
+        recording.span("request", requests=4),
+    ):
+        with recording.span("prefill", tokens=prompts.numel()):
+            for _ in range(30):
+                words = prompts
+                model(words)
+        with recording.span("decode") as decode:
+            for _ in range(30):
+                words = torch.cat([words, model(words)[:, -1:].argmax(-1)], 1)
+                decode.tokens += len(words)
+    trace = Trace.open(tmp_path / "generated")
+    request, prefill, decode = trace.named_spans
+    assert [span.name for span in trace.named_spans] == ["request", "prefill", "decode"]
+    assert [span.parent for span in trace.named_spans] == [None, 0, 0]
+    assert (request.requests, prefill.tokens, decode.tokens) == (4, 96, 120)
+    for span in trace.named_spans:
+        # Joules by each reading's overlap, one by one.
+        hand_j = 0.0
+        for domain in span.energy_j:
+            rows = trace.sql(
+                f"select start_ns, end_ns, energy_j * app_share from readings where domain = '{domain}'"
+            ).fetchall()
+            for start_ns, end_ns, joules in rows:
+                common_ns = min(end_ns, span.end_ns) - max(start_ns, span.start_ns)
+                hand_j += joules * max(common_ns, 0) / (end_ns - start_ns)
+        assert span.energy.measured_j == pytest.approx(hand_j, rel=1e-9)
+        assert hand_j > 0
+    assert prefill.per_token("measured") == pytest.approx(prefill.energy.measured_j / 96)
+    assert request.per_request("measured") == pytest.approx(request.energy.measured_j / 4)

@@ -105,6 +105,18 @@ class ProfilingSpan(NamedTuple):
     end_ns: int
 
 
+class Span(NamedTuple):
+    """A stretch that the program names itself; stamps are monotonic, counts 0 where unknown."""
+
+    span: int
+    name: str
+    parent: int | None
+    start_ns: int
+    end_ns: int
+    tokens: int = 0
+    requests: int = 0
+
+
 class Model(NamedTuple):
     """What leads operations' names back to the user's own layers.
 
@@ -157,7 +169,7 @@ class Program(NamedTuple):
     packages: Mapping[str, str] = _NONE
 
 
-Message = Events | StepBatch | Profile | ProfilingSpan | Model | Note | MetricValues | Program
+Message = Events | StepBatch | Profile | ProfilingSpan | Model | Note | MetricValues | Program | Span
 
 
 class Stamped(NamedTuple):

@@ -15,6 +15,7 @@ from smaragdine.daemon.messages import (
     Profile,
     ProfilingSpan,
     Program,
+    Span,
     Stamped,
     Step,
     StepBatch,
@@ -77,13 +78,10 @@ class Requests:
                 request.metrics.clock = trace_pb2.CLOCK_MONOTONIC
                 for value in values:
                     request.metrics.values.add(**{key: _sent(one) for key, one in value._asdict().items()})
-            case Program(command, git, packages):
-                request.program.command.extend(map(_sent, command))
-                request.program.packages.update({_sent(name): _sent(version) for name, version in packages.items()})
-                if git is not None:
-                    request.program.git.commit = git.commit
-                    if git.dirty is not None:
-                        request.program.git.dirty = git.dirty
+            case Span() as span:
+                request.span.CopyFrom(_span(span))
+            case Program() as program:
+                _fill_program(request.program, program)
         return request
 
     def _fill(self, batch: trace_pb2.EventBatch, events: Events) -> None:
@@ -132,3 +130,28 @@ def _op(number: int, event: Event) -> trace_pb2.Op:
         raw_name=event.qtn,
         flops=event.flops,
     )
+
+
+def _span(span: Span) -> trace_pb2.NamedSpan:
+    number, name, parent, start_ns, end_ns, tokens, requests = span
+    told = trace_pb2.NamedSpan(
+        span=number,
+        name=_sent(name),
+        clock=trace_pb2.CLOCK_MONOTONIC,
+        start_ns=start_ns,
+        end_ns=end_ns,
+        tokens=tokens,
+        requests=requests,
+    )
+    if parent is not None:
+        told.parent = parent
+    return told
+
+
+def _fill_program(told: trace_pb2.Program, program: Program) -> None:
+    told.command.extend(map(_sent, program.command))
+    told.packages.update({_sent(name): _sent(version) for name, version in program.packages.items()})
+    if program.git is not None:
+        told.git.commit = program.git.commit
+        if program.git.dirty is not None:
+            told.git.dirty = program.git.dirty

@@ -11,6 +11,7 @@ from smaragdine.daemon.messages import Clock, Event, Format
 from smaragdine.frameworks.torch import loop as torch_loop
 from smaragdine.recording.beginning import Begun
 from smaragdine.recording.recorder import Recorder
+from smaragdine.training.spans import SpanMark, Spans
 from smaragdine.training.steps import StepMark
 from smaragdine.training.training import Training
 from smaragdine.training.window import Auto, Windows
@@ -68,6 +69,7 @@ class Recording(Recorder):
         super().__init__(begun)
         self._training: Training | None = None
         self._model: object = None
+        self._spans = Spans(self.channel.span)
         self._hooked: torch_loop.OptimizerSteps | None = None
 
     def trace(self, windows: Windows, model: object = None) -> Training:
@@ -102,6 +104,14 @@ class Recording(Recorder):
         return training.step(
             step, epoch=epoch, samples=samples, metrics=metrics, traced=traced, before=self._find_tracer
         )
+
+    def span(self, name: str, *, tokens: int = 0, requests: int = 0) -> AbstractContextManager[SpanMark]:
+        """Names a stretch of the enclosed code, `prefill` or `decode`; spans may nest, on any thread.
+
+        `tokens` are those that it processes or makes, `requests` those that it serves together, 0 where unknown; what
+        is known only at its end may be set on the mark. `Trace.named_spans` tells each one's energy.
+        """
+        return self._spans.span(name, tokens=tokens, requests=requests)
 
     @property
     def paused(self) -> bool:

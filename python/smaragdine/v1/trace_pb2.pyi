@@ -133,6 +133,26 @@ class ProfilingSpan(_message.Message):
     end_ns: int
     def __init__(self, clock: _Optional[_Union[Clock, str]] = ..., start_ns: _Optional[int] = ..., end_ns: _Optional[int] = ...) -> None: ...
 
+class NamedSpan(_message.Message):
+    __slots__ = ("span", "name", "parent", "clock", "start_ns", "end_ns", "tokens", "requests")
+    SPAN_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_FIELD_NUMBER: _ClassVar[int]
+    START_NS_FIELD_NUMBER: _ClassVar[int]
+    END_NS_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    span: int
+    name: str
+    parent: int
+    clock: Clock
+    start_ns: int
+    end_ns: int
+    tokens: int
+    requests: int
+    def __init__(self, span: _Optional[int] = ..., name: _Optional[str] = ..., parent: _Optional[int] = ..., clock: _Optional[_Union[Clock, str]] = ..., start_ns: _Optional[int] = ..., end_ns: _Optional[int] = ..., tokens: _Optional[int] = ..., requests: _Optional[int] = ...) -> None: ...
+
 class Profile(_message.Message):
     __slots__ = ("format", "data", "last")
     class Format(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):

@@ -6,6 +6,7 @@ mod doubts;
 mod events;
 mod metrics;
 mod program;
+mod spans;
 mod steps;
 mod tails;
 mod warnings;
@@ -20,6 +21,7 @@ use self::corrections::{correct, doubt_last_moves};
 use self::doubts::doubts;
 use self::events::{Events, map};
 use self::metrics::ToldMetrics;
+use self::spans::ToldSpans;
 use self::steps::{cover, find_steps, mark_traced, windows};
 use self::tails::complete;
 use self::warnings::Warnings;
@@ -132,6 +134,7 @@ struct Assembly {
     pieces: FxHashMap<u64, (Format, Vec<u8>)>,
     graphs: Vec<Graph>,
     told_metrics: ToldMetrics,
+    told_spans: ToldSpans,
     warnings: Warnings,
     last_offset_ns: i64,
 }
@@ -147,6 +150,7 @@ impl Assembly {
             pieces: FxHashMap::default(),
             graphs: Vec::new(),
             told_metrics: ToldMetrics::default(),
+            told_spans: ToldSpans::default(),
             warnings: Warnings::default(),
         }
     }
@@ -211,6 +215,7 @@ impl Assembly {
                 self.trace.metadata.model = Model { name, layer_paths, shared, variables, captures };
             }
             Some(Payload::Note(note)) => self.trace.metadata.log.push(note.text),
+            Some(Payload::Span(span)) => self.add_span(stream, span, pair),
             Some(Payload::Metrics(batch)) => self.add_metrics_of_program(batch, pair),
             Some(Payload::Program(program)) => self.add_program(program),
             None => {}
@@ -294,8 +299,9 @@ impl Assembly {
 
     fn finish(mut self) -> Trace {
         self.name_profiles();
+        self.number_spans();
         Events::bound(&mut self.trace, &mut self.warnings);
-        let Trace { metadata, readings, events, steps, edges, .. } = &mut self.trace;
+        let Trace { metadata, readings, events, steps, edges, spans, .. } = &mut self.trace;
         find_steps(steps, events);
         edges.sort_unstable();
         edges.dedup();
@@ -311,7 +317,7 @@ impl Assembly {
         metadata.gaps = gaps(&metadata.domains, readings, metadata.suspensions());
         doubts(&metadata.domains, readings).iter().for_each(|doubt| self.warnings.add(doubt));
         if !metadata.options.keep_all {
-            *readings = merge_untouched(readings, &windows(steps, events));
+            *readings = merge_untouched(readings, &windows(steps, events, spans));
         }
         self.describe();
         self.describe_metrics();
