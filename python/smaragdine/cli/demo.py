@@ -20,6 +20,11 @@ BATCH = 8
 STEPS = 150
 # Two of ten steps are traced, 30 in all: enough that two demos rank layers alike (experiments/ranking).
 WINDOW, EVERY = 2, 10
+# What each framework is called, which packages it is, and how to get them.
+_NEEDS = {
+    "tensorflow": ("TensorFlow", ("tensorflow", "keras"), "pip install 'smaragdine[demo]'"),
+    "torch": ("PyTorch", ("torch",), "pip install torch"),
+}
 _TOP = 10
 _DEPTH, _BOXES = 3, 6
 _BAR = 30
@@ -29,21 +34,23 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "demo",
         help="train a small model here and show where its energy went",
-        description="Trains a small BERT-like Keras model on the Python standard library's own sources, accounts its "
-        f"energy, and writes a trace and DIR/report.html. {WINDOW} of every {EVERY} steps are traced.",
+        description="Trains a small BERT-like model, in Keras or PyTorch, on the Python standard library's sources, "
+        f"accounts its energy, and writes a trace and DIR/report.html. {WINDOW} of every {EVERY} steps are traced.",
     )
     parser.add_argument("-o", "--output", default="smaragdine-demo", metavar="DIR", help="the trace (%(default)s)")
+    parser.add_argument(
+        "--framework", choices=sorted(_NEEDS), default="tensorflow", help="what the model is written in (%(default)s)"
+    )
     parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help="steps to train (%(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.steps < 1:
         raise UsageError(f"--steps is {arguments.steps}", hint="train at least one step")
-    if find_spec("tensorflow") is None or find_spec("keras") is None:
-        raise SmaragdineError(
-            "the demo trains with TensorFlow, which is not installed", "pip install 'smaragdine[demo]'"
-        )
-    path = train(arguments.output, arguments.steps)
+    name, packages, hint = _NEEDS[arguments.framework]
+    if any(find_spec(package) is None for package in packages):
+        raise SmaragdineError(f"the demo trains with {name}, which is not installed", hint)
+    path = train(arguments.output, arguments.steps, arguments.framework)
 
     from smaragdine.report import write
     from smaragdine.trace.runs import Runs
@@ -56,8 +63,33 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def train(output: str, steps: int) -> Path:
+def train(output: str, steps: int, framework: str = "tensorflow") -> Path:
     """Trains the demo's model for so many steps; returns its trace."""
+    path = _train_torch(output, steps) if framework == "torch" else _train_keras(output, steps)
+    if path is None:
+        raise SmaragdineError(
+            "the demo trained without a trace of its own: another recording has it, or none could be started",
+            hint="run it outside `smaragdine run`; the warning above says why a recording could not be started",
+        )
+    return path
+
+
+def _train_torch(output: str, steps: int) -> Path | None:
+    tell("loading PyTorch …", out=sys.stderr)
+    from smaragdine.demo import torch_bert
+    from smaragdine.demo.corpus import Corpus
+    from smaragdine.demo.shape import Shape
+
+    shape, bar = Shape(), _Bar(steps)
+    inputs, labels = Corpus.load(shape.vocabulary).arrays(
+        steps, batch=BATCH, sequence=shape.sequence, predictions=shape.predictions
+    )
+    path = torch_bert.train(output, shape, inputs, labels, batch=BATCH, window=WINDOW, every=EVERY, progress=bar.draw)
+    bar.end()
+    return path
+
+
+def _train_keras(output: str, steps: int) -> Path | None:
     # TensorFlow reads this when it is imported; what it logs about each profile would tear the progress bar apart.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     tell("loading TensorFlow …", out=sys.stderr)
@@ -72,13 +104,32 @@ def train(output: str, steps: int) -> Path:
         steps, batch=BATCH, sequence=shape.sequence, predictions=shape.predictions
     )
     build(shape).fit(inputs, labels, batch_size=BATCH, shuffle=False, verbose=0, callbacks=[callback, _progress(steps)])
-    path = callback.finish()
-    if path is None:
-        raise SmaragdineError(
-            "the demo trained without a trace of its own: another recording has it, or none could be started",
-            hint="run it outside `smaragdine run`; the warning above says why a recording could not be started",
-        )
-    return path
+    return callback.finish()
+
+
+class _Bar:
+    """How far the training is, on standard error."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._began = time.monotonic()
+        # A terminal shows one moving bar; a file or a pipe gets ten lines.
+        self._moving = sys.stderr.isatty()
+
+    def draw(self, done: int) -> None:
+        if not self._moving and done % max(self._steps // 10, 1):
+            return
+        filled = _BAR * done // self._steps
+        elapsed = time.monotonic() - self._began
+        bar = "█" * filled + "░" * (_BAR - filled)
+        start, end = ("\r", "") if self._moving else ("", "\n")
+        sys.stderr.write(f"{start}training {bar} {done}/{self._steps} steps, {elapsed:.0f} s{end}")
+        sys.stderr.flush()
+
+    def end(self) -> None:
+        self.draw(self._steps)
+        if self._moving:
+            tell(out=sys.stderr)
 
 
 def _progress(steps: int) -> Any:
@@ -87,27 +138,13 @@ def _progress(steps: int) -> Any:
 
     class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         async_safe = True
-        began = time.monotonic()
-        # A terminal shows one moving bar; a file or a pipe gets ten lines.
-        moving = sys.stderr.isatty()
+        bar = _Bar(steps)
 
         def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-            self.draw(batch)
+            self.bar.draw(batch)
 
         def on_train_end(self, logs: Any = None) -> None:
-            self.draw(steps)
-            if self.moving:
-                tell(out=sys.stderr)
-
-        def draw(self, done: int) -> None:
-            if not self.moving and done % max(steps // 10, 1):
-                return
-            filled = _BAR * done // steps
-            elapsed = time.monotonic() - self.began
-            bar = "█" * filled + "░" * (_BAR - filled)
-            start, end = ("\r", "") if self.moving else ("", "\n")
-            sys.stderr.write(f"{start}training {bar} {done}/{steps} steps, {elapsed:.0f} s{end}")
-            sys.stderr.flush()
+            self.bar.end()
 
     return Progress()
 
