@@ -35,6 +35,14 @@ test: $(VENV)/.dev ## all tests, Rust then Python
 	cargo test --workspace --quiet
 	$(BIN)/python -m pytest
 
+.PHONY: test-jax
+test-jax: $(VENV)-jax/.made $(VENV)/.dev ## trainings in JAX, Flax, Equinox and Haiku, with the newest JAX that the interpreter allows
+	PATH="$(CURDIR)/$(BIN):$$PATH" KERAS_BACKEND=jax $(VENV)-jax/bin/python -m pytest tests/jax
+
+.PHONY: coverage-jax
+coverage-jax: $(VENV)-jax/.made $(VENV)/.dev ## the same for JAX: libraries × ways to train, some minutes
+	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=python $(VENV)-jax/bin/python experiments/coverage/jax/run.py --fresh
+
 .PHONY: quick
 quick: $(VENV)/.dev ## what can be tested in under a minute, without daemon, TensorFlow, browser or root; says what it leaves out
 	$(BIN)/python -m pytest -q --quick --numprocesses 2 --dist loadfile tests/unit
@@ -112,7 +120,7 @@ docs: $(VENV)/.dev ## check that the commands and links that README and docs/ sh
 
 .PHONY: clean
 clean: ## remove what the other targets made, the demo's result included
-	rm -rf target dist demo demo-* $(VENV) $(VENV)-lowest $(VENV)-highest $(VENV)-peers $(VENV)-torch $(STUBS)
+	rm -rf target dist demo demo-* $(VENV) $(VENV)-lowest $(VENV)-highest $(VENV)-peers $(VENV)-jax $(VENV)-torch $(STUBS)
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # The environment.
@@ -154,6 +162,12 @@ $(VENV)/.dev: $(RUST) $(PACKAGE) $(VENV)/.made | toolchain
 # keras-hub asks for tensorflow-text, which its models do not need: no dependency is installed but those listed.
 $(VENV)/.coverage: experiments/coverage/requirements.txt $(VENV)/.dev
 	$(PIP) install --quiet --no-deps --requirement $<
+	touch $@
+
+# An environment apart: JAX and its libraries are no part of the product, and 0.6 GB.
+$(VENV)-jax/.made: tests/jax/requirements.txt | interpreter
+	"$(PYTHON)" -m venv $(VENV)-jax
+	$(VENV)-jax/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
 	touch $@
 
 # An environment apart: each peer brings a hundred packages of its own.

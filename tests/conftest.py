@@ -30,6 +30,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    # `make test-jax` runs these, in an environment of their own.
+    if collection_path == HERE / "jax" and find_spec("jax") is None:
+        return True
     # To collect these imports TensorFlow.
     if config.getoption("--quick") and collection_path == HERE / "unit" / "frameworks" / "tensorflow":
         return True

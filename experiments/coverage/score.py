@@ -39,6 +39,8 @@ class Score:
     """Of what is in own layers, in the model itself and in no layer within it."""
     nowhere: float | None
     """Of all operation time, in `runtime` and `unknown`."""
+    told: float | None
+    """Of all operation time, in a pass or the loss: forward, backward, optimizer or loss are told apart."""
     qtns: int
     hidden: int
     """Operations of the executed graph that the profiler left out."""
@@ -68,6 +70,7 @@ def score(trace: Trace, layers: Collection[str]) -> Score:
         own_forward=_share(forward, forward + _time(lost, "forward", "other")),
         outermost=_share(sum(row[4] for row in own if "/" not in row[2]), _time(own)),
         nowhere=_share(sum(row[4] for row in rows if row[2] in _NOWHERE), _time(rows)),
+        told=_share(sum(row[4] for row in rows if row[3] != "other" or row[2] == "loss"), _time(rows)),
         qtns=trace.sql("select count(distinct qtn) from events join ops using (op)").fetchall()[0][0],
         hidden=len(trace.metadata.hidden_operations),
         unplaced=tuple(Unplaced(*row) for row in lost),

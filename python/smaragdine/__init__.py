@@ -23,13 +23,17 @@ if TYPE_CHECKING:
     from smaragdine import appendix as appendix
     from smaragdine import figures as figures
     from smaragdine import similarity as similarity
+    from smaragdine import what_if as what_if
     from smaragdine.accounts.edd import EDD as EDD
     from smaragdine.accounts.footprint import Footprint as Footprint
     from smaragdine.accounts.ledger import Ledger as Ledger
     from smaragdine.carbon.leaderboard import Leaderboard as Leaderboard
     from smaragdine.carbon.study import Study as Study
     from smaragdine.daemon.messages import Event as Event
+    from smaragdine.doctor.required import require as require
+    from smaragdine.errors import BudgetReached as BudgetReached
     from smaragdine.errors import SmaragdineError as SmaragdineError
+    from smaragdine.errors import WrongHardware as WrongHardware
     from smaragdine.frameworks.record import Recording as Recording
     from smaragdine.frameworks.record import record as record
     from smaragdine.recording.metrics import Metric as Metric
@@ -47,9 +51,11 @@ logging.getLogger("smaragdine").addFilter(Shown())
 _display.provided(_display.TEXT, "smaragdine.text.prompt")
 _display.provided(_display.HTML, "smaragdine.text.notebook")
 _display.provided(_display.PLOTLY, "smaragdine.figures.notebook")
+_display.provided(_display.PAGE, "smaragdine.report")
 
 # Where each public name lives.
 _HOMES = {
+    "BudgetReached": "errors",
     "EDD": "accounts.edd",
     "Event": "daemon.messages",
     "Footprint": "accounts.footprint",
@@ -63,9 +69,20 @@ _HOMES = {
     "Study": "carbon.study",
     "Trace": "trace.trace",
     "metric": "recording.metrics",
+    "WrongHardware": "errors",
     "record": "frameworks.record",
+    "require": "doctor.required",
 }
-_MODULES = ("appendix", "figures", "keras", "lightning", "similarity", "tensorflow", "transformers")
+_MODULES = (
+    "appendix",
+    "figures",
+    "keras",
+    "lightning",
+    "similarity",
+    "tensorflow",
+    "transformers",
+    "what_if",
+)
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 

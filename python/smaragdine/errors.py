@@ -36,6 +36,14 @@ class NotMeasuredError(SmaragdineError):
     """Nothing was read, or nothing can be measured where it was required."""
 
 
+class WrongHardware(SmaragdineError):  # noqa: N818  it is caught by name
+    """This machine is not what a run was required to have."""
+
+
+class BudgetReached(SmaragdineError):  # noqa: N818  it is caught by name
+    """A run drew what its budget allows, and was to stop then."""
+
+
 def damaged(directory: Path, problem: str) -> TraceError:
     """A trace that cannot be read."""
     return TraceError(

@@ -26,9 +26,10 @@ def test_energy_so_far_grows_to_what_the_trace_holds(
     for domain, total_j in held.items():
         joules = [one.get(domain, 0.0) for one in asked]
         assert joules == sorted(joules)
-        # Asked last some tenths of a second before the end, of which the daemon tells ten a second.
+        # Asked last some tenths of a second before the end, of which the daemon tells four a second.
         assert 0.5 * total_j < joules[-1] <= total_j
-        assert joules[-1] <= recording.energy()[domain] <= total_j
+        # To rounding: readings are summed in another order.
+        assert joules[-1] <= recording.energy()[domain] <= total_j * (1 + 1e-12)
 
 
 def test_where_nothing_is_recorded_no_energy_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

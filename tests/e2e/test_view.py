@@ -121,3 +121,16 @@ def test_a_reader_opens_layers_from_both_pictures_and_switches_pass(address: str
         another.wait_for_selector("#sunburst .slice")
         assert [url for url in outside if not url.startswith(("data:", "blob:"))] == []
         assert errors == []
+
+
+def test_a_job_s_folder_is_opened_as_one_trace(tmp_path: Path) -> None:
+    for number in range(2):
+        labels = {"host": "a", "rank": str(number), "world_size": "2", "job": "1"}
+        synthetic_trace.write(
+            tmp_path / "job" / "host=a" / f"rank={number}",
+            overrides={"labels": labels, "host": {"name": "a", "boot_id": "b"}},
+        )
+    (tmp_path / "job" / "profile.json").write_text("{}")
+    session = Session.open([tmp_path / "job"])
+    assert not session.recording
+    assert len(session.runs) == 1 and session.shelf.profiles[0].kwh > 0

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 TEXT = "text/plain"
 HTML = "text/html"
 PLOTLY = "application/vnd.plotly.v1+json"
+# All that there is to tell of it, in one file.
+PAGE = "text/html; page"
 
 _Show = TypeVar("_Show", bound=Callable[[Any], object])
 

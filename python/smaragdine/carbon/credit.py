@@ -121,6 +121,8 @@ class Credit:
 
 def component(device: str, domain: str) -> str:
     """Whose energy a domain's is: `cpu`, `gpu`, `dram`, or `module` where hardware meters CPU and GPU together."""
+    # In a job of several hosts both have their host before them: `node7/GPU:0`, `node7/dram-0`.
+    device, domain = device.rpartition("/")[2], domain.rpartition("/")[2]
     if device.startswith("GPU:"):
         return "gpu"
     if device.startswith("MODULE:"):

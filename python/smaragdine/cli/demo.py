@@ -18,14 +18,11 @@ if TYPE_CHECKING:
 
 BATCH = 8
 STEPS = 150
+FRAMEWORKS = ("tensorflow", "torch", "jax")
 # Two of ten steps are traced, 30 in all: enough that two demos rank layers alike (experiments/ranking).
 WINDOW, EVERY = 2, 10
-# What each framework is called, which packages it is, and how to get them.
-_NEEDS = {
-    "tensorflow": ("TensorFlow", ("tensorflow", "keras"), "pip install 'smaragdine[demo]'"),
-    "torch": ("PyTorch", ("torch",), "pip install torch"),
-}
 _TOP = 10
+_JAX = "pip install jax flax optax"
 _DEPTH, _BOXES = 3, 6
 _BAR = 30
 
@@ -34,23 +31,32 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "demo",
         help="train a small model here and show where its energy went",
-        description="Trains a small BERT-like model, in Keras or PyTorch, on the Python standard library's sources, "
-        f"accounts its energy, and writes a trace and DIR/report.html. {WINDOW} of every {EVERY} steps are traced.",
+        description="Trains a small BERT-like model, in Keras, PyTorch or Flax, on the Python standard library's "
+        f"sources, accounts its energy, and writes a trace and DIR/report.html. {WINDOW} of every {EVERY} steps are "
+        "traced.",
     )
     parser.add_argument("-o", "--output", default="smaragdine-demo", metavar="DIR", help="the trace (%(default)s)")
-    parser.add_argument(
-        "--framework", choices=sorted(_NEEDS), default="tensorflow", help="what the model is written in (%(default)s)"
-    )
+    parser.add_argument("--framework", choices=FRAMEWORKS, default=FRAMEWORKS[0], help="what trains it (%(default)s)")
     parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help="steps to train (%(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.steps < 1:
         raise UsageError(f"--steps is {arguments.steps}", hint="train at least one step")
-    name, packages, hint = _NEEDS[arguments.framework]
-    if any(find_spec(package) is None for package in packages):
-        raise SmaragdineError(f"the demo trains with {name}, which is not installed", hint)
-    path = train(arguments.output, arguments.steps, arguments.framework)
+    if arguments.framework == "jax":
+        if any(find_spec(name) is None for name in ("jax", "flax", "optax")):
+            raise SmaragdineError("this demo trains with JAX, Flax and Optax, which are not installed", _JAX)
+        path = train_by_jax(arguments.output, arguments.steps)
+    elif arguments.framework == "torch":
+        if find_spec("torch") is None:
+            raise SmaragdineError("this demo trains with PyTorch, which is not installed", "pip install torch")
+        path = train_by_torch(arguments.output, arguments.steps)
+    else:
+        if find_spec("tensorflow") is None or find_spec("keras") is None:
+            raise SmaragdineError(
+                "the demo trains with TensorFlow, which is not installed", "pip install 'smaragdine[demo]'"
+            )
+        path = train(arguments.output, arguments.steps)
 
     from smaragdine.report import write
     from smaragdine.trace.runs import Runs
@@ -63,33 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def train(output: str, steps: int, framework: str = "tensorflow") -> Path:
+def train(output: str, steps: int) -> Path:
     """Trains the demo's model for so many steps; returns its trace."""
-    path = _train_torch(output, steps) if framework == "torch" else _train_keras(output, steps)
-    if path is None:
-        raise SmaragdineError(
-            "the demo trained without a trace of its own: another recording has it, or none could be started",
-            hint="run it outside `smaragdine run`; the warning above says why a recording could not be started",
-        )
-    return path
-
-
-def _train_torch(output: str, steps: int) -> Path | None:
-    tell("loading PyTorch …", out=sys.stderr)
-    from smaragdine.demo import torch_bert
-    from smaragdine.demo.corpus import Corpus
-    from smaragdine.demo.shape import Shape
-
-    shape, bar = Shape(), _Bar(steps)
-    inputs, labels = Corpus.load(shape.vocabulary).arrays(
-        steps, batch=BATCH, sequence=shape.sequence, predictions=shape.predictions
-    )
-    path = torch_bert.train(output, shape, inputs, labels, batch=BATCH, window=WINDOW, every=EVERY, progress=bar.draw)
-    bar.end()
-    return path
-
-
-def _train_keras(output: str, steps: int) -> Path | None:
     # TensorFlow reads this when it is imported; what it logs about each profile would tear the progress bar apart.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     tell("loading TensorFlow …", out=sys.stderr)
@@ -104,49 +85,96 @@ def _train_keras(output: str, steps: int) -> Path | None:
         steps, batch=BATCH, sequence=shape.sequence, predictions=shape.predictions
     )
     build(shape).fit(inputs, labels, batch_size=BATCH, shuffle=False, verbose=0, callbacks=[callback, _progress(steps)])
-    return callback.finish()
+    return _written(callback.finish())
 
 
-class _Bar:
-    """How far the training is, on standard error."""
+def train_by_jax(output: str, steps: int) -> Path:
+    """The same with the same model in Flax."""
+    tell("loading JAX …", out=sys.stderr)
+    import smaragdine
+    from smaragdine.demo.corpus import Corpus
+    from smaragdine.demo.flax import Training
+    from smaragdine.demo.shape import Shape
 
-    def __init__(self, steps: int) -> None:
-        self._steps = steps
-        self._began = time.monotonic()
-        # A terminal shows one moving bar; a file or a pipe gets ten lines.
-        self._moving = sys.stderr.isatty()
+    shape = Shape()
+    text = Corpus.load(shape.vocabulary)
+    training, bar = Training(shape, BATCH), _Bar(steps)
+    with smaragdine.record(output, window=WINDOW, every=EVERY, name="demo") as recording:
+        for number in range(steps):
+            bar.draw(number)
+            batch = text.batch(number, batch=BATCH, sequence=shape.sequence, predictions=shape.predictions)
+            with recording.step(samples=BATCH) as step:
+                step.metrics["loss"] = training.step(batch.tokens, batch.positions, batch.labels)
+        bar.end()
+    return _written(recording.path)
 
-    def draw(self, done: int) -> None:
-        if not self._moving and done % max(self._steps // 10, 1):
-            return
-        filled = _BAR * done // self._steps
-        elapsed = time.monotonic() - self._began
-        bar = "█" * filled + "░" * (_BAR - filled)
-        start, end = ("\r", "") if self._moving else ("", "\n")
-        sys.stderr.write(f"{start}training {bar} {done}/{self._steps} steps, {elapsed:.0f} s{end}")
-        sys.stderr.flush()
 
-    def end(self) -> None:
-        self.draw(self._steps)
-        if self._moving:
-            tell(out=sys.stderr)
+def train_by_torch(output: str, steps: int) -> Path:
+    """The same with the same model in PyTorch."""
+    tell("loading PyTorch …", out=sys.stderr)
+    from smaragdine.demo import torch_bert
+    from smaragdine.demo.corpus import Corpus
+    from smaragdine.demo.shape import Shape
+
+    shape, bar = Shape(), _Bar(steps)
+    inputs, labels = Corpus.load(shape.vocabulary).arrays(
+        steps, batch=BATCH, sequence=shape.sequence, predictions=shape.predictions
+    )
+    path = torch_bert.train(output, shape, inputs, labels, batch=BATCH, window=WINDOW, every=EVERY, progress=bar.draw)
+    bar.end()
+    return _written(path)
+
+
+def _written(path: Path | None) -> Path:
+    if path is None:
+        raise SmaragdineError(
+            "the demo trained without a trace of its own: another recording has it, or none could be started",
+            hint="run it outside `smaragdine run`; the warning above says why a recording could not be started",
+        )
+    return path
 
 
 def _progress(steps: int) -> Any:
     """A callback that draws a bar on standard error."""
     import keras
 
+    bar = _Bar(steps)
+
     class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         async_safe = True
-        bar = _Bar(steps)
 
         def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-            self.bar.draw(batch)
+            bar.draw(batch)
 
         def on_train_end(self, logs: Any = None) -> None:
-            self.bar.end()
+            bar.end()
 
     return Progress()
+
+
+class _Bar:
+    """On standard error: a terminal shows one that moves, a file or a pipe gets ten lines."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._began = time.monotonic()
+        self._moving = sys.stderr.isatty()
+
+    def draw(self, done: int) -> None:
+        steps = self._steps
+        if not self._moving and done % max(steps // 10, 1):
+            return
+        filled = _BAR * done // steps
+        elapsed = time.monotonic() - self._began
+        bar = "█" * filled + "░" * (_BAR - filled)
+        start, end = ("\r", "") if self._moving else ("", "\n")
+        sys.stderr.write(f"{start}training {bar} {done}/{steps} steps, {elapsed:.0f} s{end}")
+        sys.stderr.flush()
+
+    def end(self) -> None:
+        self.draw(self._steps)
+        if self._moving:
+            tell(out=sys.stderr)
 
 
 def _tell(trace: Trace) -> None:

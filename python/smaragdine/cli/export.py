@@ -20,20 +20,32 @@ if TYPE_CHECKING:
     from smaragdine.trace.trace import Trace
 
 
+# What is written into the trace where nobody names a place.
+_NAMES = {"perfetto": "perfetto.json", "csv": "csv", "profile": "profile.json"}
+
+
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "export",
-        help="a trace for other tools: a timeline for Perfetto, or tables as CSV",
+        help="a trace for other tools: a timeline for Perfetto, tables as CSV, or its energy profile",
         description="`perfetto` writes one JSON file with events, steps and power over time, which ui.perfetto.dev and "
         "chrome://tracing open. `csv` writes each table of the trace as a CSV file into a directory; lists and maps "
-        "in it are JSON.",
+        "in it are JSON. `profile` writes what the run took by component and epoch or step as a small JSON file, which "
+        "`smaragdine view` varies.",
     )
     parser.add_argument("trace", type=Path, metavar="TRACE", help="the directory that a recording wrote")
-    parser.add_argument("--format", choices=("perfetto", "csv"), required=True, dest="output_format")
+    parser.add_argument("--format", choices=("perfetto", "csv", "profile"), required=True, dest="output_format")
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="PATH", help="default: TRACE/perfetto.json, or the directory TRACE/csv"
+        "-o",
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help="default: TRACE/perfetto.json, TRACE/profile.json, or the directory TRACE/csv",
     )
     parser.add_argument("--policy", default="equal", help="perfetto: whose joules operations tell (default: equal)")
+    parser.add_argument(
+        "--by", choices=("epoch", "step", "run"), help="profile: (default: by epoch, where it has several)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,10 +53,13 @@ def run(args: argparse.Namespace) -> int:
     from smaragdine.trace.trace import Trace
 
     trace = Trace.open(args.trace)
-    fixed = trace.path / ("perfetto.json" if args.output_format == "perfetto" else "csv")
+    fixed = trace.path / _NAMES[args.output_format]
     output = args.output or fixed
     try:
-        if args.output_format == "perfetto":
+        if args.output_format == "profile":
+            with written(output) if args.output else replaced(fixed) as file:
+                _write_profile(trace, file, args.by)
+        elif args.output_format == "perfetto":
             with written(output) if args.output else replaced(fixed) as file:
                 _write_perfetto(trace, file, args.policy)
         else:
@@ -68,6 +83,13 @@ def _write_perfetto(trace: Trace, file: IO[bytes], policy: str) -> None:
         file.write((separator + json.dumps(event, separators=(",", ":"))).encode())
         separator = ",\n"
     file.write(b"\n]}\n")
+
+
+def _write_profile(trace: Trace, file: IO[bytes], by: str | None) -> None:
+    from smaragdine.shown import json_text
+    from smaragdine.what_if.profile import Profile
+
+    file.write((json_text(Profile.of(trace, by).to_json()) + "\n").encode())
 
 
 def _write_csv(trace: Trace, folder: Folder) -> None:

@@ -17,12 +17,20 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "view",
         help="the interactive page",
-        description="Serves a page about a trace, or several of the same thing, until it is interrupted: to this "
-        "machine alone, and to whoever has the address that it prints, with its token. A trace that is still being "
-        "recorded shows its power as it runs, and becomes the page of the finished trace. Needs "
+        description="Serves a page about a trace, or several of the same thing, and what it would be otherwise, until "
+        "it is interrupted: to this machine alone, and to whoever has the address that it prints, with its token. A "
+        "trace that is still being recorded shows its power as it runs, and becomes the page of the finished trace. "
+        "Energy profiles, and folders of them, can be named as well; without any name the page shows those that come "
+        "with this package. Needs "
         "`pip install 'smaragdine[view]'`.",
     )
-    parser.add_argument("traces", type=Path, nargs="+", metavar="TRACE", help="the directory that a recording wrote")
+    parser.add_argument(
+        "traces",
+        type=Path,
+        nargs="*",
+        metavar="TRACE|PROFILE",
+        help="the directory that a recording wrote, an energy profile, or a folder of them",
+    )
     parser.add_argument("--port", type=port, default=PORT, metavar="N", help=f"default: {PORT}; 0: any that is free")
     parser.add_argument("--policy", default="equal", help="how energy was split among operations (default: equal)")
 

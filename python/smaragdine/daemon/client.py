@@ -60,6 +60,10 @@ class Description:
     sources: tuple[Source, ...]
     recordings: int
     state_dir: str
+    cpu: str | None = None
+    """Its model, as the kernel calls it."""
+    gpus: tuple[str, ...] = ()
+    """Their models, as the driver calls them, in the order of their devices."""
 
     @property
     def measured(self) -> tuple[Domain, ...]:
@@ -106,11 +110,23 @@ class Piece(NamedTuple):
 
 
 class Live(NamedTuple):
-    """A running recording at one moment of trace time: watts over the last moment, joules since it started."""
+    """A running recording at one moment of trace time: watts over the last moment, joules since it started.
+
+    Whose energy it was is known some tenths of a second later: up to `settled_ns`, of counted domains.
+    """
 
     end_ns: int
     power_w: Mapping[str, float]
     energy_j: Mapping[str, float]
+    settled_ns: int = 0
+    """0: nothing is settled yet."""
+    settled_j: Mapping[str, float] = MappingProxyType({})
+    application_j: Mapping[str, float] = MappingProxyType({})
+    unknown_j: Mapping[str, float] = MappingProxyType({})
+    """What of `settled_j` nobody can tell whose it is; it is not in `application_j`."""
+    domains: tuple[Domain, ...] = ()
+    realtime_offset_ns: int = 0
+    """Trace time is CLOCK_MONOTONIC + this."""
 
 
 class StartOptions(NamedTuple):
@@ -156,7 +172,8 @@ class Client:
             Source(s.name, s.available, s.problem or None, s.hint or None, tuple(map(_domain, s.domains)))
             for s in answer.sources
         )
-        return Description(answer.version, sources, answer.recordings, answer.state_dir)
+        cpu, gpus = answer.cpu or None, tuple(answer.gpus)
+        return Description(answer.version, sources, answer.recordings, answer.state_dir, cpu, gpus)
 
     def start(self, options: StartOptions, timeout_s: float = 30.0) -> Started:
         """Starts to measure the calling process and its descendants."""
@@ -192,11 +209,26 @@ class Client:
                 advice = pb.RecordResponse.Advice.Name(answer.advice).removeprefix("ADVICE_").lower()
                 yield Acknowledgement(answer.acknowledged, advice, answer.problem or None)
 
-    def watch(self, recording: str) -> Iterator[Live]:
-        """Power and energy by domain as they are read; ends with the recording."""
+    def watch(self, recording: str, period_ns: int = 0) -> Iterator[Live]:
+        """Power and energy by domain as they are read, at most once in `period_ns`; ends with the recording."""
+        domains: tuple[Domain, ...] = ()
+        realtime_offset_ns = 0
         with self._errors("watch a recording", None):
-            for live in self._stub.Watch(pb.WatchRequest(recording=recording)):
-                yield Live(live.end_ns, dict(live.power_w), dict(live.energy_j))
+            for live in self._stub.Watch(pb.WatchRequest(recording=recording, period_ns=period_ns)):
+                # Told once.
+                domains = domains or tuple(map(_domain, live.domains))
+                realtime_offset_ns = realtime_offset_ns or live.realtime_offset_ns
+                yield Live(
+                    live.end_ns,
+                    dict(live.power_w),
+                    dict(live.energy_j),
+                    live.settled_ns,
+                    dict(live.settled_j),
+                    dict(live.application_j),
+                    dict(live.unknown_j),
+                    domains,
+                    realtime_offset_ns,
+                )
 
     def stop(self, recording: str, timeout_s: float = 600.0) -> Stopped:
         """Ends a recording; returns once its trace is accounted."""

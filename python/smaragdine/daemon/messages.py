@@ -169,7 +169,13 @@ class Program(NamedTuple):
     packages: Mapping[str, str] = _NONE
 
 
-Message = Events | StepBatch | Profile | ProfilingSpan | Model | Note | MetricValues | Program | Span
+class Labels(NamedTuple):
+    """Labels of the trace that are known only now; they replace those of the same name."""
+
+    labels: Mapping[str, str]
+
+
+Message = Events | StepBatch | Profile | ProfilingSpan | Model | Note | MetricValues | Program | Labels | Span
 
 
 class Stamped(NamedTuple):

@@ -9,6 +9,7 @@ from smaragdine.daemon.messages import (
     Event,
     Events,
     Format,
+    Labels,
     MetricValues,
     Model,
     Note,
@@ -81,7 +82,9 @@ class Requests:
             case Span() as span:
                 request.span.CopyFrom(_span(span))
             case Program() as program:
-                _fill_program(request.program, program)
+                request.program.CopyFrom(_program(program))
+            case Labels(labels):
+                request.labels.CopyFrom(trace_pb2.Labels(labels=labels))
         return request
 
     def _fill(self, batch: trace_pb2.EventBatch, events: Events) -> None:
@@ -100,6 +103,16 @@ class Requests:
                 end_ns=event.end_ns,
                 correlation=event.correlation,
             )
+
+
+def _program(program: Program) -> trace_pb2.Program:
+    sent = trace_pb2.Program(command=map(_sent, program.command))
+    sent.packages.update({_sent(name): _sent(version) for name, version in program.packages.items()})
+    if program.git is not None:
+        sent.git.commit = program.git.commit
+        if program.git.dirty is not None:
+            sent.git.dirty = program.git.dirty
+    return sent
 
 
 def _sent(value: Any) -> Any:
@@ -146,12 +159,3 @@ def _span(span: Span) -> trace_pb2.NamedSpan:
     if parent is not None:
         told.parent = parent
     return told
-
-
-def _fill_program(told: trace_pb2.Program, program: Program) -> None:
-    told.command.extend(map(_sent, program.command))
-    told.packages.update({_sent(name): _sent(version) for name, version in program.packages.items()})
-    if program.git is not None:
-        told.git.commit = program.git.commit
-        if program.git.dirty is not None:
-            told.git.dirty = program.git.dirty

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-import smaragdine
 from smaragdine.demo.shape import Shape
+from smaragdine.frameworks.record import record
 
 _INITIALIZER_STDDEV = 0.02
 _EPSILON = 1e-12
@@ -36,7 +36,7 @@ def train(
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.01)
     tokens, positions = (torch.as_tensor(inputs[name]).long() for name in ("tokens", "positions"))
     expected = torch.as_tensor(labels).long()
-    with smaragdine.record(output, model=model, window=window, every=every, name="demo") as recording:
+    with record(output, model=model, window=window, every=every, name="demo") as recording:
         for step, first in enumerate(range(0, len(tokens), batch)):
             progress(step)
             own = slice(first, first + batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from smaragdine.figures.consumption import consumption
 from smaragdine.figures.curves import curves
 from smaragdine.figures.distribution import distribution
 from smaragdine.figures.groups import groups
@@ -10,6 +11,7 @@ from smaragdine.figures.ledger import ledger
 from smaragdine.figures.phases import phases
 from smaragdine.figures.power import power
 from smaragdine.figures.ranking import ranking
+from smaragdine.figures.regions import regions
 from smaragdine.figures.scale import ENERGY, POWER, Scale
 from smaragdine.figures.scatter import scatter
 from smaragdine.figures.similarity import similarity
@@ -20,6 +22,7 @@ __all__ = [
     "ENERGY",
     "POWER",
     "Scale",
+    "consumption",
     "cumulative",
     "curves",
     "distribution",
@@ -30,6 +33,7 @@ __all__ = [
     "power",
     "progress",
     "ranking",
+    "regions",
     "scatter",
     "similarity",
     "steps",

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 from smaragdine.daemon.messages import Clock, Event, Format
+from smaragdine.frameworks.jax.loop import runs_jax
 from smaragdine.frameworks.torch import loop as torch_loop
 from smaragdine.recording.beginning import Begun
 from smaragdine.recording.recorder import Recorder
+from smaragdine.training.budget import Budget
 from smaragdine.training.spans import SpanMark, Spans
 from smaragdine.training.steps import StepMark
 from smaragdine.training.training import Training
@@ -28,14 +30,22 @@ def record(
     name: str | None = None,
     labels: Mapping[str, str] | None = None,
     require_measured: bool = False,
+    budget: str | None = None,
+    budget_stops: bool = False,
+    trackers: bool = True,
 ) -> Iterator[Recording]:
     """Records the energy of the enclosed code, this process and its descendants, into the directory `output`.
 
     `period` is the sampling period, `4ms`. Where the code marks its steps (`Recording.step`) and runs TensorFlow or
-    PyTorch, operations are traced in windows of `window` steps, which open `every` so many steps, or ("auto") as often
-    as their cost stays below 1 % of the run. A loop of PyTorch's need not mark them: each step of its first optimizer
-    ends one. `model` leads operations to layers: a PyTorch module, a Keras model, the `tf.function` of a step, or a
-    list of several.
+    PyTorch or JAX, operations are traced in windows of `window` steps, which open `every` so many steps, or ("auto") as
+    often as their cost stays below 1 % of the run. A loop of PyTorch's need not mark them: each step of its first
+    optimizer ends one. `model` leads operations to layers: a PyTorch module, a Keras model, the `tf.function` of a
+    step, or a list of several; or a module of Flax nnx or Equinox, to be told before its step is compiled (Flax linen
+    and Haiku name their modules themselves).
+
+    `budget` (`2 kWh`, `500 J`, or `100 g` of CO2e where a place is told) warns when most of it and all of it is drawn;
+    with `budget_stops`, `Recording.step` then raises `BudgetReached`. A run of MLflow or Weights & Biases that is
+    active gets totals and the report, unless `trackers` is False.
 
     Raises `UsageError` where what is asked for makes no sense: an option, or an `output` that holds something else than
     a trace (beside one, it goes to `output`-2). Nothing else that is wrong with a recording, at its start or later,
@@ -43,6 +53,7 @@ def record(
     raised then.
     """
     windows = Windows(window, every)
+    limit = Budget(budget, labels, stops=budget_stops) if budget is not None else None
     recording = Recording.start(
         output,
         period=period,
@@ -51,7 +62,7 @@ def record(
         software=torch_loop.software(),
         require_measured=require_measured,
     )
-    recording.trace(windows, model)
+    recording.trace(windows, model, limit, trackers=trackers)
     try:
         yield recording
     except BaseException as error:
@@ -72,9 +83,11 @@ class Recording(Recorder):
         self._spans = Spans(self.channel.span)
         self._hooked: torch_loop.OptimizerSteps | None = None
 
-    def trace(self, windows: Windows, model: object = None) -> Training:
-        """Traces operations in these windows of the steps that `step` marks; `model` as `record` takes it."""
-        self._training = training = Training(self, windows)
+    def trace(
+        self, windows: Windows, model: object = None, budget: Budget | None = None, *, trackers: bool = True
+    ) -> Training:
+        """Traces operations in these windows of the steps that `step` marks; the rest as `record` takes it."""
+        self._training = training = Training(self, windows, budget=budget, trackers=trackers)
         # Whoever encloses the code ends the recording.
         training.ended = True
         self._model = model
@@ -94,7 +107,8 @@ class Recording(Recorder):
 
         `samples` and `tokens` are how many examples and tokens are processed, 0 where unknown; what is known only at
         the step's end may be set on the mark: `mark.samples`, `mark.metrics["tokens"]`. A step is `traced` where its
-        events are sent; by default, where a window is open or `events` was called within it.
+        events are sent; by default, where a window is open or `events` was called within it. Raises
+        `BudgetReached` before it begins where the recording's budget is drawn and `budget_stops` was asked for.
         """
         training = self._training or self.trace(Windows())
         if self._hooked:
@@ -118,6 +132,28 @@ class Recording(Recorder):
         """The daemon asks to send nothing that can wait: no further profiles for now."""
         return self.channel.paused
 
+    @property
+    def budget_reached(self) -> bool:
+        """All of the recording's budget is drawn; False without one."""
+        allowance = self._training.allowance if self._training else None
+        return allowance is not None and allowance.reached
+
+    def place(self, region: str | None = None, pue: float | str | None = None) -> None:
+        """Where the energy is drawn: the trace's labels `region` and `pue`, which statements read.
+
+        `region` is a code or name that a table knows (`US-CA`, `Québec`, `gcp:us-central1`), `pue` a number or the name
+        of a published one. Raises `UsageError` for what is neither, with the nearest names.
+        """
+        from smaragdine.carbon.place import LABEL, Place
+        from smaragdine.carbon.pue import Pue
+
+        factor = Pue.of(pue) if pue is not None else None
+        where = Place(region, factor) if region is not None else None
+        labels = {LABEL: where.code} if where else {}
+        self.channel.label(labels if pue is None else {**labels, "pue": str(pue)})
+        if self._training and self._training.allowance:
+            self._training.allowance.budget.at(where, factor)
+
     def events(self, events: Sequence[Event], clock: Clock = "realtime") -> None:
         """Sends events of one clock: `time.time_ns()` is `realtime`, `time.monotonic_ns()` `monotonic`."""
         self.channel.events(events, clock)
@@ -137,6 +173,10 @@ class Recording(Recorder):
             return
         if (tracer := torch_loop.loop_tracer(self.channel, self._model)) is not None:
             training.trace(tracer)
+        elif runs_jax(self._model):
+            from smaragdine.frameworks.jax.loop import loop_tracer as jax_tracer
+
+            training.trace(jax_tracer(self.channel, self._model))
         elif "tensorflow" in sys.modules:
             from smaragdine.frameworks.tensorflow.loop import loop_tracer
 

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from smaragdine.daemon.messages import Clock, Event, Events, Format, Model, Note, Profile, ProfilingSpan, Span, Step
+from smaragdine.daemon.messages import (
+    Clock,
+    Event,
+    Events,
+    Format,
+    Labels,
+    Model,
+    Note,
+    Profile,
+    ProfilingSpan,
+    Span,
+    Step,
+)
 from smaragdine.recording.sender import Sender
 
 _PIECE = 1 << 20
@@ -47,6 +59,10 @@ class Channel:
     def note(self, text: str) -> None:
         """Keeps a remark with the trace."""
         self._sender.offer(Note(text))
+
+    def label(self, labels: Mapping[str, str]) -> None:
+        """Labels the trace with what is known only now."""
+        self._sender.offer(Labels(dict(labels)))
 
     def profile(self, format: Format, data: bytes) -> bool:
         """Sends a profiler's output, piece by piece, waiting for room: call it from a background thread.

@@ -40,12 +40,15 @@ class Recorder:
         self._begun = begun
         self._sender = Sender(begun.client if begun else None, self.id)
         self.channel = Channel(self._sender)
-        self._meter = Meter(begun.client if begun else None, self.id)
+        started = begun.started if begun else None
+        start_ns = started.start_ns - started.realtime_offset_ns if started else None
+        self.meter = Meter(begun.client if begun else None, self.id, start_ns)
         self._pid = os.getpid()
         self._finishing = threading.RLock()
         self._state = "recording" if begun else "failed"
         self._companion = Companion(self._sender)
         self._before: list[Callable[[], object]] = []
+        self._after: list[Callable[[Path], object]] = []
         self._guard = _Guard(self)
 
     @classmethod
@@ -122,11 +125,15 @@ class Recorder:
         At most some tenths of a second old. The first call waits for the daemon, further ones do not; once the
         recording has finished, what was known last.
         """
-        return self._meter.read()
+        return self.meter.read()
 
     def before_finish(self, action: Callable[[], object]) -> None:
         """Calls `action` when the recording finishes, whatever finishes it, while it can still send."""
         self._before.append(action)
+
+    def after_finish(self, action: Callable[[Path], object]) -> None:
+        """Calls `action` with the trace directory once its trace has arrived there, whatever finished it."""
+        self._after.append(action)
 
     def guarded(self) -> AbstractContextManager[None]:
         """Around what we do within a training's step: what goes wrong there ends the recording, never the training."""
@@ -152,7 +159,16 @@ class Recorder:
                 finally:
                     ending.forget(self)
                     self._begun.client.close()
+                if self.path is not None and self._state == "complete":
+                    self._arrived(self.path)
         return self.path
+
+    def _arrived(self, path: Path) -> None:
+        for action in self._after:
+            try:
+                action(path)
+            except Exception as error:  # noqa: BLE001  the trace is there, and the training has done its work
+                _LOG.warning("what follows a recording failed: %s: %s", type(error).__name__, error)
 
     def _finish(self, begun: Begun) -> None:
         for action in self._before:

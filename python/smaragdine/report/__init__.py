@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from smaragdine.accounts.display import PAGE, shows
 from smaragdine.errors import SmaragdineError
 from smaragdine.files.writing import replaced, written
 from smaragdine.report.content import Content
@@ -15,6 +16,11 @@ from smaragdine.trace.runs import Runs
 from smaragdine.trace.trace import Trace
 
 __all__ = ["Content", "render", "write"]
+
+
+@shows(PAGE, Trace)
+def _page(trace: Trace) -> str:
+    return render(Content.of(Runs((trace,))))
 
 
 def write(traces: Runs | Sequence[Trace], file: str | Path | None = None, *, policy: str = "equal") -> Path:

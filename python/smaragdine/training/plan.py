@@ -12,6 +12,7 @@ from smaragdine.recording.destination import absolute, choose
 from smaragdine.recording.period import parse_period
 from smaragdine.recording.rank import Rank
 from smaragdine.recording.recorder import Recorder
+from smaragdine.training.budget import Budget
 from smaragdine.training.window import Auto, Windows
 
 _LOG = logging.getLogger("smaragdine")
@@ -29,6 +30,9 @@ class Plan:
         every: int | Auto,
         name: str | None,
         labels: Mapping[str, str] | None,
+        budget: str | None = None,
+        budget_stops: bool = False,
+        trackers: bool = True,
     ) -> None:
         parse_period(period)
         self._output = absolute(output)
@@ -37,6 +41,9 @@ class Plan:
         self._every = every
         self._name = name
         self._labels = dict(labels or {})
+        # Whether experiment trackers are told.
+        self.trackers = trackers
+        self.budget = Budget(budget, self._labels, stops=budget_stops) if budget is not None else None
         self.windows()
         if not os.environ.get(JOIN):
             try:

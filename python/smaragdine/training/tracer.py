@@ -39,6 +39,10 @@ class Tracer(Protocol):
         """
         ...
 
+    def settle(self) -> None:
+        """The last step of a window is about to end: waits for what it left to run beside the program's own thread."""
+        ...
+
     def close(self) -> Closed:
         """Closes the window: the last of its steps ended, or none runs for now."""
         ...

@@ -43,6 +43,11 @@ class Tracing:
             self._open()
         return self.is_open
 
+    def step_ends(self) -> None:
+        """A step is about to end: where it is the last of a window, so does what it left to devices."""
+        if self._windows.closes_next():
+            self._tracer.settle()
+
     def compilations(self, batch: int) -> int:
         """How much the step that ends now compiled; its smallest batch had `batch` examples, 0: unknown."""
         return self._tracer.compilations(batch)

@@ -10,9 +10,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from smaragdine.recording.recorder import Recorder
+from smaragdine.training.budget import Allowance, Budget
+from smaragdine.training.spending import Spending
 from smaragdine.training.steps import StepMark, Steps
 from smaragdine.training.tracer import Job, Tracer
 from smaragdine.training.tracing import Tracing
+from smaragdine.training.trackers.following import follow
 from smaragdine.training.vigil import Vigil
 from smaragdine.training.window import Windows
 
@@ -32,8 +35,13 @@ class Training:
         tracer: Tracer | None = None,
         *,
         under_way: Callable[[], bool] | None = None,
+        budget: Budget | None = None,
+        trackers: bool = True,
     ) -> None:
-        """`under_way` tells whether it still runs, where a framework does not say that it ended: it is then ended."""
+        """`under_way` tells whether it still runs, where a framework does not say that it ended: it is then ended.
+
+        `trackers`: whether experiment trackers that are active are told of it.
+        """
         self.recorder = recorder
         # It went to its end, or whoever encloses it sees to that: a framework says nothing where a step raises.
         self.ended = False
@@ -46,6 +54,9 @@ class Training:
         self._steps = Steps(self._channel.mark)
         self._smallest_batch = 0
         self._within = False
+        # What its steps spent, for whoever logs it.
+        self.spending = Spending(recorder.meter)
+        self.allowance = Allowance(budget, recorder) if budget is not None else None
         self._thread = threading.get_ident()
         self._vigil: Vigil | None = None
         if tracer is not None:
@@ -53,6 +64,7 @@ class Training:
         if under_way is not None:
             self.watch(under_way)
         recorder.before_finish(self._close)
+        follow(recorder, lambda: self.spending.rows, wanted=trackers)
 
     def trace(self, tracer: Tracer) -> None:
         """Windows of steps are traced by `tracer` from now on."""
@@ -112,10 +124,18 @@ class Training:
             self.open_ended = False
             self._steps.restart()
 
+    def to_stop(self) -> bool:
+        """Whether its budget is reached and it is to stop, as whoever calls this then does."""
+        if self.allowance is None or not self.allowance.stops:
+            return False
+        self.allowance.stopped()
+        return True
+
     def pause(self) -> None:
         """No step runs now: an epoch ended, or validation begins."""
         with self._guard:
             self._edge(late=True)
+            self.spending.pause()
             if self._tracing:
                 self._tracing.pause()
 
@@ -132,9 +152,11 @@ class Training:
     ) -> Iterator[StepMark]:
         """Around a step of the program's own code, which calls `before` where no other step encloses it.
 
-        Code that raises is no step. It is `traced` where events of it are sent; by default, where a window is open or
-        the program sent some within it.
+        Raises `BudgetReached` before it begins where a budget says so. Code that raises is no step. It is
+        `traced` where events of it are sent; by default, where a window is open or the program sent some within it.
         """
+        if self.allowance is not None and not self._within:
+            self.allowance.refuse()
         mark = self._steps.new(number, epoch=epoch, samples=samples)
         mark.metrics.update(metrics or {})
         # No window opens or closes within a step: one within another, or on another thread, is only marked.
@@ -150,6 +172,9 @@ class Training:
                     self._tracing.pause()
             raise
         else:
+            if in_window and self._tracing:
+                with self._guard:
+                    self._tracing.step_ends()
             mark.end_ns = time.monotonic_ns()
             seen = in_window or mark.traced or self._channel.events_told > told
             mark.traced = seen if traced is None else traced
@@ -168,6 +193,8 @@ class Training:
 
     def _edge(self, logs: Mapping[str, Any] | None = None, *, late: bool = False) -> None:
         """The step that runs, if any, ends."""
+        if self._steps.running and self._tracing and not late:
+            self._tracing.step_ends()
         if (mark := self._steps.stop(late=late)) is not None:
             self._complete(mark, logs, self._smallest_batch)
 
@@ -178,6 +205,8 @@ class Training:
             mark.compilations = tracing.compilations(smallest_batch or 0)
             mark.traced = mark.traced and not tracing.cut
         self._steps.complete(mark, logs)
+        if smallest_batch is not None and mark.end_ns is not None:
+            self.spending.stepped(mark.start_ns, mark.end_ns, mark.samples)
         if tracing and mark.end_ns is not None:
             tracing.step_ended((mark.end_ns - mark.start_ns) / 1e9, compiled=mark.compilations > 0)
 

@@ -118,6 +118,10 @@ class Windows:
         elif self._steps >= WARM_UP_STEPS and not disturbed:
             self._untraced.append(seconds)
 
+    def closes_next(self) -> bool:
+        """Whether the step that runs is the last of its window."""
+        return self.open and self._left <= 1
+
     def wants_close(self) -> bool:
         """Whether the open window has had its steps."""
         return self.open and self._left <= 0

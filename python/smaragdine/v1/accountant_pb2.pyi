@@ -12,18 +12,22 @@ class DescribeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class DescribeResponse(_message.Message):
-    __slots__ = ("protocol_version", "version", "sources", "recordings", "state_dir")
+    __slots__ = ("protocol_version", "version", "sources", "recordings", "state_dir", "cpu", "gpus")
     PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     RECORDINGS_FIELD_NUMBER: _ClassVar[int]
     STATE_DIR_FIELD_NUMBER: _ClassVar[int]
+    CPU_FIELD_NUMBER: _ClassVar[int]
+    GPUS_FIELD_NUMBER: _ClassVar[int]
     protocol_version: int
     version: str
     sources: _containers.RepeatedCompositeFieldContainer[Source]
     recordings: int
     state_dir: str
-    def __init__(self, protocol_version: _Optional[int] = ..., version: _Optional[str] = ..., sources: _Optional[_Iterable[_Union[Source, _Mapping]]] = ..., recordings: _Optional[int] = ..., state_dir: _Optional[str] = ...) -> None: ...
+    cpu: str
+    gpus: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, protocol_version: _Optional[int] = ..., version: _Optional[str] = ..., sources: _Optional[_Iterable[_Union[Source, _Mapping]]] = ..., recordings: _Optional[int] = ..., state_dir: _Optional[str] = ..., cpu: _Optional[str] = ..., gpus: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Source(_message.Message):
     __slots__ = ("name", "available", "problem", "hint", "domains")
@@ -121,7 +125,7 @@ class StartResponse(_message.Message):
     def __init__(self, recording: _Optional[str] = ..., start_ns: _Optional[int] = ..., realtime_offset_ns: _Optional[int] = ..., domains: _Optional[_Iterable[_Union[Domain, _Mapping]]] = ..., basis: _Optional[str] = ..., warning: _Optional[str] = ..., state_dir: _Optional[str] = ..., trace_json: _Optional[str] = ...) -> None: ...
 
 class RecordRequest(_message.Message):
-    __slots__ = ("recording", "sequence", "clock", "events", "step", "profile", "profiling", "model", "note", "steps", "metrics", "span", "program")
+    __slots__ = ("recording", "sequence", "clock", "events", "step", "profile", "profiling", "model", "note", "steps", "metrics", "program", "span", "labels")
     RECORDING_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     CLOCK_FIELD_NUMBER: _ClassVar[int]
@@ -133,8 +137,9 @@ class RecordRequest(_message.Message):
     NOTE_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
     METRICS_FIELD_NUMBER: _ClassVar[int]
-    SPAN_FIELD_NUMBER: _ClassVar[int]
     PROGRAM_FIELD_NUMBER: _ClassVar[int]
+    SPAN_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
     recording: str
     sequence: int
     clock: _trace_pb2.ClockPair
@@ -146,9 +151,10 @@ class RecordRequest(_message.Message):
     note: _trace_pb2.Note
     steps: _trace_pb2.StepBatch
     metrics: _trace_pb2.MetricBatch
-    span: _trace_pb2.NamedSpan
     program: _trace_pb2.Program
-    def __init__(self, recording: _Optional[str] = ..., sequence: _Optional[int] = ..., clock: _Optional[_Union[_trace_pb2.ClockPair, _Mapping]] = ..., events: _Optional[_Union[_trace_pb2.EventBatch, _Mapping]] = ..., step: _Optional[_Union[_trace_pb2.Step, _Mapping]] = ..., profile: _Optional[_Union[_trace_pb2.Profile, _Mapping]] = ..., profiling: _Optional[_Union[_trace_pb2.ProfilingSpan, _Mapping]] = ..., model: _Optional[_Union[_trace_pb2.Model, _Mapping]] = ..., note: _Optional[_Union[_trace_pb2.Note, _Mapping]] = ..., steps: _Optional[_Union[_trace_pb2.StepBatch, _Mapping]] = ..., metrics: _Optional[_Union[_trace_pb2.MetricBatch, _Mapping]] = ..., span: _Optional[_Union[_trace_pb2.NamedSpan, _Mapping]] = ..., program: _Optional[_Union[_trace_pb2.Program, _Mapping]] = ...) -> None: ...
+    span: _trace_pb2.NamedSpan
+    labels: _trace_pb2.Labels
+    def __init__(self, recording: _Optional[str] = ..., sequence: _Optional[int] = ..., clock: _Optional[_Union[_trace_pb2.ClockPair, _Mapping]] = ..., events: _Optional[_Union[_trace_pb2.EventBatch, _Mapping]] = ..., step: _Optional[_Union[_trace_pb2.Step, _Mapping]] = ..., profile: _Optional[_Union[_trace_pb2.Profile, _Mapping]] = ..., profiling: _Optional[_Union[_trace_pb2.ProfilingSpan, _Mapping]] = ..., model: _Optional[_Union[_trace_pb2.Model, _Mapping]] = ..., note: _Optional[_Union[_trace_pb2.Note, _Mapping]] = ..., steps: _Optional[_Union[_trace_pb2.StepBatch, _Mapping]] = ..., metrics: _Optional[_Union[_trace_pb2.MetricBatch, _Mapping]] = ..., program: _Optional[_Union[_trace_pb2.Program, _Mapping]] = ..., span: _Optional[_Union[_trace_pb2.NamedSpan, _Mapping]] = ..., labels: _Optional[_Union[_trace_pb2.Labels, _Mapping]] = ...) -> None: ...
 
 class RecordResponse(_message.Message):
     __slots__ = ("acknowledged", "advice", "problem")
@@ -217,13 +223,15 @@ class ReleaseResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class WatchRequest(_message.Message):
-    __slots__ = ("recording",)
+    __slots__ = ("recording", "period_ns")
     RECORDING_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_NS_FIELD_NUMBER: _ClassVar[int]
     recording: str
-    def __init__(self, recording: _Optional[str] = ...) -> None: ...
+    period_ns: int
+    def __init__(self, recording: _Optional[str] = ..., period_ns: _Optional[int] = ...) -> None: ...
 
 class WatchResponse(_message.Message):
-    __slots__ = ("end_ns", "power_w", "energy_j")
+    __slots__ = ("end_ns", "power_w", "energy_j", "settled_ns", "settled_j", "application_j", "unknown_j", "domains", "realtime_offset_ns")
     class PowerWEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -238,10 +246,43 @@ class WatchResponse(_message.Message):
         key: str
         value: float
         def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    class SettledJEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    class ApplicationJEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    class UnknownJEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     END_NS_FIELD_NUMBER: _ClassVar[int]
     POWER_W_FIELD_NUMBER: _ClassVar[int]
     ENERGY_J_FIELD_NUMBER: _ClassVar[int]
+    SETTLED_NS_FIELD_NUMBER: _ClassVar[int]
+    SETTLED_J_FIELD_NUMBER: _ClassVar[int]
+    APPLICATION_J_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_J_FIELD_NUMBER: _ClassVar[int]
+    DOMAINS_FIELD_NUMBER: _ClassVar[int]
+    REALTIME_OFFSET_NS_FIELD_NUMBER: _ClassVar[int]
     end_ns: int
     power_w: _containers.ScalarMap[str, float]
     energy_j: _containers.ScalarMap[str, float]
-    def __init__(self, end_ns: _Optional[int] = ..., power_w: _Optional[_Mapping[str, float]] = ..., energy_j: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    settled_ns: int
+    settled_j: _containers.ScalarMap[str, float]
+    application_j: _containers.ScalarMap[str, float]
+    unknown_j: _containers.ScalarMap[str, float]
+    domains: _containers.RepeatedCompositeFieldContainer[Domain]
+    realtime_offset_ns: int
+    def __init__(self, end_ns: _Optional[int] = ..., power_w: _Optional[_Mapping[str, float]] = ..., energy_j: _Optional[_Mapping[str, float]] = ..., settled_ns: _Optional[int] = ..., settled_j: _Optional[_Mapping[str, float]] = ..., application_j: _Optional[_Mapping[str, float]] = ..., unknown_j: _Optional[_Mapping[str, float]] = ..., domains: _Optional[_Iterable[_Union[Domain, _Mapping]]] = ..., realtime_offset_ns: _Optional[int] = ...) -> None: ...

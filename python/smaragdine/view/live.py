@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import plotly.graph_objects as go
 
+from smaragdine.accounts.domain import Domain
 from smaragdine.accounts.energy import MODELLED
 from smaragdine.accounts.notice import notice
 from smaragdine.daemon.client import Client, Live
@@ -47,37 +50,46 @@ class Following:
             client.close()
 
     def figure(self) -> go.Figure:
-        """Watts by domain over the time since the recording started."""
-        moments = list(self.moments)
-        figure = go.Figure()
-        domains = dict.fromkeys(domain for live in moments[-1:] for domain in live.power_w)
-        modelled = {domain.name for domain in self.metadata.domains if domain.basis == MODELLED}
-        uncounted = {domain.name for domain in self.metadata.domains if not domain.counted}
-        for index, domain in enumerate(domains):
-            figure.add_scatter(
-                x=[(live.end_ns - self.metadata.start_ns) / 1e9 for live in moments],
-                y=[live.power_w.get(domain) for live in moments],
-                mode="lines",
-                name=theme.safe(domain + ", not counted" * (domain in uncounted) + ", modelled" * (domain in modelled)),
-                line={
-                    "color": theme.DOMAINS[index % len(theme.DOMAINS)],
-                    "width": 1.6,
-                    "dash": "dot" if domain in uncounted else "solid",
-                },
-                hovertemplate="%{y:.3s}W at %{x:.1f} s<extra>%{fullData.name}</extra>",
-            )
-        if not moments:
-            theme.say(figure, theme.safe(self.problem) or "waiting for the first readings …")
-        return theme.dress(
-            figure,
-            "Power",
-            modelled=self.metadata.modelled,
-            notice=notice(self.metadata.domains) if domains else None,
-            all_of_it=set(domains) <= modelled,
-            height=420,
-            showlegend=True,
-            xaxis=theme.axis("seconds since the recording started"),
-            yaxis=theme.axis("watts", rangemode="tozero"),
-            legend=theme.LEGEND,
-            margin={"l": 56, "b": 48, "t": 64},
+        return watts(self.metadata.domains, self.metadata.start_ns, list(self.moments), self.problem)
+
+    def told(self, since_ns: int) -> list[list[Any]]:
+        """Moments after an instant, as another page is sent them."""
+        return [
+            [live.end_ns, dict(live.power_w), dict(live.energy_j)] for live in self.moments if live.end_ns > since_ns
+        ]
+
+
+def watts(told: Sequence[Domain], start_ns: int, moments: Sequence[Live], problem: str = "") -> go.Figure:
+    """Watts by domain over the time since the recording started."""
+    figure = go.Figure()
+    domains = dict.fromkeys(domain for live in moments[-1:] for domain in live.power_w)
+    modelled = {domain.name for domain in told if domain.basis == MODELLED}
+    uncounted = {domain.name for domain in told if not domain.counted}
+    for index, domain in enumerate(domains):
+        figure.add_scatter(
+            x=[(live.end_ns - start_ns) / 1e9 for live in moments],
+            y=[live.power_w.get(domain) for live in moments],
+            mode="lines",
+            name=theme.safe(domain + ", not counted" * (domain in uncounted) + ", modelled" * (domain in modelled)),
+            line={
+                "color": theme.DOMAINS[index % len(theme.DOMAINS)],
+                "width": 1.6,
+                "dash": "dot" if domain in uncounted else "solid",
+            },
+            hovertemplate="%{y:.3s}W at %{x:.1f} s<extra>%{fullData.name}</extra>",
         )
+    if not moments:
+        theme.say(figure, theme.safe(problem) or "waiting for the first readings …")
+    return theme.dress(
+        figure,
+        "Power",
+        modelled={domain.basis for domain in told if domain.counted} == {MODELLED},
+        notice=notice(told) if domains else None,
+        all_of_it=set(domains) <= modelled,
+        height=420,
+        showlegend=True,
+        xaxis=theme.axis("seconds since the recording started"),
+        yaxis=theme.axis("watts", rangemode="tozero"),
+        legend=theme.LEGEND,
+        margin={"l": 56, "b": 48, "t": 64},
+    )

@@ -1,10 +1,10 @@
-"""What the page shows: traces that are finished, or one that is being recorded."""
+"""What the page shows: traces that are finished, or one that is being recorded, and energy profiles."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from smaragdine.accounts.edd import EDD
@@ -12,7 +12,10 @@ from smaragdine.accounts.footprint import Footprints
 from smaragdine.errors import SmaragdineError
 from smaragdine.trace.metadata import Metadata
 from smaragdine.trace.runs import Runs
+from smaragdine.view.link import Link
 from smaragdine.view.live import Following
+from smaragdine.view.shelf import Shelf, examples, of_path, of_trace
+from smaragdine.what_if.profile import Profile
 
 # Diagrams of a large program take a second to build and some megabytes to keep.
 _KEPT = 16
@@ -25,21 +28,37 @@ class Session:
     paths: tuple[Path, ...]
     policy: str = "equal"
     following: Following | None = None
+    profiles: tuple[Profile, ...] = ()
+    """Of files; those of traces are made when they are first asked for."""
+    link: Link | None = None
+    """The job at another address that is followed."""
     _runs: Runs | None = field(default=None, repr=False)
 
     @classmethod
     def open(cls, paths: Sequence[Path], *, policy: str = "equal") -> Session:
-        """Raises SmaragdineError where a path is no trace, or several are named and one is still being recorded."""
-        session = cls(tuple(paths), policy)
-        if len(paths) == 1 and Metadata.read(paths[0]).state == "recording":
-            session.following = Following.of(paths[0])
-        else:
+        """Traces, profiles, and folders of profiles. Raises SmaragdineError where a path is neither, or several traces
+        are named and one is still being recorded."""
+        traces = [path for path in paths if not _holds_profiles(path)]
+        profiles = tuple(one for path in paths if _holds_profiles(path) for one in of_path(path))
+        session = cls(tuple(traces), policy, profiles=profiles)
+        if len(traces) == 1 and _is_recording(traces[0]):
+            session.following = Following.of(traces[0])
+        elif traces:
             session.runs.footprint(policy)
         return session
 
+    @cached_property
+    def shelf(self) -> Shelf:
+        """All profiles: of the traces, of files, and the package's examples. Asked for once a recording has ended."""
+        shelf = Shelf()
+        made = (of_trace(trace) for trace in self.runs) if self.paths else ()
+        for profile in (*filter(None, made), *self.profiles, *examples()):
+            shelf.add(profile)
+        return shelf
+
     @property
     def recording(self) -> bool:
-        return self.following is not None and Metadata.read(self.paths[0]).state == "recording"
+        return self.following is not None and _is_recording(self.paths[0])
 
     @property
     def runs(self) -> Runs:
@@ -66,6 +85,18 @@ class Session:
             return edd.find(path) if path else edd.entrance
         except SmaragdineError:
             return edd.entrance
+
+
+def _is_recording(path: Path) -> bool:
+    # A job's folder has a trace for each rank, and none of its own before they are merged.
+    return (path / "trace.json").exists() and Metadata.read(path).state == "recording"
+
+
+def _holds_profiles(path: Path) -> bool:
+    """A file, or a folder of JSON files without a trace in it."""
+    if not path.is_dir():
+        return path.is_file() and path.name != "trace.json"
+    return not (path / "trace.json").exists() and not any(path.glob("host=*")) and any(path.glob("*.json"))
 
 
 @lru_cache(_KEPT)

@@ -3,6 +3,7 @@
 mod bounds;
 mod corrections;
 mod doubts;
+mod drawn;
 mod events;
 mod metrics;
 mod program;
@@ -28,12 +29,10 @@ use self::warnings::Warnings;
 use crate::accounting::attribution::apply_shares;
 use crate::clock::{ClockPair, TraceClock};
 use crate::error::{Error, Result};
-use crate::profiler::Profile;
 use crate::profiler::tensorflow::graph::Graph;
-use crate::profiler::tensorflow::names::Namer;
 use crate::profiler::tensorflow::step_stats;
-use crate::profiler::tensorflow::xplane;
-use crate::profiler::torch;
+use crate::profiler::tensorflow::xplane::{self, Programs};
+use crate::profiler::{Namer, Profile, torch};
 use crate::registers::mirrors::find_mirrors;
 use crate::span::Span;
 use crate::store::journal::{Part, Record, Records};
@@ -48,6 +47,9 @@ const CLOCK_STEP_NS: u64 = 1_000_000;
 
 /// A profile larger than this is refused rather than held in memory.
 const LARGEST_PROFILE: usize = 1 << 30;
+
+/// Labels that may come while a recording runs: `trace.json` is read whole.
+const MOST_LABELS: usize = 1 << 10;
 
 /// Reads a whole journal. One without an end becomes a trace that is `cut`.
 ///
@@ -90,22 +92,27 @@ pub fn add_xspaces(trace: &mut Trace, files: &[impl AsRef<Path>]) -> Result<()> 
     if files.is_empty() {
         return Ok(());
     }
-    let namer = if trace.metadata.model.layer_paths.is_empty() {
-        Namer::of_layers(trace.ops.iter().map(|op| op.layer.as_str()))
-    } else {
-        Namer::new(trace.metadata.model.clone(), Vec::new())
-    };
     let mut events = Events::of(trace);
     let mut warnings = Warnings::default();
     // A file carries no clock pair: the offset is taken to be that of the recording's start.
     let pair = ClockPair { realtime_ns: trace.metadata.realtime_offset_ns, monotonic_ns: 0 };
     let clock = TraceClock { realtime_offset_ns: trace.metadata.realtime_offset_ns };
+    let mut profiles = Vec::with_capacity(files.len());
     for file in files {
         let file = file.as_ref();
         let bytes = std::fs::read(file).map_err(Error::io("read", file))?;
         let within = Bounds::of(&trace.metadata).realtime(clock, pair);
         let profile = xplane::decode_within(&bytes, &within)
             .map_err(|error| Error::Invalid(format!("{}: {error}", file.display())))?;
+        profiles.push(profile);
+    }
+    let names = profiles.iter().flat_map(|profile| &profile.names);
+    let namer = if trace.metadata.model.layer_paths.is_empty() {
+        Namer::of_layers(trace.ops.iter().map(|op| op.layer.as_str()), names)
+    } else {
+        Namer::new(trace.metadata.model.clone(), Vec::new(), names)
+    };
+    for profile in profiles {
         let known = trace.events.len();
         events.add_profile(trace, profile, &namer, pair, &mut warnings);
         mark_traced(&mut trace.steps, &trace.events[known..]);
@@ -132,6 +139,8 @@ struct Assembly {
     pending: Vec<Pending>,
     /// Pieces of the profile that a stream is sending.
     pieces: FxHashMap<u64, (Format, Vec<u8>)>,
+    /// The compiled programs that a stream has sent: further profiles of it may execute them.
+    programs: FxHashMap<u64, Programs>,
     graphs: Vec<Graph>,
     told_metrics: ToldMetrics,
     told_spans: ToldSpans,
@@ -148,6 +157,7 @@ impl Assembly {
             shares: Vec::new(),
             pending: Vec::new(),
             pieces: FxHashMap::default(),
+            programs: FxHashMap::default(),
             graphs: Vec::new(),
             told_metrics: ToldMetrics::default(),
             told_spans: ToldSpans::default(),
@@ -218,7 +228,19 @@ impl Assembly {
             Some(Payload::Span(span)) => self.add_span(stream, span, pair),
             Some(Payload::Metrics(batch)) => self.add_metrics_of_program(batch, pair),
             Some(Payload::Program(program)) => self.add_program(program),
+            Some(Payload::Labels(labels)) => self.add_labels(labels),
             None => {}
+        }
+    }
+
+    fn add_labels(&mut self, sent: v1::Labels) {
+        for (name, value) in sent.labels {
+            let labels = &mut self.trace.metadata.labels;
+            if labels.len() < MOST_LABELS || labels.contains_key(&name) {
+                labels.insert(name, value);
+            } else {
+                return self.warn("more labels were sent than a trace has room for; some were left out");
+            }
         }
     }
 
@@ -274,7 +296,7 @@ impl Assembly {
         let Some((format, bytes)) = self.pieces.remove(&stream) else { return };
         let within = self.bounds(pair).realtime(self.clock(), pair);
         let decoded = match format {
-            Format::Xspace => xplane::decode_within(&bytes, &within),
+            Format::Xspace => xplane::decode_knowing(&bytes, &within, self.programs.entry(stream).or_default()),
             Format::RunMetadata => {
                 match Graph::decode_executed(&bytes) {
                     Ok(graphs) => self.graphs.extend(graphs),
@@ -328,12 +350,15 @@ impl Assembly {
         for (name, shapes) in self.pending.iter().flat_map(|pending| &pending.profile.shapes) {
             self.graphs.iter_mut().for_each(|graph| graph.observe(name, shapes));
         }
-        let namer = Namer::new(self.trace.metadata.model.clone(), std::mem::take(&mut self.graphs));
         let pending = std::mem::take(&mut self.pending);
+        let names = pending.iter().flat_map(|pending| &pending.profile.names);
+        let namer = Namer::new(self.trace.metadata.model.clone(), std::mem::take(&mut self.graphs), names);
+        namer.note().into_iter().for_each(|note| self.warnings.add(note));
         let raw_names = pending.iter().flat_map(|pending| &pending.profile.names).map(|raw| raw.raw_name.as_str());
         let executed = namer.executed(&raw_names.collect());
         let profiled = !pending.is_empty();
         for Pending { profile, pair } in pending {
+            drawn::add(&mut self.trace, &profile, pair);
             self.events.add_profile(&mut self.trace, profile, &namer, pair, &mut self.warnings);
         }
         let executed: Vec<_> =

@@ -1,5 +1,6 @@
 //! A profile, of whatever framework: leaf events, and the operations that they name.
 
+use super::jax::Origin;
 use crate::trace::{Kind, Op, Phase};
 
 /// Sizes of a tensor's dimensions, all known.
@@ -20,6 +21,22 @@ pub struct Profile {
     pub notes: Vec<String>,
     /// By the name of an operation, the shapes of its results, where the profile tells them.
     pub shapes: Vec<(String, Vec<Option<Shape>>)>,
+    /// Which operations feed which, as indexes into `names`, where the profile tells.
+    pub edges: Vec<(u32, u32)>,
+    /// What devices drew, where the profiler itself measures that; of one device in order of time, without overlap.
+    pub drawn: Vec<Drawn>,
+}
+
+/// Energy that the profiler measured of one event.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Drawn {
+    /// Index into [`Profile::devices`].
+    pub device: u16,
+    /// CLOCK_REALTIME
+    pub start_ns: i64,
+    /// CLOCK_REALTIME
+    pub end_ns: i64,
+    pub energy_j: f64,
 }
 
 /// An operation as the framework names it.
@@ -33,6 +50,8 @@ pub struct RawOp {
     pub flops: Option<f64>,
     /// Executed by the threads of the input pipeline.
     pub pipeline: bool,
+    /// What its program says besides, where JAX made it.
+    pub origin: Option<Box<Origin>>,
     /// Whose it is, where the profile itself tells; else names and graphs lead there.
     pub told: Option<Told>,
 }

@@ -4,6 +4,7 @@ mod collector;
 mod lifetime;
 mod pace;
 mod running;
+mod settling;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -125,13 +126,13 @@ impl Recording {
         let (live_sender, live) = tokio::sync::watch::channel(Live::default());
         let collector = {
             let journal = Arc::clone(&journal);
-            let names = metadata.domains.iter().map(|domain| domain.name.clone()).collect();
+            let domains = metadata.domains.clone();
             std::thread::Builder::new()
                 .name("collector".to_owned())
                 .spawn(move || {
                     let incoming =
                         Incoming { readings: incoming_readings, shares: incoming_shares, metrics: incoming_metrics };
-                    collect(&journal, &incoming, names, &live_sender)
+                    collect(&journal, &incoming, &domains, &live_sender)
                 })
                 .map_err(Error::io("start a thread for", &dir))?
         };

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::AsyncReadExt;
@@ -11,19 +12,22 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::error::Error;
+use crate::registers::host;
 use crate::registers::source::nvml::CudaEnvironment;
 use crate::registers::source::{Roots, discover};
 use crate::serve::access::Caller;
 use crate::serve::daemon::Daemon;
-use crate::serve::recording::end_with_caller;
+use crate::serve::recording::{Live, end_with_caller};
 use crate::serve::room::{PATIENCE, Room};
-use crate::trace::{Basis, Domain, notice};
+use crate::trace::{Basis, Domain, Hardware, notice};
 use crate::wire::PROTOCOL_VERSION;
 use crate::wire::v1;
 use crate::wire::v1::accountant_server::Accountant;
 
 /// Files go out in pieces of this size, well under gRPC's default limit of 4 MiB a message.
 const PIECE: usize = 1 << 20;
+/// The longest that a watcher is left without news.
+const LONGEST_WATCH: Duration = Duration::from_secs(10);
 
 impl Daemon {
     /// Who is at the other end of the socket, if they may use this daemon.
@@ -68,9 +72,9 @@ impl Accountant for Daemon {
         let caller = self.caller(&request)?;
         let (daemon, process) = (self.clone(), caller.process.clone());
         // One at a time: each opens every sensor.
-        let sources = {
+        let (sources, hardware) = {
             let _turn = self.describing().lock().await;
-            blocking(move || Ok(describe_sources(&daemon.settings().roots, &daemon.cuda_of(process.as_ref())))).await?
+            blocking(move || Ok(describe_machine(&daemon.settings().roots, &daemon.cuda_of(process.as_ref())))).await?
         };
         Ok(Response::new(v1::DescribeResponse {
             protocol_version: PROTOCOL_VERSION,
@@ -78,6 +82,8 @@ impl Accountant for Daemon {
             sources,
             recordings: self.running((caller.uid != 0).then_some(caller.uid)) as u32,
             state_dir: self.state_dir().display().to_string(),
+            cpu: hardware.cpu.unwrap_or_default(),
+            gpus: hardware.gpus.into_iter().map(|gpu| gpu.name).collect(),
         }))
     }
 
@@ -192,16 +198,52 @@ impl Accountant for Daemon {
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let recording = self.find_to_read(&request.get_ref().recording, &self.caller(&request)?)?;
-        let live = tokio_stream::wrappers::WatchStream::new(recording.live());
-        let live = live.map(|live| {
+        let period = Duration::from_nanos(request.get_ref().period_ns).min(LONGEST_WATCH);
+        let metadata = &recording.metadata;
+        let mut domains: Vec<_> = metadata.domains.iter().map(domain).collect();
+        let mut realtime_offset_ns = metadata.realtime_offset_ns;
+        let live = watched(recording.live(), period);
+        let live = live.map(move |Live { end_ns, power_w, energy_j, settled }| {
             Ok(v1::WatchResponse {
-                end_ns: live.end_ns,
-                power_w: live.power_w.into_iter().collect(),
-                energy_j: live.energy_j.into_iter().collect(),
+                end_ns,
+                power_w: power_w.into_iter().collect(),
+                energy_j: energy_j.into_iter().collect(),
+                settled_ns: settled.until_ns,
+                settled_j: settled.energy_j.into_iter().collect(),
+                application_j: settled.application_j.into_iter().collect(),
+                unknown_j: settled.unknown_j.into_iter().collect(),
+                domains: std::mem::take(&mut domains),
+                realtime_offset_ns: std::mem::take(&mut realtime_offset_ns),
             })
         });
         Ok(Response::new(Box::pin(live)))
     }
+}
+
+/// What is told to whoever watches: the newest, at most once in `period`, and the last.
+fn watched(mut live: tokio::sync::watch::Receiver<Live>, period: Duration) -> ReceiverStream<Live> {
+    let (sender, responses) = mpsc::channel(1);
+    tokio::spawn(async move {
+        loop {
+            let now = live.borrow_and_update().clone();
+            if sender.send(now).await.is_err() {
+                return;
+            }
+            let next = async {
+                tokio::time::sleep(period).await;
+                live.changed().await
+            };
+            let changed = tokio::select! {
+                changed = next => changed,
+                // Nothing is held for a client that is gone.
+                () = sender.closed() => return,
+            };
+            if changed.is_err() {
+                return;
+            }
+        }
+    });
+    ReceiverStream::new(responses)
 }
 
 /// Sends pieces of files to whoever fetches them, and gives up on whoever does not read them while others need the room.
@@ -252,27 +294,29 @@ async fn blocking<T: Send + 'static>(call: impl FnOnce() -> Result<T, Error> + S
     }
 }
 
-/// As a recording of a process with this environment would find them.
-fn describe_sources(roots: &Roots, cuda: &CudaEnvironment) -> Vec<v1::Source> {
-    discover(roots, cuda)
-        .into_iter()
-        .map(|discovered| match discovered.source {
-            Ok(source) => v1::Source {
+/// As a recording of a process with this environment would find it.
+fn describe_machine(roots: &Roots, cuda: &CudaEnvironment) -> (Vec<v1::Source>, Hardware) {
+    let mut hardware = host::hardware(&roots.proc, &roots.sys, &roots.topology());
+    let sources = discover(roots, cuda).into_iter().map(|discovered| match discovered.source {
+        Ok(source) => {
+            hardware.gpus.extend(source.gpu_hardware());
+            v1::Source {
                 name: discovered.name.to_owned(),
                 available: true,
                 problem: source.problems().join("; "),
                 hint: String::new(),
                 domains: source.domains().iter().map(domain).collect(),
-            },
-            Err(unavailable) => v1::Source {
-                name: discovered.name.to_owned(),
-                available: false,
-                problem: unavailable.problem,
-                hint: unavailable.hint,
-                domains: Vec::new(),
-            },
-        })
-        .collect()
+            }
+        }
+        Err(unavailable) => v1::Source {
+            name: discovered.name.to_owned(),
+            available: false,
+            problem: unavailable.problem,
+            hint: unavailable.hint,
+            domains: Vec::new(),
+        },
+    });
+    (sources.collect(), hardware)
 }
 
 fn domain(domain: &Domain) -> v1::Domain {

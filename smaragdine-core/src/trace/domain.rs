@@ -28,6 +28,8 @@ words! {
         Model = "model",
         /// Readings of an earlier recording.
         Replay = "replay",
+        /// A framework's profiler, which measured the events that it tells.
+        Profiler = "profiler",
     }
 }
 

@@ -213,6 +213,7 @@ pub(crate) fn requests() -> Vec<wire::Message> {
             ..v1::Model::default()
         }),
         Payload::Note(v1::Note { text: "hello".to_owned() }),
+        Payload::Labels(v1::Labels { labels: [("region".to_owned(), "SWE".to_owned())].into() }),
     ];
     let clock = Some(v1::ClockPair { realtime_ns: start_ns, monotonic_ns: 1 });
     let encode = |payload| {

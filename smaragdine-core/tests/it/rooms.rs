@@ -195,9 +195,10 @@ fn rooms_import_only_those_before_them() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// A file with those in the folder that is called as it is; TensorFlow's are parts of their own.
+/// A file with those in the folder that is called as it is; a framework's are parts of their own.
 fn part(file: &str) -> String {
-    let length = if file.starts_with("profiler/tensorflow/") { 3 } else { 2 };
+    let framework = ["profiler/tensorflow/", "profiler/jax/"].iter().any(|folder| file.starts_with(folder));
+    let length = if framework { 3 } else { 2 };
     file.split('/').take(length).collect::<Vec<_>>().join("/")
 }
 

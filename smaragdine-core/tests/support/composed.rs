@@ -23,6 +23,7 @@ pub(crate) const S32: i32 = 4;
 
 pub(crate) enum Stat<'a> {
     Number(u64),
+    Real(f64),
     /// As a reference to the plane's texts, as the profiler writes what repeats.
     Text(&'a str),
 }
@@ -44,6 +45,7 @@ impl Plane {
     pub(crate) fn event(mut self, title: &str, start_ns: i64, end_ns: i64, stats: &[(&str, Stat)]) -> Self {
         let stats = stats.iter().map(|(name, stat)| {
             let value = match stat {
+                Stat::Real(number) => x_stat::Value::DoubleValue(*number),
                 Stat::Number(number) => x_stat::Value::Uint64Value(*number),
                 Stat::Text(text) => x_stat::Value::RefValue(self.text(text).cast_unsigned()),
             };

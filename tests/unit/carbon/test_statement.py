@@ -338,3 +338,15 @@ def test_an_anonymous_statement_holds_nothing_of_what_ran_or_where(form: str, tm
     trace = Trace.open(synthetic_trace.write(tmp_path, overrides=secrets))
     written = trace.statement(Place("CA-QC")).write(form, anonymous=True)
     assert "of-mine" not in written and "c0ffee" not in written
+
+
+@pytest.mark.parametrize(
+    ("device", "domain", "component"),
+    [("CPU:0", "dram-0", "dram"), ("CPU:0", "node7/dram-1", "dram"), ("CPU:0", "dram/package-0", "cpu"),
+     ("GPU:0", "node7/gpu-0", "gpu"), ("node7/GPU:1", "node7/gpu-1", "gpu"), ("MODULE:0", "a/module-0", "module"),
+     ("CPU:0", "a/psys", "cpu")],
+)  # fmt: skip
+def test_components_of_a_job_s_hosts_are_told_apart_as_those_of_one(device: str, domain: str, component: str) -> None:
+    from smaragdine.carbon.credit import component as told
+
+    assert told(device, domain) == component

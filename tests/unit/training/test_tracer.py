@@ -42,6 +42,9 @@ class Abacus:
         self.beads = []
         return True
 
+    def settle(self) -> None:
+        self.calls.append("settle")
+
     def close(self) -> Closed:
         self.calls.append("close")
         beads, self.beads = self.beads or [], None

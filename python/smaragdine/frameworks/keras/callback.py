@@ -8,21 +8,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from smaragdine.daemon.messages import Model
+from smaragdine.frameworks.jax.tracer import JaxTracer
 from smaragdine.frameworks.keras.batches import Batches
-from smaragdine.frameworks.tensorflow.program import Program
-from smaragdine.frameworks.tensorflow.tracer import TensorFlowTracer
+from smaragdine.frameworks.keras.logs import EnergyLogs, stand_first
+from smaragdine.frameworks.tensorflow.graph import layer_paths
 from smaragdine.recording.recorder import Recorder
 from smaragdine.training.plan import Plan
 from smaragdine.training.tracer import Tracer
 from smaragdine.training.training import Training
 from smaragdine.training.vigil import Call
-from smaragdine.training.window import Auto, Windows
+from smaragdine.training.window import Auto
 
 try:
     import keras
 except ImportError as error:
     raise ImportError(
-        "smaragdine.keras needs Keras 3 on TensorFlow\nhint: pip install 'smaragdine[tensorflow]'"
+        "smaragdine.keras needs Keras 3, on TensorFlow or JAX\nhint: pip install 'smaragdine[tensorflow]'"
     ) from error
 
 _LOG = logging.getLogger("smaragdine")
@@ -36,6 +38,11 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
     Energy is measured all the time, every `period`; operations are traced in windows of `window` steps, which open
     `every` so many steps, or ("auto") as often as their cost stays below 1 % of the training. A second `fit` records
     to `output`-2, and so on. `name` is the trace's name, the model's by default.
+
+    The logs of each epoch hold joules per step and per sample (docs/trackers.md), for every callback that reads them.
+    A run of MLflow or Weights & Biases that is active gets totals and the report, unless `trackers` is False. `budget`
+    (`2 kWh`, `500 J`, or `100 g` of CO2e where the labels tell a `region`) warns when most of it and all of it is
+    drawn; with `budget_stops`, `fit` then ends as by EarlyStopping.
 
     Raises `UsageError` before any training where an option makes no sense, or `output` holds what is no trace. Nothing
     else that goes wrong with recording, at its start or later, fails the training. A copy, also by pickle, has recorded
@@ -56,12 +63,27 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
         every: int | Auto = "auto",
         name: str | None = None,
         labels: Mapping[str, str] | None = None,
+        budget: str | None = None,
+        budget_stops: bool = False,
+        trackers: bool = True,
     ) -> None:
         super().__init__()
-        self._plan = Plan(output, period=period, window=window, every=every, name=name, labels=labels)
+        self._plan = Plan(
+            output,
+            period=period,
+            window=window,
+            every=every,
+            name=name,
+            labels=labels,
+            budget=budget,
+            budget_stops=budget_stops,
+            trackers=trackers,
+        )
         self._recorder: Recorder | None = None
         self._call: _Call | None = None
         self._doing = ""
+        self._log: EnergyLogs | None = None
+        self._stands_first = False
 
     @property
     def path(self) -> Path | None:
@@ -75,7 +97,7 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     def __getstate__(self) -> dict[str, Any]:
         # Tuners, wrappers and cross-validation copy callbacks, before as after a fit.
-        fresh = {"_recorder": None, "_call": None, "_doing": "", "_model": None, "params": None}
+        fresh = {"_recorder": None, "_call": None, "_doing": "", "_model": None, "params": None, "_log": None}
         return {**self.__dict__, **fresh}
 
     def _begin(self, doing: str) -> None:
@@ -89,22 +111,28 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
             import tensorflow as tf
 
             software["tensorflow"] = str(tf.__version__)
+        elif backend == "jax":
+            import jax
+
+            software["jax"] = str(jax.__version__)
         else:
-            _LOG.warning("Keras runs on %s: energy is measured, but broken down only on TensorFlow", backend)
-        self._call = None
+            _LOG.warning("Keras runs on %s: energy is measured, but broken down only on TensorFlow and JAX", backend)
+        self._call = self._log = None
         recorder = self._recorder = self._plan.start(getattr(self.model, "name", None), software)
         self._doing = doing
         if recorder.state != "recording":
             return
         try:
-            tracer = None
-            if backend == "tensorflow":
-                tracer = TensorFlowTracer(recorder.channel, Program(self.model, [_CALLS[doing]]))
-            self._call = call = _Call(recorder, self._plan.windows(), tracer)
+            tracer = _tracer(backend, recorder, self.model, doing)
+            self._call = call = _Call(recorder, self._plan, tracer)
         except Exception as error:  # noqa: BLE001  the training goes on, and so does the measuring of its energy
             _LOG.warning("energy is measured, but not broken down: %r", error)
         else:
             recorder.before_finish(lambda: self._over(call))
+            if doing == "fit":
+                self._log = EnergyLogs(call.told)
+                self._stands_first = stand_first(self, self._log)
+                recorder.meter.begin()
 
     def _over(self, call: _Call) -> None:
         self._doing = ""
@@ -124,6 +152,8 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
     def _batch_end(self, doing: str, batch: int, logs: Mapping[str, Any] | None) -> None:
         if self._doing == doing and self._call:
             self._call.training.step_ended(batch, logs)
+            if doing == "fit" and self._call.training.to_stop():
+                self.model.stop_training = True
 
     def _pause(self) -> None:
         if self._call:
@@ -144,6 +174,9 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._pause()
+        if self._log is not None and not self._stands_first:
+            # No list of Keras' calls us: a loop of the user's own.
+            self._log.on_epoch_end(epoch, logs)
 
     def on_train_end(self, logs: Any = None) -> None:
         self._end("fit")
@@ -176,14 +209,28 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._end("predict")
 
 
+def _tracer(backend: str, recorder: Recorder, model: Any, doing: str) -> Tracer | None:
+    """What makes operations known on this backend of Keras', where anything does."""
+    if backend == "jax":
+        return JaxTracer(recorder.channel, model=Model(str(model.name), layer_paths(model)))
+    if backend != "tensorflow":
+        return None
+    from smaragdine.frameworks.tensorflow.program import Program
+    from smaragdine.frameworks.tensorflow.tracer import TensorFlowTracer
+
+    return TensorFlowTracer(recorder.channel, Program(model, [_CALLS[doing]]))
+
+
 class _Call:
     """One `fit`, `evaluate` or `predict` while it is recorded."""
 
-    def __init__(self, recorder: Recorder, windows: Windows, tracer: Tracer | None) -> None:
+    def __init__(self, recorder: Recorder, plan: Plan, tracer: Tracer | None) -> None:
         self._call = Call.around(_CALLS)
         self._batches = Batches(self._call)
         under_way = self._call.under_way if self._call else None
-        self.training = Training(recorder, windows, tracer, under_way=under_way)
+        self.training = Training(
+            recorder, plan.windows(), tracer, under_way=under_way, budget=plan.budget, trackers=plan.trackers
+        )
         self.epoch = 0
 
     def under_way(self) -> bool:
@@ -193,6 +240,15 @@ class _Call:
         samples = self._batches.samples(batch)
         smallest = self._batches.smallest(samples)
         self.training.step_begins(batch, epoch=self.epoch, samples=samples, smallest_batch=smallest)
+
+    def told(self, epoch: int) -> dict[str, float]:
+        """What the epoch that ended spent on training, as logs have it; nothing where that cannot be told."""
+        self.training.pause()
+        try:
+            return self.training.spending.tell(epoch)
+        except Exception as error:  # noqa: BLE001  the training goes on, whatever its logs lack
+            _LOG.warning("the logs of this epoch lack its energy: %r", error)
+            return {}
 
     def let_go(self) -> None:
         if self._call:

@@ -28,7 +28,8 @@ class EnergyHook(_v1.train.SessionRunHook):  # type: ignore[misc,name-defined]
 
     Every `session.run` is a step of `samples` examples (0: unknown). Steps are traced in windows of `window` steps,
     which open `every` so many steps, or ("auto") as often as their cost stays below 1 % of the training. `name` is the
-    trace's name, the model's outermost scope by default.
+    trace's name, the model's outermost scope by default. `budget` and `trackers` are as `smaragdine.record` takes
+    them; with `budget_stops` the session is then asked to stop.
 
     Raises `UsageError` before any session where an option makes no sense, or `output` holds what is no trace. Nothing
     else that goes wrong with recording, at its start or later, fails the training. A copy, also by pickle, has recorded
@@ -44,9 +45,22 @@ class EnergyHook(_v1.train.SessionRunHook):  # type: ignore[misc,name-defined]
         every: int | Auto = "auto",
         name: str | None = None,
         labels: Mapping[str, str] | None = None,
+        budget: str | None = None,
+        budget_stops: bool = False,
+        trackers: bool = True,
         samples: int = 0,
     ) -> None:
-        self._plan = Plan(output, period=period, window=window, every=every, name=name, labels=labels)
+        self._plan = Plan(
+            output,
+            period=period,
+            window=window,
+            every=every,
+            name=name,
+            labels=labels,
+            budget=budget,
+            budget_stops=budget_stops,
+            trackers=trackers,
+        )
         self._samples = samples
         self._recorder: Recorder | None = None
         self._training: Training | None = None
@@ -84,7 +98,13 @@ class EnergyHook(_v1.train.SessionRunHook):  # type: ignore[misc,name-defined]
         with recorder.guarded():
             recorder.channel.model(Model(_outermost(variables) or "", variables=variables))
             self._tracer = SessionTracer(recorder.channel)
-            self._training = Training(recorder, self._plan.windows(), self._tracer)
+            self._training = Training(
+                recorder,
+                self._plan.windows(),
+                self._tracer,
+                budget=self._plan.budget,
+                trackers=self._plan.trackers,
+            )
 
     def after_create_session(self, session: Any, coord: Any) -> None:
         """Also called when a lost session is created anew."""
@@ -123,6 +143,8 @@ class EnergyHook(_v1.train.SessionRunHook):  # type: ignore[misc,name-defined]
         if self._asked:
             training.later(lambda: tracer.ship_graphs(metadata))
         training.step_ended()
+        if training.to_stop():
+            run_context.request_stop()
 
     def end(self, session: Any) -> None:
         if self._training:

@@ -32,6 +32,9 @@ class SessionTracer:
     def open(self) -> bool:
         return False
 
+    def settle(self) -> None:
+        """A step returns when its work is done."""
+
     def close(self) -> Closed:
         """Without a profiler to stop, a window costs its slower steps and what ships it."""
         metadata, self._metadata = self._metadata, []

@@ -38,6 +38,9 @@ class TensorFlowTracer:
         self._profiler.start()
         return True
 
+    def settle(self) -> None:
+        """A step returns when its work is done."""
+
     def close(self) -> Closed:
         return self._profiler.close()
 

@@ -67,6 +67,11 @@ class Profiler:
         self._thread = threading.get_ident()
         self._offset_ns = _offset_ns()
 
+    def settle(self) -> None:
+        """Waits until GPUs have done what they were asked for."""
+        if self._running and self._on_gpu():
+            self._torch.cuda.synchronize()
+
     def stop(self) -> Path | None:
         """Closes the window; returns the folder of what was seen, None where nothing can be said.
 

@@ -66,6 +66,9 @@ class TorchTracer:
             raise RefusedError(f"modules could not be marked: {error}") from error
         return True
 
+    def settle(self) -> None:
+        self._profiler.settle()
+
     def close(self) -> Closed:
         self._marks.close()
         return Closed(ship=self._ship, stop=self._stop, here=True)

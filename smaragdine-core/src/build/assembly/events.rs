@@ -5,8 +5,7 @@ use rustc_hash::FxHashMap;
 use super::bounds::Bounds;
 use super::warnings::Warnings;
 use crate::clock::{ClockPair, TraceClock};
-use crate::profiler::tensorflow::names::Namer;
-use crate::profiler::{Profile, RawOp};
+use crate::profiler::{Namer, Profile, RawOp};
 use crate::trace::{Event, Kind, Op, Phase, Trace};
 use crate::wire::v1;
 
@@ -113,14 +112,18 @@ impl Events {
         warnings.add_times(IMPOSSIBLE, profile.impossible);
         let mut number = |raw: &RawOp| match (raw.as_told(), self.raw_names.get(&raw.raw_name)) {
             (Some(told), _) => self.intern(trace, told),
-            (None, Some(&known)) => known,
-            (None, None) => self.intern(trace, namer.name(raw)),
+            // What JAX calls alike may be different operations, and its names need no graph.
+            (None, Some(&known)) if raw.origin.is_none() => known,
+            (None, _) => self.intern(trace, namer.name(raw)),
         };
         let ops: Vec<u32> = profile.names.iter().map(&mut number).collect();
         let devices: Vec<_> = profile.devices.iter().map(|device| self.device(trace, device)).collect();
         if devices.contains(&None) {
             warnings.add(TOO_MANY);
         }
+        let end = |name: u32| ops.get(name as usize).copied();
+        let edges = profile.edges.iter().filter_map(|&(from, to)| end(from).zip(end(to)));
+        trace.edges.extend(edges.filter(|(from, to)| from != to));
         trace.events.reserve(profile.events.len());
         for event in profile.events {
             let number = (ops.get(event.name as usize), devices.get(usize::from(event.device)));

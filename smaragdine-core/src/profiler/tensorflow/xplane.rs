@@ -21,18 +21,20 @@ mod plane;
 mod pool;
 mod scopes;
 mod title;
+mod tpu;
 
 use std::ops::RangeInclusive;
 
 use self::fields::{Fields, Malformed};
 use self::gpu::Gpu;
-use self::hlo::Programs;
+pub use self::hlo::Programs;
 use self::host::Host;
 use self::kernels::Kernels;
 use self::lanes::Lanes;
 use self::launches::Launches;
 use self::plane::Plane;
 pub(crate) use self::title::contains_others;
+use self::tpu::Tpu;
 use crate::error::{Error, Result};
 use crate::profiler::{Profile, RawOp};
 
@@ -54,12 +56,21 @@ pub fn decode(bytes: &[u8]) -> Result<Profile> {
 
 /// Decodes the bytes of an XSpace, of which nothing can have happened but `within` these instants of `CLOCK_REALTIME`.
 ///
+/// # Errors
+///
+/// As [`decode`].
+pub fn decode_within(bytes: &[u8], within: &RangeInclusive<i64>) -> Result<Profile> {
+    decode_knowing(bytes, within, &mut Programs::default())
+}
+
+/// As [`decode_within`], of a process that told `programs` before; what this profile tells of them is added.
+///
 /// What did is left out before anything is nested: a kernel with a broken end must not take what runs after it.
 ///
 /// # Errors
 ///
 /// As [`decode`].
-pub fn decode_within(bytes: &[u8], within: &RangeInclusive<i64>) -> Result<Profile> {
+pub fn decode_knowing(bytes: &[u8], within: &RangeInclusive<i64>, programs: &mut Programs) -> Result<Profile> {
     let mut profile = Profile::default();
     let mut planes = Vec::new();
     let mut space = Fields::of(bytes);
@@ -78,20 +89,36 @@ pub fn decode_within(bytes: &[u8], within: &RangeInclusive<i64>) -> Result<Profi
     let session_ns = started_ns.unwrap_or(0);
     // What the host launched names what a GPU executes.
     planes.sort_by_key(|plane| !plane.is_host());
-    let mut programs = Programs::default();
-    planes.iter().filter(|plane| plane.name == "/host:metadata").for_each(|plane| plane.programs(&mut programs));
-    let mut kernels = Kernels::of(programs, bytes.len());
+    planes.iter().filter(|plane| plane.name == "/host:metadata").for_each(|plane| plane.programs(programs));
+    let mut kernels = Kernels::of(std::mem::take(programs), bytes.len());
+    let read = read_planes(&planes, &mut kernels, session_ns, within, &mut profile);
+    profile.notes.extend(kernels.notes());
+    profile.edges = kernels.edges();
+    *programs = kernels.into_programs();
+    read.map(|()| profile)
+}
+
+fn read_planes<'a>(
+    planes: &'a [Plane<'a>],
+    kernels: &mut Kernels<'a>,
+    session_ns: i64,
+    within: &RangeInclusive<i64>,
+    profile: &mut Profile,
+) -> Result<()> {
     let mut launches = Launches::default();
     let mut on_host = 0;
-    for plane in &planes {
+    for plane in planes {
         let Some(device) = plane.device() else { continue };
         let number = index_of(&mut profile.devices, device);
         let mut lanes = Lanes::of(number, within, &mut profile.events, &mut profile.impossible);
         if plane.is_host() {
-            launches.extend(Host::new(plane, &mut kernels, &mut profile.names).read(session_ns, &mut lanes)?);
+            launches.extend(Host::new(plane, kernels, &mut profile.names).read(session_ns, &mut lanes)?);
             on_host = profile.events.len();
+        } else if plane.is_tpu() {
+            let tpu = Tpu::new(plane, kernels, &mut profile.names);
+            tpu.read(session_ns, &mut lanes, number, &mut profile.drawn)?;
         } else {
-            Gpu::new(plane, &mut kernels, &mut profile.names, &launches).read(session_ns, &mut lanes)?;
+            Gpu::new(plane, kernels, &mut profile.names, &launches).read(session_ns, &mut lanes)?;
         }
     }
     if profile.events.len() == on_host {
@@ -99,8 +126,7 @@ pub fn decode_within(bytes: &[u8], within: &RangeInclusive<i64>) -> Result<Profi
         let note = hosts.find_map(|host| notes::missing_gpu(host, !launches.is_empty(), &profile.notes));
         profile.notes.extend(note);
     }
-    profile.notes.extend(kernels.notes());
-    Ok(profile)
+    Ok(())
 }
 
 /// Adds an operation; returns its number.

@@ -7,10 +7,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::lock;
+use super::settling::{Settled, Settling};
 use crate::registers::sampler::merge_neighbours;
 use crate::store::journal::{Journal, Record};
 use crate::store::tables::merge_untouched;
-use crate::trace::{MetricSample, Reading, ShareSample};
+use crate::trace::{Domain, MetricSample, Reading, ShareSample};
 
 /// How often a full disk gets something.
 const FULL_PERIOD: Duration = Duration::from_secs(1);
@@ -25,13 +26,15 @@ pub struct Live {
     pub end_ns: i64,
     pub energy_j: BTreeMap<String, f64>,
     pub power_w: BTreeMap<String, f64>,
+    /// Whose energy it was, which is known some tenths of a second later.
+    pub settled: Settled,
 }
 
 impl Live {
-    fn add(&mut self, domains: &[String], batch: &[Reading]) {
+    fn add(&mut self, domains: &[Domain], batch: &[Reading]) {
         let mut recent: BTreeMap<&str, (f64, i64)> = BTreeMap::new();
         for reading in batch {
-            let Some(name) = domains.get(usize::from(reading.domain)) else { continue };
+            let Some(Domain { name, .. }) = domains.get(usize::from(reading.domain)) else { continue };
             *self.energy_j.entry(name.clone()).or_default() += reading.energy_j;
             let (energy_j, length_ns) = recent.entry(name).or_default();
             *energy_j += reading.energy_j;
@@ -58,7 +61,7 @@ pub(super) struct Incoming {
 pub(super) fn collect(
     journal: &Mutex<Journal>,
     incoming: &Incoming,
-    domains: Vec<String>,
+    domains: &[Domain],
     live: &tokio::sync::watch::Sender<Live>,
 ) -> Vec<String> {
     let mut keeper = Keeper {
@@ -70,18 +73,28 @@ pub(super) fn collect(
         metrics_kept: Instant::now(),
         problems: None,
     };
+    let mut settling = Settling::new(domains.to_vec());
     loop {
         let batch = incoming.readings.recv_timeout(Duration::from_millis(100));
-        keeper.shares.extend(incoming.shares.try_iter().flatten());
+        let shared: Vec<_> = incoming.shares.try_iter().flatten().collect();
         keeper.metrics.extend(incoming.metrics.try_iter().flatten());
         match batch {
             Ok(batch) => {
-                live.send_modify(|live| live.add(&domains, &batch));
+                live.send_modify(|live| {
+                    live.add(domains, &batch);
+                    settling.take(&batch, &shared, &mut live.settled);
+                });
                 keeper.readings.extend(batch);
             }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                live.send_if_modified(|live| settling.take(&[], &shared, &mut live.settled));
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                keeper.shares.extend(shared);
+                break;
+            }
         }
+        keeper.shares.extend(shared);
         keeper.keep();
     }
     keeper.shares.extend(incoming.shares.iter().flatten());

@@ -190,3 +190,20 @@ fn events_that_come_late_and_in_any_order_receive_what_they_would_in_order() {
     assert_eq!(footprint(&recorded(late)), footprint(&in_order));
     assert!(footprint(&in_order).iter().all(|(_, energy_uj, count)| *energy_uj > 0 && *count == 20));
 }
+
+#[test]
+fn labels_that_come_while_a_recording_runs_are_the_traces_and_the_last_word_stands() {
+    let labels = |labels: &[(&str, &str)]| {
+        let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        (clock(), Payload::Labels(v1::Labels { labels }))
+    };
+    let trace = recorded([labels(&[("region", "DEU"), ("pue", "1.2")]), labels(&[("region", "SWE")]), labels(&[])]);
+    let held: Vec<_> = trace.metadata.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(held, [("pue", "1.2"), ("region", "SWE")]);
+
+    let many: Vec<_> = (0..5_000).map(|n| n.to_string()).collect();
+    let many: Vec<_> = many.iter().map(|name| (name.as_str(), "")).collect();
+    let trace = recorded([labels(&many)]);
+    assert_eq!(trace.metadata.labels.len(), 1 << 10);
+    assert!(trace.metadata.warnings.iter().any(|warning| warning.starts_with("more labels were sent")));
+}

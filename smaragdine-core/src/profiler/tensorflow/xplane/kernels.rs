@@ -1,6 +1,6 @@
 //! What XLA's instructions execute, and how an execution of several operations is divided among them.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::hlo::{Piece, Programs, runs_others};
 use super::push;
@@ -10,7 +10,7 @@ use crate::profiler::leaves::{LaneSpan, What};
 /// The instructions that one profile executes.
 #[derive(Debug)]
 pub(super) struct Kernels<'a> {
-    programs: Programs<'a>,
+    programs: Programs,
     known: FxHashMap<(u64, &'a str), Kernel>,
     /// Operations of programs that are named already: (program, operation of it) → index into the profile's.
     numbers: FxHashMap<(u64, u32), u32>,
@@ -38,7 +38,7 @@ struct Split {
 
 impl<'a> Kernels<'a> {
     /// `length` is the profile's, in bytes: a kernel's event takes some 60 of them.
-    pub(super) fn of(programs: Programs<'a>, length: usize) -> Self {
+    pub(super) fn of(programs: Programs, length: usize) -> Self {
         Self {
             programs,
             known: FxHashMap::default(),
@@ -50,8 +50,8 @@ impl<'a> Kernels<'a> {
     }
 
     /// What people should know about them.
-    pub(super) fn notes(&self) -> impl Iterator<Item = String> {
-        let undecodable = self.programs.undecodable.iter();
+    pub(super) fn notes(&mut self) -> impl Iterator<Item = String> {
+        let undecodable = self.programs.undecodable().into_iter();
         let undecodable = undecodable.map(|name| format!("the compiled program {name} could not be decoded"));
         let undivided = (self.undivided > 0).then(|| {
             format!(
@@ -74,7 +74,8 @@ impl<'a> Kernels<'a> {
                     *numbers.entry((program, piece.operation)).or_insert_with(|| {
                         let operation = &compiled.operations[piece.operation as usize];
                         let (raw_name, kind) = (operation.name.clone(), operation.kind.clone());
-                        push(names, RawOp { raw_name, kind, flops: operation.flops(), ..RawOp::default() })
+                        let (origin, flops) = (operation.origin.clone().map(Box::new), operation.flops());
+                        push(names, RawOp { raw_name, kind, flops, origin, ..RawOp::default() })
                     })
                 };
                 let what = match kernel.pieces.as_slice() {
@@ -98,6 +99,29 @@ impl<'a> Kernels<'a> {
         };
         self.known.insert((program, instruction), kernel);
         kernel
+    }
+
+    /// Whether this program was told.
+    pub(super) fn knows(&self, program: u64) -> bool {
+        self.programs.knows(program)
+    }
+
+    /// The programs, for the next profile.
+    pub(super) fn into_programs(self) -> Programs {
+        self.programs
+    }
+
+    /// Which of the operations that were named feed which, as indexes into the profile's.
+    pub(super) fn edges(&self) -> Vec<(u32, u32)> {
+        let programs: FxHashSet<u64> = self.numbers.keys().map(|(program, _)| *program).collect();
+        let mut edges = Vec::new();
+        for program in programs {
+            let number = |operation: u32| self.numbers.get(&(program, operation)).copied();
+            let own = self.programs.compiled(program).map_or(&[][..], |compiled| &compiled.edges);
+            edges.extend(own.iter().filter_map(|&(from, to)| number(from).zip(number(to))));
+        }
+        edges.sort_unstable();
+        edges
     }
 
     /// Tells the operations of a leaf in order: (operation, start, end), one after the other and together the whole.

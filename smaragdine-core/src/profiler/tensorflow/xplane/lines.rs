@@ -23,9 +23,10 @@ pub(super) struct Occurrence<'a> {
 }
 
 /// What a stat says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Stat<'a> {
     Number(u64),
+    Real(f64),
     Text(&'a str),
 }
 
@@ -109,6 +110,7 @@ impl<'a> Occurrence<'a> {
             while let Some((number, value)) = fields.next_field()? {
                 match (number, value) {
                     (1, _) => id = value.int().ok_or(Malformed)?,
+                    (2, Value::Fixed64(bits)) => says = Some(Stat::Real(f64::from_bits(bits))),
                     (3 | 4, Value::Varint(number)) => says = Some(Stat::Number(number)),
                     (5, _) => says = value.text().map(Stat::Text),
                     (7, Value::Varint(text)) => {
@@ -129,14 +131,21 @@ impl<'a> Stat<'a> {
     pub(super) fn number(self) -> Option<u64> {
         match self {
             Self::Number(number) => Some(number),
-            Self::Text(_) => None,
+            Self::Text(_) | Self::Real(_) => None,
+        }
+    }
+
+    pub(super) fn real(self) -> Option<f64> {
+        match self {
+            Self::Real(number) => Some(number),
+            Self::Number(_) | Self::Text(_) => None,
         }
     }
 
     pub(super) fn text(self) -> Option<&'a str> {
         match self {
             Self::Text(text) => Some(text),
-            Self::Number(_) => None,
+            Self::Number(_) | Self::Real(_) => None,
         }
     }
 }

@@ -67,11 +67,17 @@ impl<'a> Plane<'a> {
         if self.is_host() {
             return Some("CPU:0".into());
         }
-        let number: u16 = self.name.strip_prefix("/device:GPU:")?.split(' ').next()?.parse().ok()?;
-        (number < 999).then(|| format!("GPU:{number}"))
+        let (kind, number) = self.name.strip_prefix("/device:")?.split_once(':')?;
+        let number: u16 = number.split(' ').next()?.parse().ok()?;
+        (matches!(kind, "GPU" | "TPU") && number < 999).then(|| format!("{kind}:{number}"))
     }
 
-    pub(super) fn programs<'p>(&'p self, programs: &mut Programs<'p>) {
+    /// It holds the cores of a TPU.
+    pub(super) fn is_tpu(&self) -> bool {
+        self.name.starts_with("/device:TPU:")
+    }
+
+    pub(super) fn programs(&self, programs: &mut Programs) {
         for (&id, metadata) in &self.events {
             for stat in &metadata.stats {
                 if let Some(x_stat::Value::BytesValue(program)) = &stat.value {

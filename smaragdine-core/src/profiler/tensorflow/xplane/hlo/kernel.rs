@@ -2,14 +2,20 @@
 
 use rustc_hash::FxHashMap;
 
+use super::dataflow::Dataflow;
+use super::edges::edges;
 use super::program::{InstructionId, Program};
-use super::served::{Dataflow, Served, is_operation};
+use super::served::{Served, is_operation};
+use super::traced::Traced;
 use super::work::{flops, weight};
+use crate::profiler::jax::{Origin, is_traced};
 
 /// The instructions of one program that execute by themselves, and the operations in them.
 #[derive(Debug, Default)]
 pub(crate) struct Compiled {
     pub(crate) operations: Vec<Operation>,
+    /// Which of them feed which, where JAX made the program: indexes into `operations`. Elsewhere graphs tell.
+    pub(crate) edges: Vec<(u32, u32)>,
     kernels: FxHashMap<String, Kernel>,
 }
 
@@ -19,6 +25,8 @@ pub(crate) struct Operation {
     pub(crate) name: String,
     /// `MatMul`
     pub(crate) kind: String,
+    /// What a program of JAX's says of it besides.
+    pub(crate) origin: Option<Origin>,
     /// Of all its kernels together, each executed once.
     flops: Option<f64>,
     kernels: u32,
@@ -47,8 +55,10 @@ impl Compiled {
         let mut compiler = Compiler {
             program,
             dataflow: None,
+            traced: Traced::of(program),
             compiled: Self::default(),
-            by_name: FxHashMap::default(),
+            numbers: FxHashMap::default(),
+            operations: vec![None; program.instructions.len()],
             expanded: vec![false; program.computations.len()],
         };
         let mut bodies = Vec::new();
@@ -66,7 +76,10 @@ impl Compiled {
                 }
             }
         }
-        let mut compiled = compiler.compiled;
+        let Compiler { traced, operations, mut compiled, .. } = compiler;
+        if let Some(traced) = traced {
+            compiled.edges = edges(traced.dataflow(), &operations);
+        }
         compiled.operations.iter_mut().for_each(Operation::complete);
         bodies.into_iter().for_each(|id| compiled.add_body(program, id));
         compiled
@@ -115,9 +128,12 @@ struct Compiler<'p, 'a> {
     program: &'p Program<'a>,
     /// Made for the first instruction without a name.
     dataflow: Option<Dataflow<'p, 'a>>,
+    traced: Option<Traced<'p, 'a>>,
     compiled: Compiled,
-    /// Index into [`Compiled::operations`].
-    by_name: FxHashMap<String, u32>,
+    /// By what tells operations apart, indexes into [`Compiled::operations`].
+    numbers: FxHashMap<(String, Option<Origin>), u32>,
+    /// By instruction, which operation it is part of: index into [`Compiled::operations`].
+    operations: Vec<Option<u32>>,
     /// Each fused computation belongs to one fusion; a program that says otherwise has it in the first.
     expanded: Vec<bool>,
 }
@@ -126,16 +142,18 @@ impl Compiler<'_, '_> {
     fn add(&mut self, id: InstructionId) {
         let program = self.program;
         let members = self.members(id);
-        let named = members.iter().filter(|&&member| is_operation(program.at(member).op_name));
+        let named = members.iter().filter(|&&member| self.is_named(member));
         let weighed: Vec<_> = named.map(|&member| (member, weight(program, member))).collect();
         let mut pieces = Vec::new();
         for (member, weight) in weighed.into_iter().filter(|(_, weight)| *weight > 0) {
             let operation = self.operation_of(member);
+            self.operations[member as usize] = Some(operation);
             self.count(operation, flops(program, member));
             pieces.push(Piece { operation, weight });
         }
         if pieces.is_empty() {
             let operation = self.whole(id);
+            members.iter().for_each(|&member| self.operations[member as usize] = Some(operation));
             self.count(operation, members.iter().map(|&member| flops(program, member)).sum());
             pieces.push(Piece { operation, weight: 1 });
         }
@@ -165,36 +183,55 @@ impl Compiler<'_, '_> {
     fn whole(&mut self, id: InstructionId) -> u32 {
         let program = self.program;
         let instruction = program.at(id);
-        if is_operation(instruction.op_name) {
+        if self.is_named(id) {
             return self.operation_of(id);
         }
         match self.dataflow.get_or_insert_with(|| Dataflow::of(program)).served(id) {
             Served::Operation(named) => self.operation_of(named),
-            Served::Scope(scope) => self.operation(&format!("{scope}/{}", instruction.opcode), instruction.opcode),
-            Served::Nobody => self.operation(instruction.name, instruction.opcode),
+            Served::Scope(scope) => {
+                let origin = self.traced.as_ref().map(|traced| traced.origin(id));
+                self.operation(&format!("{scope}/{}", instruction.opcode), instruction.opcode, origin)
+            }
+            Served::Nobody => {
+                let origin = self.traced.as_ref().map(|traced| traced.origin(id));
+                self.operation(instruction.name, instruction.opcode, origin)
+            }
         }
+    }
+
+    /// Its own name leads to an operation; JAX calls copies of arguments as the arguments.
+    fn is_named(&self, id: InstructionId) -> bool {
+        let name = self.program.at(id).op_name;
+        is_operation(name) && (self.traced.is_none() || is_traced(name))
     }
 
     fn operation_of(&mut self, named: InstructionId) -> u32 {
         let instruction = self.program.at(named);
-        let operation = self.operation(instruction.op_name, instruction.op_type);
+        let origin = self.traced.as_ref().map(|traced| traced.origin(named));
+        let operation = self.operation(instruction.op_name, instruction.op_type, origin);
         let kind = &mut self.compiled.operations[operation as usize].kind;
-        // XLA forgets the type where it replaces what an operation did.
-        if kind.is_empty() {
-            instruction.op_type.clone_into(kind);
+        // XLA forgets the type where it replaces what an operation did, and JAX has none but for the name's last part,
+        // which a product for a gradient has of the transposition around it.
+        match instruction.opcode {
+            "dot" if self.traced.is_some() => "dot_general".clone_into(kind),
+            "convolution" if self.traced.is_some() => "conv_general_dilated".clone_into(kind),
+            _ if kind.is_empty() => instruction.op_type.clone_into(kind),
+            _ => {}
         }
         operation
     }
 
-    fn operation(&mut self, name: &str, kind: &str) -> u32 {
-        if let Some(&known) = self.by_name.get(name) {
+    fn operation(&mut self, name: &str, kind: &str, origin: Option<Origin>) -> u32 {
+        let key = (name.to_owned(), origin);
+        if let Some(&known) = self.numbers.get(&key) {
             return known;
         }
         let operations = &mut self.compiled.operations;
         // As many as the program has instructions at most.
         let number = operations.len() as u32;
-        operations.push(Operation { name: name.to_owned(), kind: kind.to_owned(), flops: Some(0.0), kernels: 0 });
-        self.by_name.insert(name.to_owned(), number);
+        let (name, origin) = key.clone();
+        operations.push(Operation { name, kind: kind.to_owned(), origin, flops: Some(0.0), kernels: 0 });
+        self.numbers.insert(key, number);
         number
     }
 

@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::super::fields::{Fields, Malformed, Value};
+use crate::profiler::jax::is_traced;
 
 /// Index of an instruction within its program.
 pub(super) type InstructionId = u32;
@@ -47,6 +48,8 @@ pub(super) struct Instruction<'a> {
     pub(super) spread: Option<u64>,
     /// Of a convolution: which of the kernel's dimensions counts the output's features.
     pub(super) kernel_features: i64,
+    /// Of a `get-tuple-element`: which.
+    pub(super) tuple_index: usize,
 }
 
 #[derive(Debug, Default)]
@@ -141,6 +144,7 @@ impl<'a> Program<'a> {
                     }
                 }
                 (9, Value::Varint(number)) => parameter = number,
+                (13, Value::Varint(index)) => instruction.tuple_index = usize::try_from(index).unwrap_or(usize::MAX),
                 (15, Value::Bytes(window)) => (instruction.window, instruction.spread) = read_window(window)?,
                 (16, Value::Bytes(dimensions)) => {
                     let mut fields = Fields::of(dimensions);
@@ -193,6 +197,11 @@ impl<'a> Program<'a> {
         for (computation, _, parameter) in numbered {
             self.computations[computation as usize].parameters.push(parameter);
         }
+    }
+
+    /// JAX made it; TensorFlow's names have no parentheses at their start.
+    pub(super) fn is_jax(&self) -> bool {
+        self.instructions.iter().any(|instruction| is_traced(instruction.op_name))
     }
 
     pub(super) fn at(&self, id: InstructionId) -> &Instruction<'a> {

@@ -2,7 +2,8 @@
 
 use rustc_hash::FxHashSet;
 
-use super::program::{InstructionId, Program};
+use super::dataflow::Dataflow;
+use super::program::InstructionId;
 
 /// A walk ends after so many instructions: what XLA puts between two operations are few.
 const REACH: usize = 64;
@@ -18,28 +19,11 @@ pub(super) enum Served {
     Nobody,
 }
 
-/// A program with, for each instruction, those that read it.
-#[derive(Debug)]
-pub(super) struct Dataflow<'p, 'a> {
-    program: &'p Program<'a>,
-    readers: Vec<Vec<InstructionId>>,
-}
-
-impl<'p, 'a> Dataflow<'p, 'a> {
-    pub(super) fn of(program: &'p Program<'a>) -> Self {
-        let mut readers = vec![Vec::new(); program.instructions.len()];
-        for (reader, instruction) in (0..).zip(&program.instructions) {
-            for &operand in &instruction.operands {
-                readers[operand as usize].push(reader);
-            }
-        }
-        Self { program, readers }
-    }
-
+impl Dataflow<'_, '_> {
     /// An instruction serves the one operation that reads it; where none does, the one it reads from; where several do
     /// and it is a mere copy, the scope that holds them all.
     pub(super) fn served(&self, id: InstructionId) -> Served {
-        let mut around = self.reading(id);
+        let mut around = self.named_readers(id);
         if around.is_empty() {
             around = self.read(id);
         }
@@ -61,9 +45,9 @@ impl<'p, 'a> Dataflow<'p, 'a> {
     }
 
     /// The nearest named instructions that read `id`, into fusions and out of them.
-    fn reading(&self, id: InstructionId) -> Vec<InstructionId> {
+    fn named_readers(&self, id: InstructionId) -> Vec<InstructionId> {
         walk(id, |id, next, found| {
-            for &reader in self.readers[id as usize].iter().take(REACH) {
+            for &reader in self.direct_readers(id).iter().take(REACH) {
                 let instruction = self.program.at(reader);
                 let called = (instruction.opcode == "fusion").then(|| instruction.calls.first()).flatten();
                 if let Some(&computation) = called {

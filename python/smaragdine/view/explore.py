@@ -1,0 +1,160 @@
+"""The tab `explore`: layers and operations of a trace, on the sunburst and inside one layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dash import ALL, Dash, Input, Output, Patch, State, ctx, dcc, html, no_update
+
+from smaragdine.accounts.words import PHASES
+from smaragdine.errors import SmaragdineError
+from smaragdine.figures import ENERGY, POWER, distribution, sunburst
+from smaragdine.view.drawing import KINDS, as_shown, draw
+from smaragdine.view.session import Session
+
+_CONTROLS = ("subject", "phase", "folded", "scale")
+
+
+def layout(session: Session) -> html.Main:
+    """Of one trace, or of several of the same thing."""
+    runs = session.runs
+    several = len(runs) > 1
+    subjects = ([{"label": f"mean of {len(runs)} runs", "value": -1}] if several else []) + [
+        {"label": f"{i + 1}. {trace.name}" if several else trace.name, "value": i} for i, trace in enumerate(runs)
+    ]
+    scales = ["energy"] if any(trace.modelled for trace in runs) else ["energy", "power"]
+    controls = [
+        dcc.Dropdown(subjects, subjects[0]["value"], id="subject", clearable=False, className="subject"),
+        _choice("phase", [{"label": "all passes", "value": ""}, *PHASES], ""),
+        _choice("folded", [{"label": "every layer", "value": ""}, {"label": "self-similar layers folded",
+                                                                    "value": "folded"}], ""),
+        _choice("scale", scales, "energy"),
+    ]  # fmt: skip
+    graph = {"displayModeBar": False, "responsive": True}
+    return html.Main(
+        [
+            html.Section(
+                [
+                    html.Div(controls, className="choices"),
+                    html.Div(
+                        [
+                            dcc.Graph(id="sunburst", config=graph),
+                            html.Div(
+                                [
+                                    html.Nav(id="crumbs"),
+                                    dcc.Graph(id="level", config={"displayModeBar": False}, className="scroll"),
+                                ],
+                                className="levels",
+                            ),
+                        ],
+                        className="pair",
+                    ),
+                ]
+            ),
+            html.Section([_choice("kind", list(KINDS), "stef"), dcc.Graph(id="figure", config=graph)]),
+        ]
+    )
+
+
+def _choice(id: str, options: list[Any], value: str) -> dcc.RadioItems:
+    return dcc.RadioItems(options, value, id=id, inline=True, className="choice")
+
+
+def register(app: Dash, session: Session) -> None:
+    _open(app, session)
+    _draw(app, session)
+
+
+def _open(app: Dash, session: Session) -> None:
+    """Which layer is open: told by a click on either picture, or on the way back."""
+
+    @app.callback(
+        Output("place", "data"),
+        Input("sunburst", "clickData"),
+        Input("level", "clickData"),
+        Input({"crumb": ALL}, "n_clicks"),
+        State("place", "data"),
+        *(State(control, "value") for control in _CONTROLS),
+        prevent_initial_call=True,
+    )
+    def place(burst: Any, level: Any, crumbs: list[int], now: dict[str, str], subject: int, phase: str, folded: str,
+              _scale: str) -> Any:  # fmt: skip
+        edd = session.edd(subject, phase, bool(folded))
+        if ctx.triggered_id == "sunburst" and burst:
+            boxes = list(edd.walk())
+            clicked = str(burst["points"][0].get("id", ""))
+            if not clicked.isdecimal() or int(clicked) >= len(boxes):
+                return no_update
+            path = boxes[int(clicked)].path
+            # A click on the middle leads outwards.
+            return {"path": path.rpartition("/")[0] if path == now["path"] else path, "by": "sunburst"}
+        if ctx.triggered_id == "level" and level:
+            path = str(level["points"][0].get("customdata") or "")
+            return {"path": path, "by": "level"} if path else no_update
+        if isinstance(ctx.triggered_id, dict) and any(crumbs):
+            return {"path": str(ctx.triggered_id["crumb"]), "by": "crumb"}
+        return no_update
+
+
+def _draw(app: Dash, session: Session) -> None:
+    inputs = [Input(control, "value") for control in _CONTROLS]
+
+    @app.callback(Output("sunburst", "figure"), *inputs, State("place", "data"))
+    def burst(subject: int, phase: str, folded: str, scale: str, place: dict[str, str]) -> Any:
+        edd = session.edd(subject, phase, bool(folded))
+        figure = as_shown(sunburst(edd, scale=POWER if scale == "power" and not edd.modelled else ENERGY))
+        figure["data"][0]["level"] = _id(session, subject, phase, folded, place["path"])
+        return figure
+
+    @app.callback(
+        Output("sunburst", "figure", allow_duplicate=True),
+        Input("place", "data"),
+        *(State(control, "value") for control in _CONTROLS),
+        prevent_initial_call=True,
+    )
+    def turn(place: dict[str, str], subject: int, phase: str, folded: str, _: str) -> Any:
+        if place["by"] == "sunburst":  # it has turned by itself
+            return no_update
+        patch = Patch()
+        patch["data"][0]["level"] = _id(session, subject, phase, folded, place["path"])
+        return patch
+
+    @app.callback(Output("level", "figure"), Output("crumbs", "children"), Input("place", "data"), *inputs)
+    def level(place: dict[str, str], subject: int, phase: str, folded: str, scale: str) -> tuple[Any, Any]:
+        edd = session.edd(subject, phase, bool(folded))
+        box = session.box(subject, phase, bool(folded), place["path"])
+        if box.is_tensor and "/" in box.path:
+            box = session.box(subject, phase, bool(folded), box.path.rpartition("/")[0])
+        by_power = scale == "power" and not edd.modelled
+        figure = as_shown(distribution(edd, box.path or None, scale=POWER if by_power else ENERGY))
+        figure["layout"].pop("title")  # the way here tells it
+        figure["layout"]["height"] -= figure["layout"]["margin"]["t"]
+        figure["layout"]["margin"]["t"] = 0
+        return figure, _crumbs(edd.name, box.path)
+
+    @app.callback(Output("figure", "figure"), Input("kind", "value"), Input("place", "data"), *inputs)
+    def figure(kind: str, place: dict[str, str], subject: int, phase: str, folded: str, _: str) -> Any:
+        path = session.box(subject, phase, bool(folded), place["path"]).path if place["path"] else ""
+        try:
+            return as_shown(draw(kind, session, subject, path))
+        except SmaragdineError as error:
+            return {"layout": {"annotations": [{"text": error.message, "showarrow": False}]}}
+
+
+def _id(session: Session, subject: int, phase: str, folded: str, path: str) -> str:
+    box = session.box(subject, phase, bool(folded), path)
+    if box.is_tensor:
+        box = session.box(subject, phase, bool(folded), box.path.rpartition("/")[0])
+    walk = session.edd(subject, phase, bool(folded)).walk()
+    return str(next(place for place, other in enumerate(walk) if other is box))
+
+
+def _crumbs(name: str, path: str) -> list[Any]:
+    segments = path.split("/") if path else []
+    paths = ["", *("/".join(segments[: i + 1]) for i in range(len(segments)))]
+    crumbs: list[Any] = []
+    for place, (label, to) in enumerate(zip([name, *segments], paths, strict=True)):
+        if place:
+            crumbs.append(html.I("/"))
+        crumbs.append(html.Button(label, id={"crumb": to}, disabled=to == path, n_clicks=0))
+    return crumbs

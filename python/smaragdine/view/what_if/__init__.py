@@ -1,0 +1,1 @@
+"""The tab `what if`: profiles, their alternatives, and what both take."""

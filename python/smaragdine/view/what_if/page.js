@@ -1,0 +1,73 @@
+window.smaragdine = {
+  tab: '',
+  scenario: '',
+  // The scenario is in the address while its tab is open: it can be kept as a bookmark, and is never sent to a server.
+  addressed() {
+    const { tab, scenario } = this;
+    const hash = tab === 'what-if' && scenario ? '#' + scenario : tab && tab !== 'explore' ? '#tab=' + tab : '';
+    if (hash !== location.hash) history.replaceState(null, '', location.pathname + hash);
+  },
+  kept(scenario) {
+    this.scenario = scenario;
+    this.addressed();
+  },
+  // A place that is hovered is drawn here: a way to the server and back would take longer than a glance.
+  hovered(hover) {
+    const graph = document.querySelector('#consumption .js-plotly-plot');
+    if (!graph || !graph.data) return;
+    const before = graph.data.findIndex((line) => line.meta === 'hovered');
+    if (before >= 0) Plotly.deleteTraces(graph, before);
+    const needed = graph.layout.meta;
+    const point = hover && hover.points[0];
+    if (!needed || !point || !(point.z > 0)) return;
+    Plotly.addTraces(graph, {
+      x: needed.x,
+      y: needed.kwh.map((kwh) => kwh * point.z * needed.factor),
+      name: point.text.split('<br>')[0].replace(/<\/?b>/g, ''),
+      meta: 'hovered',
+      mode: needed.x.length > 60 ? 'lines' : 'lines+markers',
+      line: { color: needed.colour, width: 2.2, dash: 'dash' },
+      hovertemplate: '%{y:.4g} ' + needed.unit,
+    });
+  },
+  tabbed(tab) {
+    const first = !this.tab;
+    this.tab = tab;
+    for (const panel of document.querySelectorAll('[data-tab]')) panel.hidden = panel.dataset.tab !== tab;
+    // What the address asks for is read before it is written.
+    if (!first) this.addressed();
+    // Pictures that were drawn while they were hidden had no size.
+    requestAnimationFrame(() => window.dispatchEvent(new Event('resize')));
+  },
+};
+document.addEventListener('contextmenu', (event) => {
+  const chip = event.target.closest('.chip');
+  const over = chip && chip.querySelector('.over:not([disabled])');
+  if (!over) return;
+  event.preventDefault();
+  over.click();
+});
+document.addEventListener('keydown', (event) => {
+  if (!(event.ctrlKey || event.metaKey) || event.key !== 'z' || event.target.matches('input, textarea')) return;
+  const undo = [...document.querySelectorAll('.does button')].find((button) => button.textContent === 'Undo');
+  if (undo && undo.offsetParent) { event.preventDefault(); undo.click(); }
+});
+// What is drawn anew takes the focus with it: who uses the keyboard would start at the top of the page after each key.
+(() => {
+  let last = null;
+  const key = (element) => {
+    if (!element.id.startsWith('{')) return element.id;
+    const told = JSON.parse(element.id);
+    return JSON.stringify([told.do ?? told.set, told.to ?? told.of]);
+  };
+  document.addEventListener('focusin', (event) => {
+    last = event.target.id && event.target.closest('.what-if') ? event.target : null;
+  });
+  new MutationObserver(() => {
+    if (!last || last.isConnected || document.activeElement !== document.body) return;
+    const wanted = key(last);
+    const again = [...document.querySelectorAll('.what-if :is(button, input)[id]')].find((one) => key(one) === wanted);
+    last = null;
+    if (again) again.focus({ preventScroll: true });
+  }).observe(document.documentElement, { childList: true, subtree: true });
+})();

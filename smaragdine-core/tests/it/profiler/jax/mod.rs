@@ -1,0 +1,5 @@
+mod names;
+mod optimizer;
+mod programs;
+mod tpu;
+mod versions;
