@@ -37,7 +37,7 @@ test: $(VENV)/.dev ## all tests, Rust then Python
 
 .PHONY: test-jax
 test-jax: $(VENV)-jax/.made $(VENV)/.dev ## trainings in JAX, Flax, Equinox and Haiku, with the newest JAX that the interpreter allows
-	PATH="$(CURDIR)/$(BIN):$$PATH" KERAS_BACKEND=jax $(VENV)-jax/bin/python -m pytest tests/jax
+	PATH="$(CURDIR)/$(BIN):$$PATH" KERAS_BACKEND=jax $(VENV)-jax/bin/python -m pytest tests/in_jax
 
 .PHONY: coverage-jax
 coverage-jax: $(VENV)-jax/.made $(VENV)/.dev ## the same for JAX: libraries × ways to train, some minutes
@@ -165,7 +165,7 @@ $(VENV)/.coverage: experiments/coverage/requirements.txt $(VENV)/.dev
 	touch $@
 
 # An environment apart: JAX and its libraries are no part of the product, and 0.6 GB.
-$(VENV)-jax/.made: tests/jax/requirements.txt | interpreter
+$(VENV)-jax/.made: tests/in_jax/requirements.txt | interpreter
 	"$(PYTHON)" -m venv $(VENV)-jax
 	$(VENV)-jax/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
 	touch $@

@@ -30,8 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    # `make test-jax` runs these, in an environment of their own.
-    if collection_path == HERE / "jax" and find_spec("jax") is None:
+    # `make test-jax` runs these, in an environment of their own. A folder `jax` here would be taken for JAX itself.
+    if collection_path == HERE / "in_jax" and find_spec("jax") is None:
         return True
     # To collect these imports TensorFlow.
     if config.getoption("--quick") and collection_path == HERE / "unit" / "frameworks" / "tensorflow":
