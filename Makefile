@@ -47,6 +47,10 @@ coverage-jax: $(VENV)-jax/.made $(VENV)/.dev ## the same for JAX: libraries × w
 quick: $(VENV)/.dev ## what can be tested in under a minute, without daemon, TensorFlow, browser or root; says what it leaves out
 	$(BIN)/python -m pytest -q --quick --numprocesses 2 --dist loadfile tests/unit
 
+.PHONY: test-torch
+test-torch: $(VENV)-torch/.made $(VENV)/.dev ## PyTorch end to end, in an environment of its own: 6 GB of disk at first, then some minutes
+	SMARAGDINE_BIN=$(CURDIR)/$(BIN)/smaragdined $(VENV)-torch/bin/python -m pytest -p no:dash -W ignore -s tests/pytorch
+
 .PHONY: lint
 lint: $(VENV)/.dev ## formatting, clippy, ruff, mypy and which way imports go; changes nothing
 	cargo fmt --all --check
@@ -116,7 +120,7 @@ docs: $(VENV)/.dev ## check that the commands and links that README and docs/ sh
 
 .PHONY: clean
 clean: ## remove what the other targets made, the demo's result included
-	rm -rf target dist demo demo-* $(VENV) $(VENV)-lowest $(VENV)-highest $(VENV)-peers $(VENV)-jax $(STUBS)
+	rm -rf target dist demo demo-* $(VENV) $(VENV)-lowest $(VENV)-highest $(VENV)-peers $(VENV)-jax $(VENV)-torch $(STUBS)
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # The environment.
@@ -170,6 +174,12 @@ $(VENV)-jax/.made: tests/in_jax/requirements.txt | interpreter
 $(VENV)-peers/.made: experiments/register-accuracy/requirements.txt | interpreter
 	"$(PYTHON)" -m venv $(VENV)-peers
 	$(VENV)-peers/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
+	touch $@
+
+# An environment apart: the wheel of PyTorch brings CUDA's libraries, which it needs to be imported at all.
+$(VENV)-torch/.made: tests/pytorch/requirements.txt | interpreter
+	"$(PYTHON)" -m venv $(VENV)-torch
+	$(VENV)-torch/bin/python -m pip install --disable-pip-version-check --quiet --no-cache-dir --requirement $<
 	touch $@
 
 # An environment apart: newer generators write code that older TensorFlow's protobuf cannot load.

@@ -36,6 +36,8 @@ _COLUMNS = {
     "footprint_domains": "policy varchar, op uinteger, domain varchar, energy_j double",
     "ledger": "policy varchar, domain varchar, entry varchar, energy_j double",
     "metrics": "time_ns bigint, metric varchar, scope varchar, value double",
+    "spans": "span uinteger, name varchar, parent uinteger, start_ns bigint, end_ns bigint, "
+    "tokens bigint, requests bigint",
 }
 
 

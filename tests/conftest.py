@@ -34,7 +34,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if collection_path == HERE / "in_jax" and find_spec("jax") is None:
         return True
     # To collect these imports TensorFlow.
-    return (config.getoption("--quick") and collection_path == HERE / "unit" / "frameworks" / "tensorflow") or None
+    if config.getoption("--quick") and collection_path == HERE / "unit" / "frameworks" / "tensorflow":
+        return True
+    # `make test-torch` runs these, in an environment of their own.
+    return (collection_path == HERE / "pytorch" and find_spec("torch") is None) or None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

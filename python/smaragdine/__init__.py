@@ -73,7 +73,16 @@ _HOMES = {
     "record": "frameworks.record",
     "require": "doctor.required",
 }
-_MODULES = ("appendix", "figures", "keras", "similarity", "tensorflow", "what_if")
+_MODULES = (
+    "appendix",
+    "figures",
+    "keras",
+    "lightning",
+    "similarity",
+    "tensorflow",
+    "transformers",
+    "what_if",
+)
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 BATCH = 8
 STEPS = 150
-FRAMEWORKS = ("tensorflow", "jax")
+FRAMEWORKS = ("tensorflow", "torch", "jax")
 # Two of ten steps are traced, 30 in all: enough that two demos rank layers alike (experiments/ranking).
 WINDOW, EVERY = 2, 10
 _TOP = 10
@@ -31,7 +31,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "demo",
         help="train a small model here and show where its energy went",
-        description="Trains a small BERT-like model, in Keras or in Flax, on the Python standard library's own "
+        description="Trains a small BERT-like model, in Keras, PyTorch or Flax, on the Python standard library's "
         f"sources, accounts its energy, and writes a trace and DIR/report.html. {WINDOW} of every {EVERY} steps are "
         "traced.",
     )
@@ -47,6 +47,10 @@ def run(arguments: argparse.Namespace) -> int:
         if any(find_spec(name) is None for name in ("jax", "flax", "optax")):
             raise SmaragdineError("this demo trains with JAX, Flax and Optax, which are not installed", _JAX)
         path = train_by_jax(arguments.output, arguments.steps)
+    elif arguments.framework == "torch":
+        if find_spec("torch") is None:
+            raise SmaragdineError("this demo trains with PyTorch, which is not installed", "pip install torch")
+        path = train_by_torch(arguments.output, arguments.steps)
     else:
         if find_spec("tensorflow") is None or find_spec("keras") is None:
             raise SmaragdineError(
@@ -103,6 +107,22 @@ def train_by_jax(output: str, steps: int) -> Path:
                 step.metrics["loss"] = training.step(batch.tokens, batch.positions, batch.labels)
         bar.end()
     return _written(recording.path)
+
+
+def train_by_torch(output: str, steps: int) -> Path:
+    """The same with the same model in PyTorch."""
+    tell("loading PyTorch …", out=sys.stderr)
+    from smaragdine.demo import torch_bert
+    from smaragdine.demo.corpus import Corpus
+    from smaragdine.demo.shape import Shape
+
+    shape, bar = Shape(), _Bar(steps)
+    inputs, labels = Corpus.load(shape.vocabulary).arrays(
+        steps, batch=BATCH, sequence=shape.sequence, predictions=shape.predictions
+    )
+    path = torch_bert.train(output, shape, inputs, labels, batch=BATCH, window=WINDOW, every=EVERY, progress=bar.draw)
+    bar.end()
+    return _written(path)
 
 
 def _written(path: Path | None) -> Path:

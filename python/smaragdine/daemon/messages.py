@@ -87,6 +87,7 @@ class Format(Enum):
     XSPACE = "xspace"
     RUN_METADATA = "run_metadata"
     GRAPH_DEF = "graph_def"
+    KINETO_JSON = "kineto_json"
 
 
 class Profile(NamedTuple):
@@ -102,6 +103,18 @@ class ProfilingSpan(NamedTuple):
 
     start_ns: int
     end_ns: int
+
+
+class Span(NamedTuple):
+    """A stretch that the program names itself; stamps are monotonic, counts 0 where unknown."""
+
+    span: int
+    name: str
+    parent: int | None
+    start_ns: int
+    end_ns: int
+    tokens: int = 0
+    requests: int = 0
 
 
 class Model(NamedTuple):
@@ -162,7 +175,7 @@ class Labels(NamedTuple):
     labels: Mapping[str, str]
 
 
-Message = Events | StepBatch | Profile | ProfilingSpan | Model | Note | MetricValues | Program | Labels
+Message = Events | StepBatch | Profile | ProfilingSpan | Model | Note | MetricValues | Program | Labels | Span
 
 
 class Stamped(NamedTuple):

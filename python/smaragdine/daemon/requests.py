@@ -16,6 +16,7 @@ from smaragdine.daemon.messages import (
     Profile,
     ProfilingSpan,
     Program,
+    Span,
     Stamped,
     Step,
     StepBatch,
@@ -30,6 +31,7 @@ _FORMATS = {
     Format.XSPACE: trace_pb2.Profile.FORMAT_XSPACE,
     Format.RUN_METADATA: trace_pb2.Profile.FORMAT_RUN_METADATA,
     Format.GRAPH_DEF: trace_pb2.Profile.FORMAT_GRAPH_DEF,
+    Format.KINETO_JSON: trace_pb2.Profile.FORMAT_KINETO_JSON,
 }
 
 
@@ -77,6 +79,8 @@ class Requests:
                 request.metrics.clock = trace_pb2.CLOCK_MONOTONIC
                 for value in values:
                     request.metrics.values.add(**{key: _sent(one) for key, one in value._asdict().items()})
+            case Span() as span:
+                request.span.CopyFrom(_span(span))
             case Program() as program:
                 request.program.CopyFrom(_program(program))
             case Labels(labels):
@@ -139,3 +143,19 @@ def _op(number: int, event: Event) -> trace_pb2.Op:
         raw_name=event.qtn,
         flops=event.flops,
     )
+
+
+def _span(span: Span) -> trace_pb2.NamedSpan:
+    number, name, parent, start_ns, end_ns, tokens, requests = span
+    told = trace_pb2.NamedSpan(
+        span=number,
+        name=_sent(name),
+        clock=trace_pb2.CLOCK_MONOTONIC,
+        start_ns=start_ns,
+        end_ns=end_ns,
+        tokens=tokens,
+        requests=requests,
+    )
+    if parent is not None:
+        told.parent = parent
+    return told

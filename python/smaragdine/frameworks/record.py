@@ -9,9 +9,11 @@ from contextlib import AbstractContextManager, contextmanager
 
 from smaragdine.daemon.messages import Clock, Event, Format
 from smaragdine.frameworks.jax.loop import runs_jax
+from smaragdine.frameworks.torch import loop as torch_loop
 from smaragdine.recording.beginning import Begun
 from smaragdine.recording.recorder import Recorder
 from smaragdine.training.budget import Budget
+from smaragdine.training.spans import SpanMark, Spans
 from smaragdine.training.steps import StepMark
 from smaragdine.training.training import Training
 from smaragdine.training.window import Auto, Windows
@@ -35,8 +37,9 @@ def record(
     """Records the energy of the enclosed code, this process and its descendants, into the directory `output`.
 
     `period` is the sampling period, `4ms`. Where the code marks its steps (`Recording.step`) and runs TensorFlow or
-    JAX, operations are traced in windows of `window` steps, which open `every` so many steps, or ("auto") as often as
-    their cost stays below 1 % of the run. `model` leads operations to layers: a Keras model, the `tf.function` of a
+    PyTorch or JAX, operations are traced in windows of `window` steps, which open `every` so many steps, or ("auto") as
+    often as their cost stays below 1 % of the run. A loop of PyTorch's need not mark them: each step of its first
+    optimizer ends one. `model` leads operations to layers: a PyTorch module, a Keras model, the `tf.function` of a
     step, or a list of several; or a module of Flax nnx or Equinox, to be told before its step is compiled (Flax linen
     and Haiku name their modules themselves).
 
@@ -51,7 +54,14 @@ def record(
     """
     windows = Windows(window, every)
     limit = Budget(budget, labels, stops=budget_stops) if budget is not None else None
-    recording = Recording.start(output, period=period, name=name, labels=labels, require_measured=require_measured)
+    recording = Recording.start(
+        output,
+        period=period,
+        name=name,
+        labels=labels,
+        software=torch_loop.software(),
+        require_measured=require_measured,
+    )
     recording.trace(windows, model, limit, trackers=trackers)
     try:
         yield recording
@@ -70,6 +80,8 @@ class Recording(Recorder):
         super().__init__(begun)
         self._training: Training | None = None
         self._model: object = None
+        self._spans = Spans(self.channel.span)
+        self._hooked: torch_loop.OptimizerSteps | None = None
 
     def trace(
         self, windows: Windows, model: object = None, budget: Budget | None = None, *, trackers: bool = True
@@ -79,19 +91,41 @@ class Recording(Recorder):
         # Whoever encloses the code ends the recording.
         training.ended = True
         self._model = model
+        self._hooked = torch_loop.hooked(self, training, model, self._find_tracer)
         return training
 
     def step(
-        self, step: int | None = None, *, epoch: int = 0, samples: int = 0, traced: bool | None = None
+        self,
+        step: int | None = None,
+        *,
+        epoch: int = 0,
+        samples: int = 0,
+        tokens: int = 0,
+        traced: bool | None = None,
     ) -> AbstractContextManager[StepMark]:
         """Marks one step of the enclosed code, numbered from 0 unless given; code that raises is no step.
 
-        `samples` is the number of examples processed, 0 where unknown. A step is `traced` where its events are sent;
-        by default, where a window is open or `events` was called within it. Raises `BudgetReached` before it begins
-        where the recording's budget is drawn and `budget_stops` was asked for.
+        `samples` and `tokens` are how many examples and tokens are processed, 0 where unknown; what is known only at
+        the step's end may be set on the mark: `mark.samples`, `mark.metrics["tokens"]`. A step is `traced` where its
+        events are sent; by default, where a window is open or `events` was called within it. Raises
+        `BudgetReached` before it begins where the recording's budget is drawn and `budget_stops` was asked for.
         """
         training = self._training or self.trace(Windows())
-        return training.step(step, epoch=epoch, samples=samples, traced=traced, before=self._find_tracer)
+        if self._hooked:
+            self._hooked.end()
+            self._hooked = None
+        metrics = {"tokens": tokens} if tokens else None
+        return training.step(
+            step, epoch=epoch, samples=samples, metrics=metrics, traced=traced, before=self._find_tracer
+        )
+
+    def span(self, name: str, *, tokens: int = 0, requests: int = 0) -> AbstractContextManager[SpanMark]:
+        """Names a stretch of the enclosed code, `prefill` or `decode`; spans may nest, on any thread.
+
+        `tokens` are those that it processes or makes, `requests` those that it serves together, 0 where unknown; what
+        is known only at its end may be set on the mark. `Trace.named_spans` tells each one's energy.
+        """
+        return self._spans.span(name, tokens=tokens, requests=requests)
 
     @property
     def paused(self) -> bool:
@@ -137,7 +171,9 @@ class Recording(Recorder):
         training = self._training
         if not training or training.traceable or self.state != "recording":
             return
-        if runs_jax(self._model):
+        if (tracer := torch_loop.loop_tracer(self.channel, self._model)) is not None:
+            training.trace(tracer)
+        elif runs_jax(self._model):
             from smaragdine.frameworks.jax.loop import loop_tracer as jax_tracer
 
             training.trace(jax_tracer(self.channel, self._model))

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from smaragdine.daemon.messages import Clock, Event, Events, Format, Labels, Model, Note, Profile, ProfilingSpan, Step
+from smaragdine.daemon.messages import (
+    Clock,
+    Event,
+    Events,
+    Format,
+    Labels,
+    Model,
+    Note,
+    Profile,
+    ProfilingSpan,
+    Span,
+    Step,
+)
 from smaragdine.recording.sender import Sender
 
 _PIECE = 1 << 20
@@ -39,6 +51,10 @@ class Channel:
     def profiling(self, start_ns: int, end_ns: int) -> None:
         """Marks a stretch, in `time.monotonic_ns()`, in which a profiler was started or stopped."""
         self._sender.offer(ProfilingSpan(start_ns, end_ns))
+
+    def span(self, span: Span) -> None:
+        """Sends a stretch that the program named."""
+        self._sender.offer(span)
 
     def note(self, text: str) -> None:
         """Keeps a remark with the trace."""

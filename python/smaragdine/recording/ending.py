@@ -34,7 +34,7 @@ def watch(recording: Unfinished) -> None:
     # A program that handles SIGTERM itself ends in its own way, through atexit.
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         try:
-            signal.signal(signal.SIGTERM, _on_sigterm)
+            signal.signal(signal.SIGTERM, on_sigterm)
         except ValueError:  # an interpreter within another's process
             pass
 
@@ -46,7 +46,7 @@ def forget(recording: Unfinished) -> None:
     if _TERMINATED:
         _terminate()
     on_main = threading.current_thread() is threading.main_thread()
-    if on_main and signal.getsignal(signal.SIGTERM) is _on_sigterm:
+    if on_main and signal.getsignal(signal.SIGTERM) is on_sigterm:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
@@ -56,7 +56,8 @@ def _finish_all() -> None:
             recording.finish()
 
 
-def _on_sigterm(number: int, frame: FrameType | None) -> None:
+def on_sigterm(number: int, frame: FrameType | None) -> None:
+    """The handler of SIGTERM: finishes what records, and ends the process as the signal does."""
     global _TERMINATED
     if os.getpid() == _PID:
         _TERMINATED = True

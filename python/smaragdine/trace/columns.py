@@ -23,9 +23,10 @@ TABLES = {
     "footprint_domains": ("policy", "op", "domain", "energy_j"),
     "ledger": ("policy", "domain", "entry", "energy_j"),
     "metrics": ("time_ns", "metric", "scope", "value"),
+    "spans": ("span", "name", "parent", "start_ns", "end_ns", "tokens", "requests"),
 }
 # Earlier versions wrote none: where one is not there, and was not sealed, it has no rows.
-LATER = ("metrics",)
+LATER = ("metrics", "spans")
 # Those that a table has besides; null where it has none.
 FURTHER = {
     "readings": ("edge_uncertainty_ns", "read_start_ns", "read_end_ns", "source"),
@@ -38,8 +39,9 @@ REFERS = {"events": ("op",), "edges": ("from_op", "to_op"), "footprint_domains":
 _MAP = "MAP(VARCHAR, DOUBLE)"
 _ENTRIES = "STRUCT(key VARCHAR, value DOUBLE)[]"
 _KINDS = {
-    **dict.fromkeys(("op", "from_op", "to_op", "lane"), "UINTEGER"),
+    **dict.fromkeys(("op", "from_op", "to_op", "lane", "span", "parent"), "UINTEGER"),
     **dict.fromkeys(("start_ns", "end_ns", "step", "epoch", "samples", "count"), "BIGINT"),
+    **dict.fromkeys(("tokens", "requests"), "BIGINT"),
     **dict.fromkeys(("edge_uncertainty_ns", "read_start_ns", "read_end_ns", "time_ns"), "BIGINT"),
     **dict.fromkeys(("energy_j", "energy_low_j", "energy_high_j", "time_s", "power_w", "flops", "value"), "DOUBLE"),
     **dict.fromkeys(("app_share", "daemon_share", "idle_share"), "DOUBLE"),
@@ -49,7 +51,7 @@ _KINDS = {
 }
 # Null where it is not known, for which some write NaN.
 _MAY_BE_UNKNOWN = ("app_share", "daemon_share", "idle_share", "energy_low_j", "energy_high_j", "power_w", "flops")
-_MAY_BE_NULL = (*_MAY_BE_UNKNOWN, "samples", "flags", "metrics")
+_MAY_BE_NULL = (*_MAY_BE_UNKNOWN, "samples", "flags", "metrics", "parent", "tokens", "requests")
 
 EVENT_KINDS = ("compute", "copy", "wait")
 

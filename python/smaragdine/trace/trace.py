@@ -25,6 +25,7 @@ from smaragdine.trace.jobs.opened import Opened, opened
 from smaragdine.trace.metadata import Metadata
 from smaragdine.trace.metrics import Series, cpu_hours, gpu_hours, series_of
 from smaragdine.trace.readings import Readings, readings_by_domain
+from smaragdine.trace.spans import NamedSpan, spans_of
 from smaragdine.trace.steps import Step
 from smaragdine.trace.tables import Tables
 
@@ -165,6 +166,11 @@ class Trace(Recorded):
     @property
     def steps(self) -> list[Step]:
         return self._accounting.steps
+
+    @cached_property
+    def named_spans(self) -> list[NamedSpan]:
+        """What the program named itself, each with its energy; none in traces of earlier versions."""
+        return spans_of(self._tables, self.metadata.domains, self.readings)
 
     @cached_property
     def metrics(self) -> list[Series]:

@@ -86,6 +86,12 @@ class Steps:
         """The step that runs, if any, broke off: it is none."""
         self._running = None
 
+    def restart(self) -> None:
+        """The step that runs, if any, is none, and gives its number back."""
+        running, self._running = self._running, None
+        if running is not None:
+            self._next = running.step
+
     def logs(self, batch: int, logs: Mapping[str, Any] | None) -> None:
         """What was logged for the step that ended with this batch."""
         metrics = numbers(logs or {})

@@ -20,12 +20,16 @@ class Closed(NamedTuple):
     """Sends what was seen, once the profiler is stopped."""
     stop: Job | None = None
     """Stops the profiler, on whichever thread, perhaps while further steps run; None where none runs."""
+    here: bool = False
+    """It has to be stopped on the thread that trains, which waits for it."""
 
 
 class Tracer(Protocol):
     """Called between steps on the thread that trains, so as quickly as may be; what it raises ends the recording.
 
-    It sends by the recording's channel, and what takes long it returns as jobs, which are done in order.
+    It sends by the recording's channel, and what takes long it returns as jobs, which are done in order. Where it has
+    an attribute `cut`, that tells whether the window closed before the step that ends now had ended; `events`, how
+    many events the last window had (0: unknown).
     """
 
     def open(self) -> bool:

@@ -52,6 +52,11 @@ class Tracing:
         """How much the step that ends now compiled; its smallest batch had `batch` examples, 0: unknown."""
         return self._tracer.compilations(batch)
 
+    @property
+    def cut(self) -> bool:
+        """Whether the window closed before the step that ends now had ended: it is not traced."""
+        return bool(getattr(self._tracer, "cut", False))
+
     def step_ended(self, seconds: float, *, compiled: bool) -> None:
         """A step took so long, in which something was `compiled`."""
         self._steps += 1
@@ -122,7 +127,7 @@ class Tracing:
         closed = self._closed()
         if closed is None:
             return
-        if closed.stop is None:
+        if closed.stop is None or closed.here:
             self._stop(closed)
             return
         self._windows.stopping()
@@ -152,6 +157,7 @@ class Tracing:
             part = min(own_s / max(all_s, 1e-9), 1.0) if meanwhile else 1.0
             self._channel.profiling(began, began + round(took_ns * part))
             self._windows.stopped(took_ns / 1e9)
+            self._windows.saw(getattr(self._tracer, "events", 0))
         self._shipper.submit(closed.ship, self._windows.shipped)
 
     def _pay(self, began_ns: int) -> None:

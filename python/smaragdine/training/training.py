@@ -45,6 +45,8 @@ class Training:
         self.recorder = recorder
         # It went to its end, or whoever encloses it sees to that: a framework says nothing where a step raises.
         self.ended = False
+        # Each step begins where the last one ends: what runs when the training ends is none.
+        self.open_ended = False
         self._channel = recorder.channel
         self._guard = recorder.guarded()
         self._windows = windows
@@ -111,6 +113,17 @@ class Training:
             else:
                 self._steps.logs(batch, logs)
 
+    @property
+    def within_step(self) -> bool:
+        """Whether the program's own code encloses a step now."""
+        return self._within
+
+    def abandon(self) -> None:
+        """The step that runs, if any, is none: the program marks its own from now on."""
+        with self._guard:
+            self.open_ended = False
+            self._steps.restart()
+
     def to_stop(self) -> bool:
         """Whether its budget is reached and it is to stop, as whoever calls this then does."""
         if self.allowance is None or not self.allowance.stops:
@@ -133,6 +146,7 @@ class Training:
         *,
         epoch: int = 0,
         samples: int = 0,
+        metrics: Mapping[str, Any] | None = None,
         traced: bool | None = None,
         before: Callable[[], object] = lambda: None,
     ) -> Iterator[StepMark]:
@@ -144,6 +158,7 @@ class Training:
         if self.allowance is not None and not self._within:
             self.allowance.refuse()
         mark = self._steps.new(number, epoch=epoch, samples=samples)
+        mark.metrics.update(metrics or {})
         # No window opens or closes within a step: one within another, or on another thread, is only marked.
         outermost, self._within = not self._within, True
         in_window = outermost and self._window_begins(before)
@@ -188,6 +203,7 @@ class Training:
         tracing = self._tracing if smallest_batch is not None else None
         if tracing:
             mark.compilations = tracing.compilations(smallest_batch or 0)
+            mark.traced = mark.traced and not tracing.cut
         self._steps.complete(mark, logs)
         if smallest_batch is not None and mark.end_ns is not None:
             self.spending.stepped(mark.start_ns, mark.end_ns, mark.samples)
@@ -200,6 +216,6 @@ class Training:
             _LOG.warning("the training ended early; what was measured until then is in %s", self.recorder.path)
         if self._vigil:
             self._vigil.end()
-        self._steps.flush(whole=self.ended)
+        self._steps.flush(whole=self.ended and not self.open_ended)
         if self._tracing:
             self._tracing.end()

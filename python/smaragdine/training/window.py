@@ -21,6 +21,8 @@ WARM_UP_STEPS = 2
 _WINDOW_S = 0.2
 _FEWEST, _MOST = 2, 100
 _RECENT = 15
+# What is saved while Python stands still.
+_MOST_EVENTS = 20_000
 # Where another profiler runs, look again after so many steps, at first and at most.
 _SOONEST_RETRY_STEPS, _LATEST_RETRY_STEPS = 2, 50
 
@@ -53,6 +55,9 @@ class Windows:
         self._opened = False
         self._left = 0
         self._size = 0
+        self._last_size = 0
+        # Steps of a window of "auto" length, as its events allow.
+        self._bound = _MOST
         self._traced: list[float] = []
         self._untraced: deque[float] = deque(maxlen=_RECENT)
         self._closed = 0
@@ -126,8 +131,14 @@ class Windows:
         if self._traced and self._untraced:
             self.spend(max(0.0, sum(self._traced) - self._usual() * len(self._traced)))
         self._traced.clear()
+        self._last_size = self._size - max(self._left, 0)
         self._size = self._left = 0
         self._closed += 1
+
+    def saw(self, events: int) -> None:
+        """The last window had so many events, 0 where unknown: windows of "auto" length keep to what is soon saved."""
+        if events and self._last_size:
+            self._bound = min(max(_MOST_EVENTS * self._last_size // events, 1), _MOST)
 
     def stopping(self) -> None:
         """The profiler is being stopped while further steps run: they are not as long as usual."""
@@ -151,7 +162,7 @@ class Windows:
         if not self._untraced:
             return _FEWEST
         step = max(self._usual(), 1e-6)
-        return min(max(math.ceil(_WINDOW_S / step), _FEWEST), _MOST)
+        return min(max(math.ceil(_WINDOW_S / step), _FEWEST), self._bound)
 
     def _usual(self) -> float:
         """Seconds of a step that nothing disturbs."""

@@ -125,7 +125,7 @@ class StartResponse(_message.Message):
     def __init__(self, recording: _Optional[str] = ..., start_ns: _Optional[int] = ..., realtime_offset_ns: _Optional[int] = ..., domains: _Optional[_Iterable[_Union[Domain, _Mapping]]] = ..., basis: _Optional[str] = ..., warning: _Optional[str] = ..., state_dir: _Optional[str] = ..., trace_json: _Optional[str] = ...) -> None: ...
 
 class RecordRequest(_message.Message):
-    __slots__ = ("recording", "sequence", "clock", "events", "step", "profile", "profiling", "model", "note", "steps", "metrics", "program", "labels")
+    __slots__ = ("recording", "sequence", "clock", "events", "step", "profile", "profiling", "model", "note", "steps", "metrics", "program", "span", "labels")
     RECORDING_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     CLOCK_FIELD_NUMBER: _ClassVar[int]
@@ -138,6 +138,7 @@ class RecordRequest(_message.Message):
     STEPS_FIELD_NUMBER: _ClassVar[int]
     METRICS_FIELD_NUMBER: _ClassVar[int]
     PROGRAM_FIELD_NUMBER: _ClassVar[int]
+    SPAN_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     recording: str
     sequence: int
@@ -151,8 +152,9 @@ class RecordRequest(_message.Message):
     steps: _trace_pb2.StepBatch
     metrics: _trace_pb2.MetricBatch
     program: _trace_pb2.Program
+    span: _trace_pb2.NamedSpan
     labels: _trace_pb2.Labels
-    def __init__(self, recording: _Optional[str] = ..., sequence: _Optional[int] = ..., clock: _Optional[_Union[_trace_pb2.ClockPair, _Mapping]] = ..., events: _Optional[_Union[_trace_pb2.EventBatch, _Mapping]] = ..., step: _Optional[_Union[_trace_pb2.Step, _Mapping]] = ..., profile: _Optional[_Union[_trace_pb2.Profile, _Mapping]] = ..., profiling: _Optional[_Union[_trace_pb2.ProfilingSpan, _Mapping]] = ..., model: _Optional[_Union[_trace_pb2.Model, _Mapping]] = ..., note: _Optional[_Union[_trace_pb2.Note, _Mapping]] = ..., steps: _Optional[_Union[_trace_pb2.StepBatch, _Mapping]] = ..., metrics: _Optional[_Union[_trace_pb2.MetricBatch, _Mapping]] = ..., program: _Optional[_Union[_trace_pb2.Program, _Mapping]] = ..., labels: _Optional[_Union[_trace_pb2.Labels, _Mapping]] = ...) -> None: ...
+    def __init__(self, recording: _Optional[str] = ..., sequence: _Optional[int] = ..., clock: _Optional[_Union[_trace_pb2.ClockPair, _Mapping]] = ..., events: _Optional[_Union[_trace_pb2.EventBatch, _Mapping]] = ..., step: _Optional[_Union[_trace_pb2.Step, _Mapping]] = ..., profile: _Optional[_Union[_trace_pb2.Profile, _Mapping]] = ..., profiling: _Optional[_Union[_trace_pb2.ProfilingSpan, _Mapping]] = ..., model: _Optional[_Union[_trace_pb2.Model, _Mapping]] = ..., note: _Optional[_Union[_trace_pb2.Note, _Mapping]] = ..., steps: _Optional[_Union[_trace_pb2.StepBatch, _Mapping]] = ..., metrics: _Optional[_Union[_trace_pb2.MetricBatch, _Mapping]] = ..., program: _Optional[_Union[_trace_pb2.Program, _Mapping]] = ..., span: _Optional[_Union[_trace_pb2.NamedSpan, _Mapping]] = ..., labels: _Optional[_Union[_trace_pb2.Labels, _Mapping]] = ...) -> None: ...
 
 class RecordResponse(_message.Message):
     __slots__ = ("acknowledged", "advice", "problem")

@@ -133,6 +133,26 @@ class ProfilingSpan(_message.Message):
     end_ns: int
     def __init__(self, clock: _Optional[_Union[Clock, str]] = ..., start_ns: _Optional[int] = ..., end_ns: _Optional[int] = ...) -> None: ...
 
+class NamedSpan(_message.Message):
+    __slots__ = ("span", "name", "parent", "clock", "start_ns", "end_ns", "tokens", "requests")
+    SPAN_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_FIELD_NUMBER: _ClassVar[int]
+    START_NS_FIELD_NUMBER: _ClassVar[int]
+    END_NS_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    span: int
+    name: str
+    parent: int
+    clock: Clock
+    start_ns: int
+    end_ns: int
+    tokens: int
+    requests: int
+    def __init__(self, span: _Optional[int] = ..., name: _Optional[str] = ..., parent: _Optional[int] = ..., clock: _Optional[_Union[Clock, str]] = ..., start_ns: _Optional[int] = ..., end_ns: _Optional[int] = ..., tokens: _Optional[int] = ..., requests: _Optional[int] = ...) -> None: ...
+
 class Profile(_message.Message):
     __slots__ = ("format", "data", "last")
     class Format(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
@@ -141,10 +161,12 @@ class Profile(_message.Message):
         FORMAT_XSPACE: _ClassVar[Profile.Format]
         FORMAT_RUN_METADATA: _ClassVar[Profile.Format]
         FORMAT_GRAPH_DEF: _ClassVar[Profile.Format]
+        FORMAT_KINETO_JSON: _ClassVar[Profile.Format]
     FORMAT_UNSPECIFIED: Profile.Format
     FORMAT_XSPACE: Profile.Format
     FORMAT_RUN_METADATA: Profile.Format
     FORMAT_GRAPH_DEF: Profile.Format
+    FORMAT_KINETO_JSON: Profile.Format
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     LAST_FIELD_NUMBER: _ClassVar[int]

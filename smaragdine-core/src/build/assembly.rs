@@ -8,6 +8,7 @@ mod events;
 mod metrics;
 mod program;
 mod readings;
+mod spans;
 mod steps;
 mod tails;
 mod warnings;
@@ -22,6 +23,7 @@ use self::doubts::doubts;
 use self::events::{Events, map};
 use self::metrics::ToldMetrics;
 use self::readings::Readings;
+use self::spans::ToldSpans;
 use self::steps::{cover, find_steps, mark_traced, windows};
 use self::warnings::Warnings;
 use crate::clock::{ClockPair, TraceClock};
@@ -29,7 +31,7 @@ use crate::error::{Error, Result};
 use crate::profiler::tensorflow::graph::Graph;
 use crate::profiler::tensorflow::step_stats;
 use crate::profiler::tensorflow::xplane::{self, Programs};
-use crate::profiler::{Namer, Profile};
+use crate::profiler::{Namer, Profile, torch};
 use crate::span::Span;
 use crate::store::journal::{Part, Record, Records};
 use crate::trace::{ClockChange, Metadata, Model, State, Step, Trace, gaps};
@@ -138,6 +140,7 @@ struct Assembly {
     programs: FxHashMap<u64, Programs>,
     graphs: Vec<Graph>,
     told_metrics: ToldMetrics,
+    told_spans: ToldSpans,
     warnings: Warnings,
     last_offset_ns: i64,
 }
@@ -153,6 +156,7 @@ impl Assembly {
             programs: FxHashMap::default(),
             graphs: Vec::new(),
             told_metrics: ToldMetrics::default(),
+            told_spans: ToldSpans::default(),
             warnings: Warnings::default(),
         }
     }
@@ -216,6 +220,7 @@ impl Assembly {
                 self.trace.metadata.model = Model { name, layer_paths, shared, variables, captures };
             }
             Some(Payload::Note(note)) => self.trace.metadata.log.push(note.text),
+            Some(Payload::Span(span)) => self.add_span(stream, span, pair),
             Some(Payload::Metrics(batch)) => self.add_metrics_of_program(batch, pair),
             Some(Payload::Program(program)) => self.add_program(program),
             Some(Payload::Labels(labels)) => self.add_labels(labels),
@@ -300,6 +305,7 @@ impl Assembly {
                     Err(error) => self.warn(&error.to_string()),
                 };
             }
+            Format::KinetoJson => torch::decode_within(&bytes, &within),
             Format::Unspecified => return self.warn("a profile of no format was sent; it was left out"),
         };
         match decoded {
@@ -310,12 +316,13 @@ impl Assembly {
 
     fn finish(mut self, measured: Records) -> Trace {
         self.name_profiles();
+        self.number_spans();
         Events::bound(&mut self.trace, &mut self.warnings);
-        let Trace { metadata, readings, events, steps, edges, .. } = &mut self.trace;
+        let Trace { metadata, readings, events, steps, edges, spans, .. } = &mut self.trace;
         find_steps(steps, events);
         edges.sort_unstable();
         edges.dedup();
-        let windows = (!metadata.options.keep_all).then(|| windows(steps, events));
+        let windows = (!metadata.options.keep_all).then(|| windows(steps, events, spans));
         let mut all = Readings::new(&metadata.domains, windows.as_deref());
         measured.for_each(|record| all.add(record));
         let cut_from_ns = (metadata.state == State::Recording).then_some(metadata.start_ns);

@@ -1,7 +1,7 @@
 //! A profile, of whatever framework: leaf events, and the operations that they name.
 
 use super::jax::Origin;
-use crate::trace::Kind;
+use crate::trace::{Kind, Op, Phase};
 
 /// Sizes of a tensor's dimensions, all known.
 pub type Shape = Vec<i64>;
@@ -52,6 +52,27 @@ pub struct RawOp {
     pub pipeline: bool,
     /// What its program says besides, where JAX made it.
     pub origin: Option<Box<Origin>>,
+    /// Whose it is, where the profile itself tells; else names and graphs lead there.
+    pub told: Option<Told>,
+}
+
+impl RawOp {
+    /// The operation, where the profile itself tells whose it is.
+    #[must_use]
+    pub fn as_told(&self) -> Option<Op> {
+        let Told { qtn, layer, phase } = self.told.as_ref()?.clone();
+        let (kind, raw_name, flops) = (self.kind.clone(), self.raw_name.clone(), self.flops);
+        Some(Op { qtn, layer, kind, phase, raw_name, flops, fused: String::new() })
+    }
+}
+
+/// What a profile tells of an operation beside its raw name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    pub qtn: String,
+    /// As [`Op::layer`].
+    pub layer: String,
+    pub phase: Phase,
 }
 
 /// One execution of an operation.

@@ -13,6 +13,7 @@ mod limit;
 mod metadata;
 mod metric;
 mod model;
+mod named_span;
 mod notice;
 mod options;
 mod program;
@@ -32,6 +33,7 @@ pub use limit::{Limit, RAPL_UPDATE_NS};
 pub use metadata::{Metadata, SCHEMA_VERSION, State};
 pub use metric::{Metric, MetricRow, MetricSample, Metrics};
 pub use model::Model;
+pub use named_span::NamedSpan;
 pub use notice::{notice, uncounted};
 pub use options::RecordingOptions;
 pub use program::{Git, Program};
@@ -53,4 +55,6 @@ pub struct Trace {
     pub footprint_domains: Vec<FootprintDomainRow>,
     pub ledger: Vec<LedgerRow>,
     pub metrics: Metrics,
+    /// In order of their start.
+    pub spans: Vec<NamedSpan>,
 }

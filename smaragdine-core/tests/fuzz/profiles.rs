@@ -6,6 +6,7 @@ use smaragdine_core::profiler::Profile;
 use smaragdine_core::profiler::tensorflow::graph::Graph;
 use smaragdine_core::profiler::tensorflow::names::Namer;
 use smaragdine_core::profiler::tensorflow::{step_stats, xplane};
+use smaragdine_core::profiler::torch;
 use smaragdine_core::trace::Model;
 
 use crate::harness::{Random, fuzz};
@@ -66,5 +67,22 @@ fn no_graph_makes_the_decoder_panic() {
     let corpus = corpus(&["2.21/keras.graph.pb", "2.21/session.graph.pb"]);
     fuzz("graph", 10, |random| {
         Graph::decode(&mutated(&corpus, random)).map(|graph| name_all(&Profile::default(), vec![graph])).is_ok()
+    });
+}
+
+#[test]
+fn no_text_of_pytorch_makes_the_decoder_panic() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/torch/2.15/train.json");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let (head, rest) = text.split_once("\"traceEvents\": [").unwrap();
+    let events: Vec<&str> = rest[..rest.rfind(']').unwrap()].split("\n},").collect();
+    fuzz("kineto", 10, |random| {
+        let first = random.below(events.len());
+        let some = &events[first..events.len().min(first + 1 + random.below(40))];
+        let mut bytes = format!("{head}\"traceEvents\": [{}}}]}}", some.join("\n},")).into_bytes();
+        if !random.chance(8) {
+            crate::bytes::mutate(&mut bytes, random);
+        }
+        torch::decode(&bytes).map(|profile| profile.names.iter().for_each(|raw| drop(raw.as_told()))).is_ok()
     });
 }

@@ -110,10 +110,11 @@ impl Events {
         let bounds = Bounds::of(&trace.metadata);
         profile.notes.iter().for_each(|note| warnings.add(note));
         warnings.add_times(IMPOSSIBLE, profile.impossible);
-        let mut number = |raw: &RawOp| match self.raw_names.get(&raw.raw_name) {
+        let mut number = |raw: &RawOp| match (raw.as_told(), self.raw_names.get(&raw.raw_name)) {
+            (Some(told), _) => self.intern(trace, told),
             // What JAX calls alike may be different operations, and its names need no graph.
-            Some(&known) if raw.origin.is_none() => known,
-            _ => self.intern(trace, namer.name(raw)),
+            (None, Some(&known)) if raw.origin.is_none() => known,
+            (None, _) => self.intern(trace, namer.name(raw)),
         };
         let ops: Vec<u32> = profile.names.iter().map(&mut number).collect();
         let devices: Vec<_> = profile.devices.iter().map(|device| self.device(trace, device)).collect();

@@ -1,7 +1,7 @@
 //! Which step an event belongs to, and which stretches of a trace are broken down.
 
 use crate::span::{Span, merged, ordered};
-use crate::trace::{Coverage, Event, Step};
+use crate::trace::{Coverage, Event, NamedSpan, Step};
 
 /// Gives each event the step that its middle lies in, believes a step to be traced only if it has events, and leaves out
 /// the events of others.
@@ -30,7 +30,7 @@ pub(crate) fn find_steps(steps: &mut [Step], events: &mut Vec<Event>) {
 ///
 /// Where no step at all is marked as traced, the client did not say which ones were.
 fn drop_partial(steps: &[Step], events: &mut Vec<Event>) {
-    let whole = windows(steps, &[]);
+    let whole = windows(steps, &[], &[]);
     if whole.is_empty() {
         return;
     }
@@ -62,10 +62,11 @@ pub(crate) fn cover(coverage: &mut Coverage, steps: &[Step]) {
     coverage.traced_s = Some(seconds(traced.map(|step| step.end_ns - step.start_ns).sum()));
 }
 
-/// The stretches whose readings are kept as they are: traced steps, and events outside any step. In order, disjoint.
-pub(crate) fn windows(steps: &[Step], events: &[Event]) -> Vec<Span> {
+/// The stretches whose readings are kept as they are: traced steps, events outside any step, and around the edges of what
+/// the program names itself. In order, disjoint.
+pub(crate) fn windows(steps: &[Step], events: &[Event], spans: &[NamedSpan]) -> Vec<Span> {
     let steps = steps.iter().filter(|step| step.traced).map(Step::span);
-    merged(ordered(steps.chain(events.iter().map(Event::span))))
+    merged(ordered(steps.chain(events.iter().map(Event::span)).chain(spans.iter().flat_map(NamedSpan::edges))))
 }
 
 fn middle_ns(event: &Event) -> i64 {
@@ -128,8 +129,14 @@ mod tests {
     }
 
     #[test]
+    fn readings_are_kept_at_the_edges_of_spans_and_not_within() {
+        let span = NamedSpan { start_ns: 5, end_ns: 1_000_000, ..NamedSpan::default() };
+        assert_eq!(windows(&[], &[], &[span]), spans([(5, 6), (1_000_000, 1_000_001)]));
+    }
+
+    #[test]
     fn stretches_that_touch_are_one() {
         let steps = [step(1, 0, 100), step(2, 100, 200)];
-        assert_eq!(windows(&steps, &[event(150, 230), event(300, 310)]), spans([(0, 230), (300, 310)]));
+        assert_eq!(windows(&steps, &[event(150, 230), event(300, 310)], &[]), spans([(0, 230), (300, 310)]));
     }
 }

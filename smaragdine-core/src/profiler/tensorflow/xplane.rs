@@ -15,7 +15,6 @@ mod host;
 mod kernels;
 mod lanes;
 mod launches;
-mod leaves;
 mod lines;
 mod notes;
 mod plane;

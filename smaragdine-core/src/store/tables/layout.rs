@@ -239,9 +239,24 @@ pub(super) static METRICS: Layout = Layout {
     later: true,
 };
 
+pub(super) static SPANS: Layout = Layout {
+    name: "spans",
+    about: "One row per stretch that the program names itself; they may nest and overlap.",
+    columns: &[
+        count("span", "its number, from 0"),
+        text("name", "as the program says: prefill, decode, pause"),
+        count("parent", "number of the span around it; null: none").or_null(),
+        integer("start_ns", "trace time"),
+        integer("end_ns", "trace time"),
+        integer("tokens", "processed or made within it; null: unknown").or_null(),
+        integer("requests", "served together within it; null: unknown").or_null(),
+    ],
+    later: true,
+};
+
 /// In the order in which they are documented.
-pub(super) const LAYOUTS: [&Layout; 9] =
-    [&READINGS, &EVENTS, &OPS, &EDGES, &STEPS, &FOOTPRINT, &FOOTPRINT_DOMAINS, &LEDGER, &METRICS];
+pub(super) const LAYOUTS: [&Layout; 10] =
+    [&READINGS, &EVENTS, &OPS, &EDGES, &STEPS, &FOOTPRINT, &FOOTPRINT_DOMAINS, &LEDGER, &METRICS, &SPANS];
 
 #[cfg(test)]
 mod tests {

@@ -10,12 +10,14 @@ use rustc_hash::FxHashMap;
 use super::checksum::Checksums;
 use super::columns::{Checked, Columns, index, known_op, named, parsed, value};
 use super::file::{ReadTable, TableFile};
-use super::layout::{EDGES, EVENTS, FOOTPRINT, FOOTPRINT_DOMAINS, LEDGER, Layout, METRICS, OPS, READINGS, STEPS};
+use super::layout::{
+    EDGES, EVENTS, FOOTPRINT, FOOTPRINT_DOMAINS, LEDGER, Layout, METRICS, OPS, READINGS, SPANS, STEPS,
+};
 use crate::error::{Error, Result};
 use crate::span::Span;
 use crate::trace::{
-    Basis, Entry, Event, Flag, Flags, FootprintDomainRow, FootprintRow, Kind, LedgerRow, Op, Phase, Policy, Reading,
-    Step, Trace,
+    Basis, Entry, Event, Flag, Flags, FootprintDomainRow, FootprintRow, Kind, LedgerRow, NamedSpan, Op, Phase, Policy,
+    Reading, Step, Trace,
 };
 
 /// Fills the tables of `trace`, whose metadata is there, and says what each was found to be.
@@ -67,6 +69,7 @@ pub(super) fn small_tables(
     rows(&FOOTPRINT, &mut |batch| footprint(batch, trace))?;
     rows(&FOOTPRINT_DOMAINS, &mut |batch| footprint_domains(batch, trace))?;
     rows(&LEDGER, &mut |batch| ledger(batch, trace))?;
+    rows(&SPANS, &mut |batch| spans(batch, trace))?;
     Ok(found)
 }
 
@@ -282,6 +285,25 @@ fn ledger(batch: &Columns, trace: &mut Trace) -> Checked<()> {
             domain: domain.value(row).to_owned(),
             entry: parsed(entry.value(row), "entry", Entry::parse)?,
             energy_j: energy.value(row),
+        });
+    }
+    Ok(())
+}
+
+fn spans(batch: &Columns, trace: &mut Trace) -> Checked<()> {
+    let (span, name) = (batch.required::<UInt32Type>("span")?, batch.strings("name")?);
+    let parent = batch.primitives::<UInt32Type>("parent")?;
+    let (start, end) = (batch.required::<Int64Type>("start_ns")?, batch.required::<Int64Type>("end_ns")?);
+    let (tokens, requests) = (batch.primitives::<Int64Type>("tokens")?, batch.primitives::<Int64Type>("requests")?);
+    for row in 0..batch.rows() {
+        trace.spans.push(NamedSpan {
+            span: span.value(row),
+            name: name.value(row).to_owned(),
+            parent: value(&parent, row),
+            start_ns: start.value(row),
+            end_ns: end.value(row),
+            tokens: value(&tokens, row).and_then(|tokens| u64::try_from(tokens).ok()),
+            requests: value(&requests, row).and_then(|requests| u64::try_from(requests).ok()),
         });
     }
     Ok(())

@@ -13,7 +13,7 @@ use arrow_array::{
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 
 use super::layout::{
-    ColumnType, EDGES, EVENTS, FOOTPRINT, FOOTPRINT_DOMAINS, LEDGER, Layout, METRICS, OPS, READINGS, STEPS,
+    ColumnType, EDGES, EVENTS, FOOTPRINT, FOOTPRINT_DOMAINS, LEDGER, Layout, METRICS, OPS, READINGS, SPANS, STEPS,
 };
 use crate::trace::{Entry, Event, Flags, Metadata, Reading, Step, Trace};
 
@@ -25,12 +25,13 @@ pub(super) struct Table {
 }
 
 /// What a recording leaves behind.
-pub(super) const RECORDED: [Table; 5] = [
+pub(super) const RECORDED: [Table; 6] = [
     Table { layout: &READINGS, rows: |trace| trace.readings.len(), batch: readings },
     Table { layout: &EVENTS, rows: |trace| trace.events.len(), batch: events },
     Table { layout: &OPS, rows: |trace| trace.ops.len(), batch: ops },
     Table { layout: &EDGES, rows: |trace| trace.edges.len(), batch: edges },
     Table { layout: &METRICS, rows: |trace| trace.metrics.rows().len(), batch: metrics },
+    Table { layout: &SPANS, rows: |trace| trace.spans.len(), batch: spans },
 ];
 
 /// What accounting derives from it.
@@ -161,6 +162,20 @@ fn ledger(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError>
         .with("domain", StringArray::from_iter_values(rows.iter().map(|row| &row.domain)))
         .with("entry", StringArray::from_iter_values(rows.iter().map(|row| Entry::name(row.entry))))
         .with("energy_j", Float64Array::from_iter_values(rows.iter().map(|row| row.energy_j)))
+        .batch()
+}
+
+fn spans(trace: &Trace, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
+    let rows = &trace.spans[range];
+    let known = |count: Option<u64>| count.map(|count| i64::try_from(count).unwrap_or(i64::MAX));
+    BatchColumns::of(&SPANS)
+        .with("span", UInt32Array::from_iter_values(rows.iter().map(|row| row.span)))
+        .with("name", StringArray::from_iter_values(rows.iter().map(|row| &row.name)))
+        .with("parent", rows.iter().map(|row| row.parent).collect::<UInt32Array>())
+        .with("start_ns", Int64Array::from_iter_values(rows.iter().map(|row| row.start_ns)))
+        .with("end_ns", Int64Array::from_iter_values(rows.iter().map(|row| row.end_ns)))
+        .with("tokens", rows.iter().map(|row| known(row.tokens)).collect::<Int64Array>())
+        .with("requests", rows.iter().map(|row| known(row.requests)).collect::<Int64Array>())
         .batch()
 }
 

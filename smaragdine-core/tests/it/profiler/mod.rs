@@ -1,2 +1,3 @@
 mod jax;
 mod tensorflow;
+mod torch;

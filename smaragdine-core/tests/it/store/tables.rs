@@ -14,12 +14,13 @@ use smaragdine_core::store::tables::{self, merge_untouched};
 use smaragdine_core::trace::{Flag, Flags, Policy, Reading, State, Trace};
 use tempfile::TempDir;
 
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "readings.parquet",
     "events.parquet",
     "ops.parquet",
     "edges.parquet",
     "metrics.parquet",
+    "spans.parquet",
     "steps.parquet",
     "footprint.parquet",
     "footprint_domains.parquet",

@@ -9,12 +9,12 @@ use super::fields::Malformed;
 use super::kernels::Kernels;
 use super::lanes::Lanes;
 use super::launches::Launches;
-use super::leaves::{LaneSpan, What};
 use super::lines::{Line, Occurrence};
 use super::plane::Plane;
 use super::push;
 use super::title::operation;
 use crate::profiler::RawOp;
+use crate::profiler::leaves::{LaneSpan, What};
 use crate::trace::Kind;
 
 /// The stats that say what a kernel is for, by this plane's numbers.

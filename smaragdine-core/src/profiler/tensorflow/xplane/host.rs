@@ -6,7 +6,6 @@ use super::fields::Malformed;
 use super::kernels::Kernels;
 use super::lanes::Lanes;
 use super::launches::{Call, Launches, lead_back, waits};
-use super::leaves::{LaneSpan, What};
 use super::lines::{Line, Occurrence, Stat};
 use super::plane::Plane;
 use super::pool::{Marks, add_tasks};
@@ -14,6 +13,7 @@ use super::push;
 use super::scopes::{ANNOTATION, Scoped, Scopes};
 use super::title::{eager, operation};
 use crate::profiler::RawOp;
+use crate::profiler::leaves::{LaneSpan, What};
 use crate::trace::Kind;
 
 /// What an event's title says about it.

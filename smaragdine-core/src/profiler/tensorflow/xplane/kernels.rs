@@ -3,9 +3,9 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::hlo::{Piece, Programs, runs_others};
-use super::leaves::{LaneSpan, What};
 use super::push;
 use crate::profiler::RawOp;
+use crate::profiler::leaves::{LaneSpan, What};
 
 /// The instructions that one profile executes.
 #[derive(Debug)]
@@ -74,8 +74,8 @@ impl<'a> Kernels<'a> {
                     *numbers.entry((program, piece.operation)).or_insert_with(|| {
                         let operation = &compiled.operations[piece.operation as usize];
                         let (raw_name, kind) = (operation.name.clone(), operation.kind.clone());
-                        let origin = operation.origin.clone().map(Box::new);
-                        push(names, RawOp { raw_name, kind, flops: operation.flops(), pipeline: false, origin })
+                        let (origin, flops) = (operation.origin.clone().map(Box::new), operation.flops());
+                        push(names, RawOp { raw_name, kind, flops, origin, ..RawOp::default() })
                     })
                 };
                 let what = match kernel.pieces.as_slice() {

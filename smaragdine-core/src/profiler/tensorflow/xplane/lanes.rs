@@ -3,8 +3,8 @@
 use std::ops::RangeInclusive;
 
 use super::kernels::Kernels;
-use super::leaves::{LaneSpan, resolve};
 use crate::profiler::RawEvent;
+use crate::profiler::leaves::{LaneSpan, resolve};
 
 pub(super) struct Lanes<'p> {
     device: u16,

@@ -10,7 +10,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::leaves::{LaneSpan, What, innermost};
+use crate::profiler::leaves::{LaneSpan, What, innermost};
 use crate::span::Span;
 use crate::trace::Kind;
 

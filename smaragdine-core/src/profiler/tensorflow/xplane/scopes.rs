@@ -3,9 +3,9 @@
 use crate::span::Span;
 use rustc_hash::FxHashMap;
 
-use super::leaves::{LaneSpan, What, innermost};
 use super::push;
 use crate::profiler::RawOp;
+use crate::profiler::leaves::{LaneSpan, What, innermost};
 
 /// What an annotation's title starts with; the scope follows, `mlp/dense` or `gradient_tape/mlp/dense`.
 pub(super) const ANNOTATION: &str = "smaragdine:";

@@ -6,11 +6,11 @@
 use super::fields::Malformed;
 use super::kernels::Kernels;
 use super::lanes::Lanes;
-use super::leaves::{LaneSpan, What};
 use super::lines::Line;
 use super::plane::Plane;
 use super::push;
 use crate::profiler::jax::{Origin, is_traced};
+use crate::profiler::leaves::{LaneSpan, What};
 use crate::profiler::{Drawn, RawOp};
 use crate::trace::Kind;
 use crate::wire::tensorflow::profiler::{XEventMetadata, XStat, x_stat};

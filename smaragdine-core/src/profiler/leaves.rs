@@ -5,20 +5,20 @@ use crate::trace::Kind;
 
 /// A stretch of one lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct LaneSpan {
-    pub(super) what: What,
-    pub(super) kind: Kind,
-    pub(super) start_ns: i64,
-    pub(super) end_ns: i64,
-    pub(super) correlation: Option<u64>,
+pub(crate) struct LaneSpan {
+    pub(crate) what: What,
+    pub(crate) kind: Kind,
+    pub(crate) start_ns: i64,
+    pub(crate) end_ns: i64,
+    pub(crate) correlation: Option<u64>,
 }
 
 /// What a span executes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum What {
+pub(crate) enum What {
     /// Index into the profile's operations.
     Operation(u32),
-    /// Several operations as one: index into [`super::kernels::Kernels`].
+    /// Several operations as one: index into the decoder's own table of kernels.
     Several(u32),
     /// Nothing by itself: what is nested in it works.
     Nothing,
@@ -26,7 +26,7 @@ pub(super) enum What {
 
 impl LaneSpan {
     /// Spans in this order have each before those nested in it.
-    pub(super) fn order(&self) -> (i64, std::cmp::Reverse<i64>) {
+    pub(crate) fn order(&self) -> (i64, std::cmp::Reverse<i64>) {
         (self.start_ns, std::cmp::Reverse(self.end_ns))
     }
 }
@@ -36,7 +36,7 @@ impl LaneSpan {
 /// A span keeps the time in which nothing nested in it runs: none, one piece, or several. Of two spans that overlap
 /// without nesting, which no profiler writes for one thread, the later one has the time both claim. Appends to `leaves`
 /// in order of start; `spans` is left sorted. O(n log n), O(n) where they are in order already.
-pub(super) fn resolve(spans: &mut [LaneSpan], leaves: &mut Vec<LaneSpan>) {
+pub(crate) fn resolve(spans: &mut [LaneSpan], leaves: &mut Vec<LaneSpan>) {
     if !spans.is_sorted_by_key(LaneSpan::order) {
         spans.sort_by_key(LaneSpan::order);
     }
@@ -91,7 +91,7 @@ fn close(open: &mut Vec<Open>, now_ns: i64, leaves: &mut Vec<LaneSpan>) {
 
 /// For each of `instants`, in order of time, the innermost of the intervals around it: an index into `intervals`, which
 /// are in the order of [`LaneSpan::order`].
-pub(super) fn innermost(intervals: &[Span], instants: impl Iterator<Item = i64>) -> Vec<Option<usize>> {
+pub(crate) fn innermost(intervals: &[Span], instants: impl Iterator<Item = i64>) -> Vec<Option<usize>> {
     let mut open: Vec<usize> = Vec::new();
     let mut next = 0;
     let around = |instant: i64| {

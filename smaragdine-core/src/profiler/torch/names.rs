@@ -1,0 +1,41 @@
+//! Operations, named when they are first met.
+
+use rustc_hash::FxHashMap;
+
+use super::scopes::{Scope, Scopes, named};
+use super::thread::Leaf;
+use super::titles::Titles;
+use crate::profiler::{RawOp, Told};
+
+pub(super) struct Names<'a> {
+    titles: &'a Titles,
+    scopes: &'a Scopes,
+    /// Scope, word and occurrence → number.
+    numbers: FxHashMap<(u32, u32, u32), u32>,
+    operations: Vec<RawOp>,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn new(titles: &'a Titles, scopes: &'a Scopes) -> Self {
+        Self { titles, scopes, numbers: FxHashMap::default(), operations: Vec::new() }
+    }
+
+    /// The number of the operation that a leaf executes.
+    pub(super) fn of_leaf(&mut self, leaf: &Leaf) -> u32 {
+        let Self { titles, scopes, numbers, operations } = self;
+        let word = titles.word(leaf.word);
+        let scope = scopes.number(leaf.frame, leaf.at_ns, word);
+        *numbers.entry((scope, leaf.word, leaf.occurrence)).or_insert_with(|| {
+            let Scope { layer, prefix, phase } = scopes.get(scope);
+            let qtn = format!("{prefix}/{}", named(word, leaf));
+            let told = Told { qtn, layer: layer.clone(), phase: *phase };
+            let (raw_name, kind) = (titles.raw(leaf.word).to_owned(), word.to_owned());
+            operations.push(RawOp { raw_name, kind, told: Some(told), ..RawOp::default() });
+            operations.len() as u32 - 1
+        })
+    }
+
+    pub(super) fn into_operations(self) -> Vec<RawOp> {
+        self.operations
+    }
+}

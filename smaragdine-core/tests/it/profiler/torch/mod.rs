@@ -1,0 +1,7 @@
+//! Profiles of PyTorch's: recorded here on a CPU, and composed where they tell of GPUs.
+
+mod composed;
+mod damage;
+mod gpu;
+mod names;
+mod recorded;
