@@ -12,6 +12,7 @@ from smaragdine.accounts.row import sum_known
 from smaragdine.errors import TraceError
 from smaragdine.trace.columns import TABLES
 from smaragdine.trace.jobs.host import Machine, Watch, machines
+from smaragdine.trace.jobs.metrics import metrics
 from smaragdine.trace.jobs.part import Found, Part
 
 # What a rank's ledger tells of its own processes: these add. The rest is the machine's.
@@ -48,6 +49,7 @@ def merge(found: Found) -> Merged:
     tables["ops"], tables["edges"] = names.rows, sorted(names.edges)
     tables["footprint"], tables["footprint_domains"] = footprints.rows(), footprints.domain_rows()
     tables["steps"] = list(_steps(found.parts, watches))
+    tables["metrics"] = sorted(metrics(whole))
     return Merged(whole, found.parts, tables, (*found.absent, *told, *doubts), tuple(_warnings(found.parts)))
 
 
