@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from pathlib import Path
 
 from smaragdine.errors import UsageError
@@ -43,7 +44,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         for part in found.parts:
             # By the names from which engines read host and rank.
-            copy(part.path, part.tables, output / part.folder)
+            with closing(part.tables()) as tables:
+                copy(part.path, tables, output / part.folder)
     for sentence in write(found, output):
         tell(sentence, "yellow")
     job = Job.open(output)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import unquote
 
 from smaragdine.errors import TraceError, UsageError
 from smaragdine.files.ranks import part_of
@@ -73,9 +74,12 @@ def _file_system(url: str) -> tuple[Any, str]:
 def _listed(fs: Any, root: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each file with its name below `root`."""
     base = PurePosixPath(root.rstrip("/"))
+    # A web server lists addresses, in which `=` is mostly written otherwise.
+    quoted = "http" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
     for path, info in fs.find(root, withdirs=False, detail=True).items():
         try:
-            yield str(PurePosixPath(path).relative_to(base)), info
+            name = str(PurePosixPath(path).relative_to(base))
+            yield unquote(name) if quoted else name, info
         except ValueError:
             continue
 
@@ -87,7 +91,7 @@ def _wanted(name: str) -> bool:
 
 def _copy(fs: Any, source: str, directory: Path, name: str) -> None:
     *steps, last = PurePosixPath(name).parts
-    with Folder.at(directory) as folder, folder.below(*steps) as inner, fs.open(source, "rb") as file:
+    with Folder.at(directory, fleeting=True) as folder, folder.below(*steps) as inner, fs.open(source, "rb") as file:
         inner.copy(file, last)
 
 

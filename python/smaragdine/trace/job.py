@@ -55,4 +55,4 @@ class Job(Trace):
 
     @cached_property
     def _beside_each_other(self) -> duckdb.DuckDBPyConnection:
-        return beside_each_other({(part.host, part.rank, part.attempt): part.tables for part in self.parts})
+        return beside_each_other(((part.host, part.rank, part.attempt), part.tables()) for part in self.parts)

@@ -55,10 +55,18 @@ def machines(parts: Sequence[Part]) -> tuple[tuple[Machine, ...], tuple[str, ...
         groups += apart
     names = _names(groups)
     pairs = zip(names, groups, strict=True)
-    found = tuple(Machine(name, tuple(own), tuple(_registers(name, own))) for name, own in pairs)
+    found = tuple(_machine(name, own) for name, own in pairs)
     for machine in found:
         told += _remarks(machine)
     return found, (*told, *_clocks(found))
+
+
+def _machine(name: str, own: Sequence[Part]) -> Machine:
+    machine = Machine(name, tuple(own), tuple(_registers(name, own)))
+    for part in own:
+        # What is known of a register together is less than what each of those who watched it told.
+        part.forget()
+    return machine
 
 
 def _clocks(found: Sequence[Machine]) -> Iterator[str]:

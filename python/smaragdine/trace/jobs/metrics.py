@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from smaragdine.trace.jobs.host import Machine, uuid_of
 from smaragdine.trace.jobs.part import Part
-from smaragdine.trace.metrics import Series, series_of
+from smaragdine.trace.metrics import Series
 
 _APPLICATION, _MACHINE, _DAEMON = "application", "machine", "daemon"
 # As they stood since some moment: what is added is what each rank used since it was first looked at.
@@ -34,8 +35,8 @@ class _Told:
     series: Series
 
 
-def metrics(machines: Sequence[Machine]) -> Iterator[_Row]:
-    """Rows of `metrics.parquet`.
+def metrics(machines: Sequence[Machine], told_by: Mapping[Path, Sequence[Series]]) -> Iterator[_Row]:
+    """Rows of `metrics.parquet`, of what each part told.
 
     Scopes: `application` is the whole job's; `HOST/machine`, `HOST/daemon`, `HOST/GPU:0` are a machine's, once;
     `application/HOST/GPU:0` is the job's part of it; `rank:3/…` is what a program told by a metric of its own.
@@ -45,7 +46,7 @@ def metrics(machines: Sequence[Machine]) -> Iterator[_Row]:
     for machine in machines:
         gpus = _Gpus(machine)
         for part in machine.parts:
-            for series in series_of(part.tables):
+            for series in told_by[part.path]:
                 told = _Told(part, series)
                 scope = series.scope
                 of, _, gpu = scope.rpartition("/") if "GPU:" in scope else ("", "", "")

@@ -9,6 +9,7 @@ from smaragdine.accounts.energy import Energy
 from smaragdine.accounts.ledger import Ledger
 from smaragdine.trace.jobs.part import Part
 
+_WAITING = "select coalesce(sum(end_ns - start_ns), 0) from events where kind = 'wait'"
 _APPLICATION = ("operations", "application", "untraced")
 
 
@@ -71,9 +72,10 @@ def _sum(ledger: Ledger, host: str, entries: tuple[str, ...] | None) -> Energy:
 
 
 def _rank(part: Part, policy: str) -> Rank:
-    ledger = part.accounting.ledger(policy)
     told = part.metadata.coverage
-    waiting_ns = part.tables.rows("select coalesce(sum(end_ns - start_ns), 0) from events where kind = 'wait'")
+    with part.accounting("ops", "events") as accounting:
+        ledger = accounting.ledger(policy)
+        waiting_ns = accounting.tables.rows(_WAITING)
     return Rank(
         part.host,
         part.rank,
