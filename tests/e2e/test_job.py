@@ -30,6 +30,9 @@ def test_four_ranks_of_one_machine_hold_its_register_once(tree: Tree, tmp_path: 
     in_job = sum(ledger.domain("node-1/package-0")[entry] for entry in ("operations", "application", "untraced"))
     assert in_job == pytest.approx(own, rel=1e-9)
     assert {rank.rank: rank.steps > 0 for rank in job.ranks()} == dict.fromkeys(range(4), True)
+    # On a file system that a thousand ranks share, each has a few files, in a folder of its own, and no lock.
+    assert all(len(list(part.path.rglob("*"))) <= 16 for part in job.parts)
+    assert [path.name for path in output.iterdir()] == ["host=node-1"]
 
 
 @pytest.mark.parametrize("unshared", [True, False], ids=["namespaces", "roots"])

@@ -180,7 +180,7 @@ def _ranks(recordings: tuple[Recording, ...]) -> str:
         for i, one in enumerate(recordings)
         if one.ranks and one.hosts
     )
-    lead = "What is above the mean is what the others wait for: balanced, all would be alike."
+    lead = "The dashed line is the mean. How far the most is above it, is what balancing them would change."
     return f'<section id="ranks"><h2>Ranks and hosts</h2><p class="lead">{lead}</p>{own}</section>' if own else ""
 
 

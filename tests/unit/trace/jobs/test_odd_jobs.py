@@ -107,14 +107,21 @@ def test_a_part_that_an_attacker_named_leads_nowhere(tmp_path: Path) -> None:
     assert [(part.rank, part.attempt) for part in Job.open(tmp_path / "job").parts] == [(0, 1)]
 
 
-def test_two_hundred_ranks_are_one_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    job = many(tmp_path / "job", 200)
+def test_forty_ranks_are_one_job_and_one_database_after_the_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = many(tmp_path / "job", 40)
     one = Trace.open(job / "host=node-0/rank=0")
-    # Eight ranks each watch the register of one of 25 hosts.
+    threads = len(list(Path("/proc/self/task").iterdir()))
+    # Eight ranks each watch the register of one of five hosts.
+    opened = Job.open(job)
+    assert len(opened.ranks()) == 40
+    assert len(opened.sql("select distinct host, rank from ledger").fetchall()) == 40
+    assert len(list(Path("/proc/self/task").iterdir())) < threads + 40
     assert main(["ledger", str(job), "--format", "json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
-    assert len({row["domain"] for row in rows}) == 2 * 25
-    assert sum(row["energy_j"] for row in rows) == pytest.approx(25 * one.ledger().total.measured_j, rel=1e-9)
+    assert len({row["domain"] for row in rows}) == 2 * 5
+    assert sum(row["energy_j"] for row in rows) == pytest.approx(5 * one.ledger().total.measured_j, rel=1e-9)
 
 
 def test_a_job_is_recovered_rank_by_rank(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
