@@ -159,11 +159,13 @@ fn is_control(before: &str, segment: &str, next: &str) -> bool {
         | "xla_pmap"
         | "pjit"
         | "custom_lin" => true,
-        // The function in which something was traced first, `Dropout.__call__`: Flax leaves a module's call out.
+        // The function in which something was traced first, `Dropout.__call__` or `make.<locals>.step`: Flax leaves a
+        // module's call out.
         _ => {
             is_branch(segment)
                 || segment.starts_with("custom_") && segment.contains("_call")
                 || segment.ends_with(".__call__")
+                || segment.contains("<locals>")
         }
     }
 }

@@ -59,6 +59,7 @@ fn transformations_and_control_flow_are_no_scopes() {
         ("jit(step)/jvp(Net)/drop/jit(_bernoulli)/jit(_uniform)/while/copy", "forward Net/drop copy"),
         ("jit(step)/jvp(Net)/drop/jit(_threefry_fold_in)/Dropout.__call__/while", "forward Net/drop while"),
         ("jit(step)/transpose(jvp(Net))/drop/jit(f)/Dropout.__call__/while/body/xor", "backward Net/drop xor"),
+        ("jit(step)/jvp(Net)/drop/jit(_threefry_fold_in)/make.<locals>.step/while/body/xor", "forward Net/drop xor"),
         // A loop as such is an operation of the scope around it.
         ("jit(step)/jvp(Net)/lstm/while", "forward Net/lstm while"),
     ] {
