@@ -46,10 +46,9 @@ impl Owners {
     pub(super) fn own_path(&self, scopes: &[&str]) -> Vec<String> {
         let mut own: Vec<String> = Vec::with_capacity(scopes.len());
         for scope in scopes {
-            if !own.is_empty() && (self.modules.contains(*scope) || is_numbered_class(scope)) {
-                if let Some(maker) = self.maker(&own, scope) {
-                    own = maker;
-                }
+            let is_module = !own.is_empty() && (self.modules.contains(*scope) || is_numbered_class(scope));
+            if let Some(maker) = is_module.then(|| self.maker(&own, scope)).flatten() {
+                own = maker;
             }
             own.push((*scope).to_owned());
         }
