@@ -58,7 +58,7 @@ def _about(profile: Profile) -> str:
     several = "s" if len(profile.points) > 1 else ""
     return (
         f"{len(profile.points)} {profile.by}{several}, {profile.basis}; {parts}; "
-        f"{profile.region or 'place not told'}; from {profile.source or 'a file'}"
+        f"{profile.region or 'where it ran is unknown: choose a place to see CO2e'}; from {profile.source or 'a file'}"
     )
 
 
