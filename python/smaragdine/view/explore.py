@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from dash import ALL, Dash, Input, Output, Patch, State, ctx, dcc, html, no_update
 
 from smaragdine.accounts.edd import EDD
-from smaragdine.accounts.words import PHASES
+from smaragdine.accounts.words import PER, PHASES
 from smaragdine.errors import SmaragdineError
 from smaragdine.figures import ENERGY, POWER, distribution, sunburst
 from smaragdine.view import operations
@@ -15,6 +16,7 @@ from smaragdine.view.drawing import KINDS, as_shown, draw
 from smaragdine.view.session import Session
 
 _MOST_UNDONE = 50
+_KEPT = 8
 _CONTROLS = ("subject", "phase", "folded", "scale")
 
 
@@ -63,6 +65,15 @@ def layout(session: Session) -> html.Main:
 
 def _choice(id: str, options: list[Any], value: str) -> dcc.RadioItems:
     return dcc.RadioItems(options, value, id=id, inline=True, className="choice")
+
+
+def warm(session: Session) -> None:
+    """Makes what a page asks for when it opens: of a large program that takes some seconds."""
+    if session.paths and not session.recording:
+        subject = -1 if len(session.runs) > 1 else 0
+        ring(session.edd(subject, "", False))
+        picture("stef", session, subject, "")
+        operations.fitting(session.subject(subject), session.policy, PER[0], "", "", "")
 
 
 def register(app: Dash, session: Session) -> None:
@@ -127,9 +138,9 @@ def _draw(app: Dash, session: Session) -> None:
     @app.callback(Output("sunburst", "figure"), *inputs, State("place", "data"))
     def burst(subject: int, phase: str, folded: str, scale: str, place: dict[str, str]) -> Any:
         edd = session.edd(subject, phase, bool(folded))
-        figure = as_shown(sunburst(edd, scale=POWER if scale == "power" and not edd.modelled else ENERGY))
-        figure["data"][0]["level"] = _id(session, subject, phase, folded, place["path"])
-        return figure
+        figure = ring(edd, by_power=scale == "power" and not edd.modelled)
+        burst = {**figure["data"][0], "level": _id(session, subject, phase, folded, place["path"])}
+        return {**figure, "data": [burst, *figure["data"][1:]]}
 
     @app.callback(
         Output("sunburst", "figure", allow_duplicate=True),
@@ -161,9 +172,21 @@ def _draw(app: Dash, session: Session) -> None:
     def figure(kind: str, place: dict[str, str], subject: int, phase: str, folded: str, _: str) -> Any:
         path = session.box(subject, phase, bool(folded), place["path"]).path if place["path"] else ""
         try:
-            return as_shown(draw(kind, session, subject, path))
+            return picture(kind, session, subject, path)
         except SmaragdineError as error:
             return {"layout": {"annotations": [{"text": error.message, "showarrow": False}]}}
+
+
+@lru_cache(_KEPT)
+def picture(kind: str, session: Session, chosen: int, path: str) -> dict[str, Any]:
+    """One of the figures below the diagram, as the page is sent it."""
+    return as_shown(draw(kind, session, chosen, path))
+
+
+@lru_cache(_KEPT)
+def ring(edd: EDD, *, by_power: bool = False) -> dict[str, Any]:
+    """The sunburst as the page is sent it; of a large program it takes most of a second to make."""
+    return as_shown(sunburst(edd, scale=POWER if by_power else ENERGY))
 
 
 def _id(session: Session, subject: int, phase: str, folded: str, path: str) -> str:

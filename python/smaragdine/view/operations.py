@@ -121,24 +121,32 @@ def _is_within(name: str, path: str) -> bool:
 
 
 def _table(shown: list[Group], unit: str, per: str) -> html.Table:
-    head = ["operation", "pass", unit if per == "run" or unit in ("%", "W") else f"{unit} per {per}", "90 % interval",
-            "time", "executions", "basis"]  # fmt: skip
+    amount = unit if per == "run" or unit in ("%", "W") else f"{unit} per {per}"
+    head = ["operation", amount, "90 % interval", "time", "executions", "pass", "basis"]
     rows = [
         html.Tr(
             [
                 html.Td(html.Button(one.name, id={"open": one.name, "basis": one.basis}, n_clicks=0,
                                     title="opens its layer")),
-                html.Td(one.phase or "several"),
                 html.Td(UNITS[unit](one), className="num"),
                 html.Td(_interval(one), className="num"),
                 html.Td(seconds(one.time_s), className="num"),
                 html.Td(number(one.count), className="num"),
+                html.Td(one.phase or "several"),
                 html.Td(one.basis),
             ]
         )
         for one in shown
     ]  # fmt: skip
-    return html.Table([html.Thead(html.Tr([html.Th(word) for word in head])), html.Tbody(rows)], className="listed")
+    return html.Table(
+        [
+            html.Thead(
+                html.Tr([html.Th(word, className="num" if 0 < place < 5 else "") for place, word in enumerate(head)])
+            ),
+            html.Tbody(rows),
+        ],
+        className="listed",
+    )
 
 
 def _interval(one: Group) -> str:
