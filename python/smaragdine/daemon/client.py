@@ -127,6 +127,11 @@ class Live(NamedTuple):
     domains: tuple[Domain, ...] = ()
     realtime_offset_ns: int = 0
     """Trace time is CLOCK_MONOTONIC + this."""
+    pausable: bool = False
+    pausing: bool = False
+    """The training is asked to pause: it does before its next step."""
+    paused: bool = False
+    """It stands still."""
 
 
 class StartOptions(NamedTuple):
@@ -228,7 +233,23 @@ class Client:
                     dict(live.unknown_j),
                     domains,
                     realtime_offset_ns,
+                    live.pausable,
+                    live.pausing,
+                    live.paused,
                 )
+
+    def pause(self, recording: str, pause: bool, timeout_s: float = 10.0) -> None:
+        """Has a training that can pause stand still before its next step, or go on."""
+        doing = "pause the training" if pause else "let the training go on"
+        with self._errors(doing, timeout_s):
+            self._stub.Pause(pb.PauseRequest(recording=recording, pause=pause), timeout=timeout_s)
+
+    def hold(self, recording: str, paused: Iterable[bool]) -> Iterator[bool]:
+        """Tells whether the calling training stands still, and yields whether it is to; ends with the recording."""
+        requests = (pb.HoldRequest(recording=recording, paused=one) for one in paused)
+        with self._errors("hear whether to pause", None):
+            for answer in self._stub.Hold(requests):
+                yield answer.pause
 
     def stop(self, recording: str, timeout_s: float = 600.0) -> Stopped:
         """Ends a recording; returns once its trace is accounted."""

@@ -42,7 +42,8 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
     The logs of each epoch hold joules per step and per sample (docs/trackers.md), for every callback that reads them.
     A run of MLflow or Weights & Biases that is active gets totals and the report, unless `trackers` is False. `budget`
     (`2 kWh`, `500 J`, or `100 g` of CO2e where the labels tell a `region`) warns when most of it and all of it is
-    drawn; with `budget_stops`, `fit` then ends as by EarlyStopping.
+    drawn; with `budget_stops`, `fit` then ends as by EarlyStopping. Where it is `pausable`, its owner may have it stand
+    still between two steps, on the page of `smaragdine view`.
 
     Raises `UsageError` before any training where an option makes no sense, or `output` holds what is no trace. Nothing
     else that goes wrong with recording, at its start or later, fails the training. A copy, also by pickle, has recorded
@@ -66,6 +67,7 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
         budget: str | None = None,
         budget_stops: bool = False,
         trackers: bool = True,
+        pausable: bool = False,
     ) -> None:
         super().__init__()
         self._plan = Plan(
@@ -78,6 +80,7 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
             budget=budget,
             budget_stops=budget_stops,
             trackers=trackers,
+            pausable=pausable,
         )
         self._recorder: Recorder | None = None
         self._call: _Call | None = None
@@ -229,7 +232,13 @@ class _Call:
         self._batches = Batches(self._call)
         under_way = self._call.under_way if self._call else None
         self.training = Training(
-            recorder, plan.windows(), tracer, under_way=under_way, budget=plan.budget, trackers=plan.trackers
+            recorder,
+            plan.windows(),
+            tracer,
+            under_way=under_way,
+            budget=plan.budget,
+            trackers=plan.trackers,
+            pausable=plan.pausable,
         )
         self.epoch = 0
 
