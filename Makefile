@@ -43,6 +43,10 @@ test-jax: $(VENV)-jax/.made $(VENV)/.dev ## trainings in JAX, Flax, Equinox and 
 coverage-jax: $(VENV)-jax/.made $(VENV)/.dev ## the same for JAX: libraries × ways to train, some minutes
 	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=python $(VENV)-jax/bin/python experiments/coverage/jax/run.py --fresh
 
+.PHONY: overhead-jax
+overhead-jax: $(VENV)-jax/.made $(VENV)/.dev ## what recording costs a training in JAX, about ten minutes
+	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=python:. $(VENV)-jax/bin/python -m experiments.overhead.jax.run
+
 .PHONY: quick
 quick: $(VENV)/.dev ## what can be tested in under a minute, without daemon, TensorFlow, browser or root; says what it leaves out
 	$(BIN)/python -m pytest -q --quick --numprocesses 2 --dist loadfile tests/unit
