@@ -51,6 +51,10 @@ quick: $(VENV)/.dev ## what can be tested in under a minute, without daemon, Ten
 test-torch: $(VENV)-torch/.made $(VENV)/.dev ## PyTorch end to end, in an environment of its own: 6 GB of disk at first, then some minutes
 	SMARAGDINE_BIN=$(CURDIR)/$(BIN)/smaragdined $(VENV)-torch/bin/python -m pytest -p no:dash -W ignore -s tests/pytorch
 
+.PHONY: test-clusters
+test-clusters: $(VENV)-clusters/.made $(VENV)/.dev ## jobs of thousands of traces on Spark, Polars, Dask and Ray, and in object storage; needs Java 17
+	SMARAGDINE_BIN=$(CURDIR)/$(BIN)/smaragdined PYTHONPATH=python $(VENV)-clusters/bin/python -m pytest -p no:dash -W ignore -s tests/clusters
+
 .PHONY: lint
 lint: $(VENV)/.dev ## formatting, clippy, ruff, mypy and which way imports go; changes nothing
 	cargo fmt --all --check
@@ -120,7 +124,7 @@ docs: $(VENV)/.dev ## check that the commands and links that README and docs/ sh
 
 .PHONY: clean
 clean: ## remove what the other targets made, the demo's result included
-	rm -rf target dist demo demo-* $(VENV) $(VENV)-lowest $(VENV)-highest $(VENV)-peers $(VENV)-jax $(VENV)-torch $(STUBS)
+	rm -rf target dist demo demo-* $(VENV) $(VENV)-lowest $(VENV)-highest $(VENV)-peers $(VENV)-jax $(VENV)-torch $(VENV)-clusters $(STUBS)
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # The environment.
@@ -174,6 +178,12 @@ $(VENV)-jax/.made: tests/in_jax/requirements.txt | interpreter
 $(VENV)-peers/.made: experiments/register-accuracy/requirements.txt | interpreter
 	"$(PYTHON)" -m venv $(VENV)-peers
 	$(VENV)-peers/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
+	touch $@
+
+# An environment apart: engines that read what is recorded here, none of which the product needs.
+$(VENV)-clusters/.made: tests/clusters/requirements.txt | interpreter
+	"$(PYTHON)" -m venv $(VENV)-clusters
+	$(VENV)-clusters/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
 	touch $@
 
 # An environment apart: the wheel of PyTorch brings CUDA's libraries, which it needs to be imported at all.

@@ -33,6 +33,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     # `make test-jax` runs these, in an environment of their own. A folder `jax` here would be taken for JAX itself.
     if collection_path == HERE / "in_jax" and find_spec("jax") is None:
         return True
+    # `make test-clusters` runs these, in an environment of its own.
+    if collection_path == HERE / "clusters" and find_spec("pyspark") is None:
+        return True
     # To collect these imports TensorFlow.
     if config.getoption("--quick") and collection_path == HERE / "unit" / "frameworks" / "tensorflow":
         return True

@@ -13,7 +13,7 @@ import pytest
 
 from smaragdine import SmaragdineError
 from testbed import synthetic_trace
-from testbed.browser import chromium
+from testbed.browser import chromium, click
 from testbed.hardware import powercap_tree
 
 pytest.importorskip("dash")
@@ -103,14 +103,14 @@ def test_a_reader_opens_layers_from_both_pictures_and_switches_pass(address: str
             )
 
         page.wait_for_selector("#sunburst .slice")
-        page.locator("#sunburst .slice text", has_text="layer_2").first.click(force=True)
+        click(page.locator("#sunburst .slice text", has_text="layer_2").first, force=True)
         crumb("layer_2")
         page.wait_for_function("document.querySelector('#level').textContent.includes('intermediate')")
-        page.locator("#crumbs button", has_text="encoder").click()
+        click(page.locator("#crumbs button", has_text="encoder"))
         crumb("encoder")
-        page.locator("#phase").get_by_text("backward").click()
+        click(page.locator("#phase").get_by_text("backward"))
         page.wait_for_function("document.querySelector('#sunburst').textContent.includes('∇ MatMul_1')")
-        page.locator("#kind").get_by_text("ledger").click()
+        click(page.locator("#kind").get_by_text("ledger"))
         page.wait_for_function("document.querySelector('#figure').textContent.includes('Where every joule went')")
         page.wait_for_load_state("networkidle")
         assert page.url == here, "the token is not left to be read"

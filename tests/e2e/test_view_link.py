@@ -17,7 +17,7 @@ import smaragdine
 from smaragdine import SmaragdineError
 from smaragdine.what_if import Profile
 from testbed import synthetic_trace
-from testbed.browser import chromium
+from testbed.browser import chromium, click, write
 from testbed.hardware import powercap_tree
 
 pytest.importorskip("dash")
@@ -169,17 +169,17 @@ def test_a_reader_pastes_an_address_and_takes_the_job_s_profile(
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             page.goto(own.address)
             page.wait_for_selector("#constants input")
-            page.locator("#tab").get_by_text("Live").click()
-            page.locator("#link").fill("http://127.0.0.1:1/")
-            page.get_by_role("button", name="Follow").click()
+            click(page.locator("#tab").get_by_text("Live"))
+            write(page.locator("#link"), "http://127.0.0.1:1/")
+            click(page.get_by_role("button", name="Follow"))
             page.wait_for_function("document.querySelector('#standing').textContent.includes('no address')")
-            page.locator("#link").fill(job.address)
-            page.get_by_role("button", name="Follow").click()
+            write(page.locator("#link"), job.address)
+            click(page.get_by_role("button", name="Follow"))
             page.wait_for_function("document.querySelector('#standing').textContent.includes('following')")
             page.wait_for_function("document.querySelector('#linked').textContent.includes('package-0')")
-            page.get_by_role("button", name="Take its profile").click()
+            click(page.get_by_role("button", name="Take its profile"))
             page.wait_for_function("document.querySelector('#took').textContent.includes('so far')")
-            page.locator("#tab").get_by_text("What if").click()
-            page.locator(".chip", has_text="so far").locator(".name").click()
+            click(page.locator("#tab").get_by_text("What if"))
+            click(page.locator(".chip", has_text="so far").locator(".name"))
             page.wait_for_function("document.querySelector('#about').textContent.includes('idle energy too')")
             page.close()

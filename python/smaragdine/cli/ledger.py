@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 # Of a job; a row of more would fit no terminal.
-_HOSTS_SIDE_BY_SIDE = 2
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -43,9 +42,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         for line in told:
             tell(line, "yellow")
-        hosts = {domain.rpartition("/")[0] for domain in ledger.domains}
-        if len(hosts) > _HOSTS_SIDE_BY_SIDE:
-            tell(f"{len(hosts)} hosts; registers of the same name are one here, and apart in --format csv")
-            ledger = ledger.over_hosts()
-        write_table(Table.of_ledger(ledger))
+        if (read := ledger.to_be_read()) is not ledger:
+            tell(f"{ledger.hosts} hosts; registers of the same name are one here, and apart in --format csv")
+        write_table(Table.of_ledger(read))
     return 0

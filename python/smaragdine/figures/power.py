@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MOST_INTERVALS = 1500
 MOST_SHADES = 200
+MOST_LINES = 24
 TRACED = "#0b8a60"
 LAYERS = ("#d98c00", "#7a5ea8", "#b0587e", "#4b8fb8")
 
@@ -39,7 +40,10 @@ def power(subject: Recorded, layers: Sequence[str] = ()) -> go.Figure:
     if layers and len(own) > 1:
         raise UsageError("layers are shaded in the picture of one trace", "name one trace")
     figure = go.Figure()
-    for index, name in enumerate(dict.fromkeys(name for trace in own for name in trace.readings)):
+    names = list(dict.fromkeys(name for trace in own for name in trace.readings))
+    # Of a job of many hosts, those that took most.
+    drawn = set(sorted(names, key=lambda name: -_energy_j(own, name))[:MOST_LINES])
+    for index, name in enumerate(name for name in names if name in drawn):
         colour = theme.DOMAINS[index % len(theme.DOMAINS)]
         if len(own) == 1:
             _line(figure, own[0], name, colour)
@@ -51,7 +55,9 @@ def power(subject: Recorded, layers: Sequence[str] = ()) -> go.Figure:
         shown = _shade_layers(figure, own[0], layers)
     if not figure.data:
         theme.say(figure, "no readings")
-    most_w, told = _tallest(figure)
+    most_w, beyond = _tallest(figure)
+    more = f"the {MOST_LINES} of {len(names)} registers that took most" if len(names) > MOST_LINES else ""
+    told = "; ".join(words for words in (more, beyond) if words)
     modelled = any(trace.modelled for trace in own)
     return theme.dress(
         figure,
@@ -63,7 +69,7 @@ def power(subject: Recorded, layers: Sequence[str] = ()) -> go.Figure:
         height=360,
         showlegend=True,
         xaxis=theme.axis("seconds since the recording started", range=shown),
-        yaxis=theme.axis("watts", rangemode="tozero", range=[0, most_w] if told else None),
+        yaxis=theme.axis("watts", rangemode="tozero", range=[0, most_w] if beyond else None),
         legend=theme.LEGEND,
         margin={"l": 56, "b": 48, "t": 64},
     )
@@ -81,6 +87,10 @@ def _tallest(figure: go.Figure) -> tuple[float, str]:
         return most_w, ""
     peak_w, at_s = beyond[0]
     return most_w, f"beyond the axis: up to {watts(peak_w)}, at {at_s:.3f} s"
+
+
+def _energy_j(own: Sequence[Trace], name: str) -> float:
+    return sum(trace.readings[name].total_j for trace in own if name in trace.readings)
 
 
 def _measured(trace: Trace, name: str) -> bool:
