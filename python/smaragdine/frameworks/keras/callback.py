@@ -24,7 +24,7 @@ try:
     import keras
 except ImportError as error:
     raise ImportError(
-        "smaragdine.keras needs Keras 3, on TensorFlow or JAX\nhint: pip install 'smaragdine[tensorflow]'"
+        "smaragdine.keras needs Keras 3, on TensorFlow, JAX or PyTorch\nhint: pip install 'smaragdine[tensorflow]'"
     ) from error
 
 _LOG = logging.getLogger("smaragdine")
@@ -118,8 +118,12 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
             import jax
 
             software["jax"] = str(jax.__version__)
+        elif backend == "torch":
+            import torch
+
+            software["torch"] = str(torch.__version__)
         else:
-            _LOG.warning("Keras runs on %s: energy is measured, but broken down only on TensorFlow and JAX", backend)
+            _LOG.warning("Keras runs on %s: energy is measured, but not broken down there", backend)
         self._call = self._log = None
         recorder = self._recorder = self._plan.start(getattr(self.model, "name", None), software)
         self._doing = doing
@@ -216,6 +220,12 @@ def _tracer(backend: str, recorder: Recorder, model: Any, doing: str) -> Tracer 
     """What makes operations known on this backend of Keras', where anything does."""
     if backend == "jax":
         return JaxTracer(recorder.channel, model=Model(str(model.name), layer_paths(model)))
+    if backend == "torch":
+        import torch
+
+        from smaragdine.frameworks.torch.tracer import TorchTracer
+
+        return TorchTracer(recorder.channel, torch, [model])
     if backend != "tensorflow":
         return None
     from smaragdine.frameworks.tensorflow.program import Program

@@ -285,3 +285,23 @@ fn a_gpu_s_share_follows_who_holds_it() {
     let report = sampler.stop();
     assert!(report.problems.iter().any(|problem| problem.contains("namespace")), "{report:?}");
 }
+
+#[test]
+fn whose_a_gpu_is_that_is_shared_through_mps_or_divided_into_instances_is_unknown_and_the_reason_told() {
+    let this = std::process::id();
+    for (shared, why) in [(format!("gpu.mps = {this}"), "through MPS"), ("gpu.mig = yes".to_owned(), "MIG instances")] {
+        let driver = Driver::new(&format!("gpu.processes = {this}\n{shared}"));
+        let (sink, samples) = sync_channel(1024);
+        let sampler = GpuShareSampler::start(
+            Some(&driver.library()),
+            &CudaEnvironment::default(),
+            i32::try_from(this).unwrap(),
+            Path::new("/proc"),
+            TraceClock::start(),
+            sink,
+        )
+        .unwrap();
+        wait_for(&samples, |sample| sample.app.is_none() && sample.idle.is_none());
+        assert!(sampler.stop().problems.iter().any(|problem| problem.contains(why)));
+    }
+}
