@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
 # Of a job; a row of more would fit no terminal.
@@ -27,6 +28,7 @@ def run(args: argparse.Namespace) -> int:
     from smaragdine.cli.table import write_csv, write_json, write_table
     from smaragdine.cli.terminal import tell
     from smaragdine.text.table import Table
+    from smaragdine.trace.explained import explained
     from smaragdine.trace.trace import Trace
 
     trace = Trace.open(args.trace)
@@ -35,8 +37,11 @@ def run(args: argparse.Namespace) -> int:
     rows = ledger.to_dicts()
     cut = trace.metadata.cut
     told = [line for line in (cut, trace.notice) if line]
+    wholes = explained(trace)
     if args.output_format == "json":
-        write_json({"notice": trace.notice, "cut": cut, "policy": args.policy, "rows": rows})
+        parts = [{**asdict(whole), "share": whole.share} for whole in wholes]
+        content = {"notice": trace.notice, "cut": cut, "policy": args.policy, "rows": rows}
+        write_json(content | ({"explained": parts} if parts else {}))
     elif args.output_format == "csv":
         columns = ["policy", "domain", "device", "basis", "entry", "energy_j"]
         write_csv(rows, columns, told)
@@ -48,4 +53,6 @@ def run(args: argparse.Namespace) -> int:
             tell(f"{len(hosts)} hosts; registers of the same name are one here, and apart in --format csv")
             ledger = ledger.over_hosts()
         write_table(Table.of_ledger(ledger))
+        for whole in wholes:
+            tell(str(whole))
     return 0
