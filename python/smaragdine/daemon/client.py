@@ -25,8 +25,14 @@ from smaragdine.v1.accountant_pb2_grpc import AccountantStub
 
 PROTOCOL_VERSION = 1
 
-# What decides which GPU is TensorFlow's `GPU:0`, as this process has it now.
-_CUDA = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")
+# What decides which GPU is the framework's `GPU:0`, as this process has it now: NVIDIA's, AMD's, Intel's.
+_CUDA = (
+    "CUDA_VISIBLE_DEVICES",
+    "CUDA_DEVICE_ORDER",
+    "ROCR_VISIBLE_DEVICES",
+    "HIP_VISIBLE_DEVICES",
+    "ZE_AFFINITY_MASK",
+)
 _OPTIONS = [
     # Unix sockets have no authority; the default is the socket's path, percent-encoded, which HTTP/2 servers refuse.
     ("grpc.default_authority", "localhost"),
