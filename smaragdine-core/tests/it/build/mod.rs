@@ -1,3 +1,4 @@
+mod drawn;
 mod impossible_events;
 mod metrics;
 mod wire;
