@@ -96,7 +96,9 @@ def main(path: str, seconds: float, count: int) -> None:
         row = {"operation": group.name, "qtns": sorted(group.qtns.values())[:3], "calls_a_step": len(group.calls)}
         row |= in_situ(group, told, steps, total_j)
         try:
-            row |= replayed(gpu, group.calls, seconds)
+            # As below autograd, where the calls were told: parameters are changed in place.
+            with torch.no_grad():
+                row |= replayed(gpu, group.calls, seconds)
         except Exception as error:  # noqa: BLE001  the others are still to be replayed
             row["failed"] = f"{type(error).__name__}: {error}"
         rows.append(row)

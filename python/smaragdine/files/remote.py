@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,12 +18,15 @@ from smaragdine.errors import TraceError, UsageError
 from smaragdine.files.ranks import part_of
 from smaragdine.files.writing import Folder
 
-_URL = re.compile(r"[a-z][a-z0-9+.-]*(::|://)", re.IGNORECASE)
+_URL = re.compile(r"(?:[a-z][a-z0-9+.-]*::)*[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 # A table, or one of the parts in which Spark writes one.
 _FILE = re.compile(r"trace\.json|(?P<table>\w{1,40}\.parquet)(/(?![._])[\w.-]{1,200}\.parquet)?", re.ASCII)
 _AT_ONCE = 16
+_CHUNK = 1 << 20
 # Room that is left to others on the disk.
 _SPARED_BYTES = 1 << 28
+# Of a file whose length is not told.
+_LARGEST_BYTES = 1 << 30
 
 
 def is_remote(path: str | Path) -> bool:
@@ -46,7 +49,7 @@ def fetch(url: str, directory: Path) -> None:
         if not found:
             raise TraceError(f"{url} is no trace: nothing there is called as a trace's files", "is the address right?")
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            for _ in pool.map(lambda name: _copy(fs, found[name]["name"], directory, name), found):
+            for _ in pool.map(lambda name: _copy(fs, found[name], directory, name), found):
                 pass
     except TraceError:
         raise
@@ -89,10 +92,20 @@ def _wanted(name: str) -> bool:
     return place is not None and _FILE.fullmatch(file) is not None
 
 
-def _copy(fs: Any, source: str, directory: Path, name: str) -> None:
+def _copy(fs: Any, info: Mapping[str, Any], directory: Path, name: str) -> None:
     *steps, last = PurePosixPath(name).parts
-    with Folder.at(directory, fleeting=True) as folder, folder.below(*steps) as inner, fs.open(source, "rb") as file:
-        inner.copy(file, last)
+    left = int(info["size"]) if info.get("size") is not None else _LARGEST_BYTES
+    with (
+        Folder.at(directory, fleeting=True) as folder,
+        folder.below(*steps) as inner,
+        fs.open(info["name"], "rb") as source,
+        inner.new(last) as file,
+    ):
+        while chunk := source.read(_CHUNK):
+            left -= len(chunk)
+            if left < 0:
+                raise OSError(f"{name} is longer than was told")
+            file.write(chunk)
 
 
 def _first_line(error: BaseException) -> str:

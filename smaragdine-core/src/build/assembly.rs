@@ -1,5 +1,6 @@
 //! From a journal to a trace: profiles decoded and named, clocks mapped, shares joined, steps found.
 
+mod agreement;
 mod bounds;
 mod corrections;
 mod doubts;
@@ -333,6 +334,7 @@ impl Assembly {
         mirrors.iter().for_each(|mirror| self.warnings.add(mirror));
         metadata.gaps = gaps(&metadata.domains, readings, metadata.suspensions());
         doubts(&metadata.domains, readings).iter().for_each(|doubt| self.warnings.add(doubt));
+        agreement::contradictions(&metadata.domains, readings).iter().for_each(|told| self.warnings.add(told));
         readings.extend(drawn);
         if !readings.is_sorted_by_key(|reading| (reading.domain, reading.start_ns)) {
             readings.sort_by_key(|reading| (reading.domain, reading.start_ns));

@@ -3,6 +3,7 @@
 mod collector;
 mod lifetime;
 mod pace;
+mod pausing;
 mod running;
 mod settling;
 
@@ -19,6 +20,8 @@ pub use self::collector::Live;
 use self::collector::{Incoming, collect};
 pub(crate) use self::lifetime::end_with_caller;
 use self::pace::Pace;
+use self::pausing::Pause;
+pub use self::pausing::{Holder, Pausing};
 use self::running::{Running, describe};
 use crate::build::assembler::Assembler;
 use crate::build::summary::Summary;
@@ -76,6 +79,7 @@ pub struct Recording {
     left_out: AtomicU64,
     pace: Mutex<Pace>,
     live: tokio::sync::watch::Receiver<Live>,
+    pause: Pause,
     /// Readable without waiting for a stop under way.
     running: AtomicBool,
     stage: Mutex<Stage>,
@@ -149,6 +153,7 @@ impl Recording {
             left_out: AtomicU64::new(0),
             pace: Mutex::default(),
             live,
+            pause: Pause::default(),
             running: AtomicBool::new(true),
             stage: Mutex::new(Stage::Running(running)),
         })
@@ -182,6 +187,7 @@ impl Recording {
             left_out: AtomicU64::new(0),
             pace: Mutex::default(),
             live: tokio::sync::watch::channel(Live::default()).1,
+            pause: Pause::default(),
             running: AtomicBool::new(false),
             stage: Mutex::new(Stage::Ended),
         })
@@ -228,6 +234,39 @@ impl Recording {
     #[must_use]
     pub fn live(&self) -> tokio::sync::watch::Receiver<Live> {
         self.live.clone()
+    }
+
+    #[must_use]
+    pub fn pausing(&self) -> Pausing {
+        self.pause.now()
+    }
+
+    /// Has the training pause before its next step, or go on.
+    ///
+    /// # Errors
+    /// [`Error::Told`] where no program of the recording said that it can.
+    pub fn ask_to_pause(&self, pause: bool) -> Result<()> {
+        if !self.is_running() {
+            return Err(Error::Invalid(format!("recording {} has ended", self.id)));
+        }
+        if self.pause.ask(pause) {
+            return Ok(());
+        }
+        Err(Error::Told {
+            problem: "this training did not say that it can pause".to_owned(),
+            hint: Some("give its callback, its hook or `smaragdine.record` pausable=True".to_owned()),
+        })
+    }
+
+    /// A program of it can pause from now on.
+    ///
+    /// # Errors
+    /// Where the recording has ended.
+    pub fn hold(&self) -> Result<Holder> {
+        if !self.is_running() {
+            return Err(Error::Invalid(format!("recording {} has ended", self.id)));
+        }
+        Ok(self.pause.enter())
     }
 
     /// When something was last written down.
@@ -284,6 +323,7 @@ impl Recording {
 
     fn end(&self, state: State, program_end_ns: Option<i64>) -> MutexGuard<'_, Stage> {
         self.running.store(false, Ordering::Release);
+        self.pause.ask(false);
         let mut stage = lock(&self.stage);
         if matches!(*stage, Stage::Running(_))
             && let Stage::Running(running) = std::mem::replace(&mut *stage, Stage::Ended)

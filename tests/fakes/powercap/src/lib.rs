@@ -13,6 +13,7 @@
 //! one aligned block within one cache line of one page, which the kernel copies in one go on either side.
 
 mod fault;
+mod register;
 mod waveform;
 mod zone;
 
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 pub use fault::{Fault, Kind};
+pub use register::Register;
 pub use waveform::Waveform;
 pub use zone::LARGEST_RANGE_UJ;
 use zone::{Zone, link};
@@ -171,12 +173,14 @@ impl Tree {
         let id = device.file_name().unwrap_or_default().to_string_lossy().into_owned();
         self.zones.push(Zone {
             name: name.to_owned(),
-            waveform,
-            range_uj: layout.range_uj,
-            initial_uj: layout.initial_uj,
+            counted: Register {
+                waveform,
+                range_uj: layout.range_uj,
+                initial_uj: layout.initial_uj,
+                faults: layout.faults.iter().filter(|fault| fault.concerns(&id)).cloned().collect(),
+            },
             max_power_uw: layout.max_power_uw.filter(|_| name.starts_with("package")),
             mode: if layout.forbidden { 0o000 } else { 0o444 },
-            faults: layout.faults.iter().filter(|fault| fault.concerns(&id)).cloned().collect(),
             directory: self.root.join(device),
             link: self.powercap_root().join(&id),
             target: Path::new("../..").join(device),

@@ -10,6 +10,7 @@ import pytest
 from smaragdine import Job, Trace
 from smaragdine.cli import main
 from smaragdine.files.ranks import part_of
+from smaragdine.files.remote import is_remote
 from testbed import synthetic_trace
 from testbed.sealed import seal_trace
 from testbed.synthetic_job import changed, many, rank
@@ -143,3 +144,12 @@ def test_a_job_is_recovered_rank_by_rank(tmp_path: Path, capsys: pytest.CaptureF
 )
 def test_a_files_name_is_that_of_a_part_or_of_none(name: str, place: str | None, file: str) -> None:
     assert part_of(PurePosixPath(name)) == (None if place is None else PurePosixPath(place), file)
+
+
+@pytest.mark.parametrize(
+    ("path", "remote"),
+    [("s3://b/job", True), ("simplecache::s3://b/job", True), ("runs/a::b", False), ("C:/runs", False),
+     (Path("s3://b"), False)],
+)  # fmt: skip
+def test_only_a_url_is_one(path: str | Path, remote: bool) -> None:
+    assert is_remote(path) is remote

@@ -31,6 +31,7 @@ def test_every_part_runs_and_the_costliest_operations_are_found_and_replayed(tmp
     assert replay["energy_with_call"] > 0.5
     assert len(replay["rows"]) == 10
     for row in replay["rows"]:
+        assert "failed" not in row, row
         assert row["replayed"]["j"] > 0, row
         assert row["in_situ"]["equal"]["j"] > 0, row
     # A product of the backward pass has as many calls as layers, of one form.
