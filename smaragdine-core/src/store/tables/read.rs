@@ -29,8 +29,10 @@ pub(super) fn tables(
     let mut found = small_tables(dir, trace, sealed)?;
     let state = trace.metadata.state;
     let mut rows = |layout: &'static Layout, row: &mut dyn FnMut(&Columns) -> Checked<()>| -> Result<()> {
-        let file = TableFile::open(dir, layout, state)?;
-        found.insert(layout.name, file.each_batch(sealed.and_then(|sealed| sealed.get(layout.name)), row)?);
+        let sealed = sealed.and_then(|sealed| sealed.get(layout.name));
+        if !TableFile::is_of_later_versions(dir, layout, sealed) {
+            found.insert(layout.name, TableFile::open(dir, layout, state)?.each_batch(sealed, row)?);
+        }
         Ok(())
     };
     let ops = trace.ops.len();
@@ -42,11 +44,7 @@ pub(super) fn tables(
     let devices = index(trace.metadata.devices.iter().cloned());
     rows(&EVENTS, &mut |batch| events(batch, &devices, ops, &mut trace.events))?;
     rows(&STEPS, &mut |batch| steps(batch, &mut trace.steps))?;
-    let sealed = sealed.and_then(|sealed| sealed.get(METRICS.name));
-    if !TableFile::is_of_later_versions(dir, &METRICS, sealed) {
-        let file = TableFile::open(dir, &METRICS, state)?;
-        found.insert(METRICS.name, file.each_batch(sealed, &mut |batch| metrics(batch, trace))?);
-    }
+    rows(&METRICS, &mut |batch| metrics(batch, trace))?;
     Ok(found)
 }
 
@@ -59,8 +57,10 @@ pub(super) fn small_tables(
     let state = trace.metadata.state;
     let mut found = BTreeMap::new();
     let mut rows = |layout: &'static Layout, row: &mut dyn FnMut(&Columns) -> Checked<()>| -> Result<()> {
-        let file = TableFile::open(dir, layout, state)?;
-        found.insert(layout.name, file.each_batch(sealed.and_then(|sealed| sealed.get(layout.name)), row)?);
+        let sealed = sealed.and_then(|sealed| sealed.get(layout.name));
+        if !TableFile::is_of_later_versions(dir, layout, sealed) {
+            found.insert(layout.name, TableFile::open(dir, layout, state)?.each_batch(sealed, row)?);
+        }
         Ok(())
     };
     let mut numbered = Vec::new();
