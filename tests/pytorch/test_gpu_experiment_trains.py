@@ -32,8 +32,10 @@ def test_every_part_runs_and_the_costliest_operations_are_found_and_replayed(tmp
     assert len(replay["rows"]) == 10
     for row in replay["rows"]:
         assert "failed" not in row, row
-        assert row["replayed"]["j"] > 0, row
+        # A replay this short is refused, and says why, where other processes leave its counter no two moves to be read.
+        assert (row["replayed"]["j"] is None and row["replayed"]["because"]) or row["replayed"]["j"] > 0, row
         assert row["in_situ"]["equal"]["j"] > 0, row
+    assert sum(row["replayed"]["j"] is not None for row in replay["rows"]) >= 5
     # A product of the backward pass has as many calls as layers, of one form.
     products = [row for row in replay["rows"] if row["operation"].startswith(("addmm", "mm"))]
     assert products

@@ -13,6 +13,8 @@ import pytest
 
 from smaragdine.trace.trace import Trace
 
+PACKAGE = Path(__file__).parents[2] / "python"
+
 # A process of its own: which backend Keras runs on is decided when it is imported.
 PROGRAM = """
 import sys
@@ -67,7 +69,7 @@ def test_layers_of_keras_have_their_own_names_on_pytorch(tmp_path: Path, how: st
         pytest.skip("Keras is not installed")
     program, output = tmp_path / "program.py", tmp_path / "out"
     program.write_text(PROGRAM)
-    environment = {**os.environ, "KERAS_BACKEND": "torch", "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE), "KERAS_BACKEND": "torch", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, program, output, how], env=environment, capture_output=True, text=True, check=False
     )
