@@ -187,10 +187,10 @@ def test_a_reader_pauses_the_job_on_its_own_page_and_from_another(tmp_path: Path
     ):
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(job.address)
-        page.wait_for_function("document.querySelector('#pausing-own').textContent === 'it runs'")
+        page.wait_for_function("document.querySelector('#pausing-own')?.textContent === 'it runs'")
         click(page.locator("#pause-own"))
-        page.wait_for_function("document.querySelector('#pausing-own').textContent.includes('stands still')")
-        page.wait_for_function("document.querySelector('#live').textContent.includes('paused')")
+        page.wait_for_function("document.querySelector('#pausing-own')?.textContent?.includes('stands still')")
+        page.wait_for_function("document.querySelector('#live')?.textContent?.includes('paused')")
         stood_at = loop.steps
         assert watcher.last.paused
 
@@ -200,11 +200,11 @@ def test_a_reader_pauses_the_job_on_its_own_page_and_from_another(tmp_path: Path
         click(other.locator("#tab").get_by_text("Live"))
         write(other.locator("#link"), job.address)
         click(other.get_by_role("button", name="Follow"))
-        other.wait_for_function("document.querySelector('#pausing-linked').textContent.includes('stands still')")
+        other.wait_for_function("document.querySelector('#pausing-linked')?.textContent?.includes('stands still')")
         assert loop.steps == stood_at
         click(other.locator("#pause-linked"))
-        other.wait_for_function("document.querySelector('#pausing-linked').textContent === 'it runs'")
-        page.wait_for_function("document.querySelector('#pausing-own').textContent === 'it runs'")
+        other.wait_for_function("document.querySelector('#pausing-linked')?.textContent === 'it runs'")
+        page.wait_for_function("document.querySelector('#pausing-own')?.textContent === 'it runs'")
         until(lambda: loop.steps > stood_at, "it did not go on")
         page.close()
         other.close()
@@ -219,6 +219,6 @@ def test_a_page_says_why_a_training_cannot_be_paused(tmp_path: Path) -> None:
     with chromium() as browser, training(tmp_path / "out"), served(tmp_path / "out") as job:
         page = browser.new_page()
         page.goto(job.address)
-        page.wait_for_function("document.querySelector('#pausing-own').textContent.includes('pausable=True')")
+        page.wait_for_function("document.querySelector('#pausing-own')?.textContent?.includes('pausable=True')")
         assert page.locator("#pause-own").is_disabled()
         page.close()

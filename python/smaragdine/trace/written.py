@@ -71,8 +71,16 @@ def _write(
     written = 0
     for rows in batches:
         if rows:
-            given = [list(column) for column in zip(*rows, strict=True)]
+            given = [
+                [_as_map(value) for value in column] if kind.startswith("MAP") else list(column)
+                for column, kind in zip(zip(*rows, strict=True), columns.values(), strict=True)
+            ]
             connection.execute(f"insert into {table} select {cells}", given)
             written += len(rows)
     connection.table(table).write_parquet(str(file), compression="zstd")
     return written
+
+
+def _as_map(value: Any) -> Any:
+    """DuckDB takes dicts for structs, of which all of a column have the fields of each."""
+    return {"key": list(value), "value": list(value.values())} if isinstance(value, Mapping) else value

@@ -61,7 +61,7 @@ def test_what_another_program_wrote_again_is_as_it_was_sealed(
     assert "changed" not in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", [table for table in TABLES if table != "spans"])  # of which this trace has none
 def test_one_value_that_another_program_changed_is_told(table: str, ours: Path, tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     shutil.copytree(ours, theirs)
