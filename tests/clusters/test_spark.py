@@ -109,10 +109,10 @@ def test_a_jobs_total_by_merge_by_duckdb_and_by_spark_is_one(session: SparkSessi
     by_duckdb = duckdb.sql(
         f"select sum(energy_j) from read_parquet(['{job}/host=*/rank=*/ledger.parquet', "
         f"'{job}/host=*/rank=*/attempt=*/ledger.parquet']) where entry in {own} and policy = 'equal'"
-    ).fetchone()
+    ).fetchall()
     by_spark = spark.ledgers(session, job).where(f.col("entry").isin(*own)).agg(f.sum("energy_j")).collect()[0][0]
-    assert by_duckdb is not None
-    assert by_duckdb[0] == pytest.approx(by_library, rel=1e-9)
+    assert len(by_duckdb) == 1
+    assert by_duckdb[0][0] == pytest.approx(by_library, rel=1e-9)
     assert by_spark == pytest.approx(by_library, rel=1e-9)
 
 
@@ -125,7 +125,7 @@ def test_two_nodes_of_four_ranks_hold_each_register_once_by_merge_duckdb_and_spa
     subprocess.run([sys.executable, "-m", "smaragdine", "merge", str(output)], check=True)
     by_library = smaragdine.Job.open(output).ledger().total.measured_j
     query = f"select sum(energy_j) from '{output}/ledger.parquet' where policy = 'equal'"
-    row = duckdb.sql(query).fetchone()
-    assert row is not None and row[0] == pytest.approx(by_library, rel=1e-9)
+    rows = duckdb.sql(query).fetchall()
+    assert rows[0][0] == pytest.approx(by_library, rel=1e-9)
     merged = session.read.parquet(f"{output}/ledger.parquet").where("policy = 'equal'")
     assert merged.agg(f.sum("energy_j")).collect()[0][0] == pytest.approx(by_library, rel=1e-9)
