@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -12,23 +11,9 @@ import optax
 from flax import linen as nn
 from jax import numpy as jnp
 
+from experiments.gpu.size import LARGE, SMALL, Size
+
 BF16 = jnp.bfloat16
-
-
-@dataclass(frozen=True)
-class Size:
-    """As that of PyTorch's."""
-
-    width: int
-    layers: int
-    heads: int
-    tokens: int
-    batch: int
-    words: int
-
-
-LARGE = Size(width=2048, layers=8, heads=16, tokens=512, batch=16, words=8192)
-SMALL = Size(width=64, layers=2, heads=4, tokens=32, batch=4, words=100)
 
 
 class Block(nn.Module):  # type: ignore[misc]

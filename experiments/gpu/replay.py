@@ -29,6 +29,8 @@ from smaragdine.daemon.binary import find_binary
 WARM_UP_STEPS = 12
 # Before counting: clocks and temperature settle.
 SETTLE_S = 0.4
+# Beyond the seconds asked for, until the counter was seen to move.
+MOST_PATIENCE_S = 5.0
 # Calls in one graph, so that launching them leaves no gaps.
 GRAPH_CALLS = 64
 # What is called outside of the model.
@@ -197,28 +199,23 @@ def replayed(gpu: Gpu, calls: Sequence[Call], seconds: float) -> dict[str, Any]:
     marks: list[tuple[float, float]] = []
     done = threading.Event()
 
-    def watch() -> None:
-        last = None
-        while not done.is_set():
-            energy_j, now_s = gpu.energy_j(), time.monotonic()
-            if last is not None and energy_j != last:
-                marks.append((now_s, energy_j))
-            last = energy_j
-            time.sleep(0.001)
-
     # What one round takes decides how many run between two looks at the clock.
     began_s = time.monotonic()
     run()
     synchronise()
     at_once = max(1, round(0.02 / max(time.monotonic() - began_s, 1e-6)))
-    watcher = threading.Thread(target=watch)
+    watcher = threading.Thread(target=_watch, args=(gpu, marks, done.is_set))
     counted: list[tuple[float, int]] = []
     total = 0
     clock_mhz = 0
-    end_s = time.monotonic() + SETTLE_S + seconds
+    began_s = time.monotonic()
+    end_s = began_s + SETTLE_S + seconds
     watcher.start()
     try:
-        while (now_s := time.monotonic()) < end_s:
+        # Where the watcher is kept from looking, and has not seen the counter move twice, it takes longer.
+        while (now_s := time.monotonic()) < end_s or (
+            len(_settled(marks, began_s, now_s)) < 2 and now_s < end_s + MOST_PATIENCE_S
+        ):
             counted.append((now_s, total))
             for _ in range(at_once):
                 run()
@@ -235,8 +232,7 @@ def replayed(gpu: Gpu, calls: Sequence[Call], seconds: float) -> dict[str, Any]:
 def per_call(marks: Sequence[tuple[float, float]], counted: Sequence[tuple[float, int]]) -> dict[str, Any]:
     """From the counter's moves and the calls made by some moments: mean power between the first and last move that lie
     in the settled part, times what a call takes there. Pure."""
-    began_s, ended_s = counted[0][0] + SETTLE_S, counted[-1][0]
-    moves = [mark for mark in marks if began_s <= mark[0] <= ended_s]
+    moves = _settled(marks, counted[0][0], counted[-1][0])
     if len(moves) < 2:
         return {"j": None, "because": f"the counter moved {len(moves)} times"}
     (from_s, from_j), (to_s, to_j) = moves[0], moves[-1]
@@ -249,6 +245,21 @@ def per_call(marks: Sequence[tuple[float, float]], counted: Sequence[tuple[float
         "over_s": to_s - from_s,
         "moves": len(moves),
     }
+
+
+def _settled(marks: Sequence[tuple[float, float]], began_s: float, ended_s: float) -> list[tuple[float, float]]:
+    return [mark for mark in marks if began_s + SETTLE_S <= mark[0] <= ended_s]
+
+
+def _watch(gpu: Gpu, moves: list[tuple[float, float]], done: Callable[[], bool]) -> None:
+    """Notes when the counter moved, and to what, until `done`."""
+    last = gpu.energy_j()
+    while not done():
+        energy_j = gpu.energy_j()
+        if energy_j != last:
+            moves.append((time.monotonic(), energy_j))
+            last = energy_j
+        time.sleep(0.001)
 
 
 def _looped(calls: Sequence[Call]) -> tuple[Callable[[], Any], int, bool]:
@@ -278,13 +289,8 @@ def _looped(calls: Sequence[Call]) -> tuple[Callable[[], Any], int, bool]:
 def _idle_w(gpu: Gpu, seconds: float = 2.0) -> float | None:
     """The mean power of the GPU that holds the model and does nothing."""
     moves: list[tuple[float, float]] = []
-    last, end_s = gpu.energy_j(), time.monotonic() + seconds
-    while time.monotonic() < end_s:
-        energy_j = gpu.energy_j()
-        if energy_j != last:
-            moves.append((time.monotonic(), energy_j))
-            last = energy_j
-        time.sleep(0.001)
+    end_s = time.monotonic() + seconds
+    _watch(gpu, moves, lambda: time.monotonic() >= end_s)
     if len(moves) < 2:
         return None
     return (moves[-1][1] - moves[0][1]) / (moves[-1][0] - moves[0][0])

@@ -32,12 +32,12 @@ def test_every_part_runs_and_the_costliest_operations_are_found_and_replayed(tmp
     assert len(replay["rows"]) == 10
     for row in replay["rows"]:
         assert "failed" not in row, row
-        # A replay this short is refused, and says why, where other processes leave its counter no two moves to be read.
-        assert (row["replayed"]["j"] is None and row["replayed"]["because"]) or row["replayed"]["j"] > 0, row
+        assert row["replayed"]["j"] > 0, row
         assert row["in_situ"]["equal"]["j"] > 0, row
-    assert sum(row["replayed"]["j"] is not None for row in replay["rows"]) >= 5
-    # A product of the backward pass has as many calls as layers, of one form.
+    # A product of the backward pass has as many calls as layers, of one form; the head is one, where it is so costly.
     products = [row for row in replay["rows"] if row["operation"].startswith(("addmm", "mm"))]
-    assert products
-    assert {row["calls_a_step"] for row in products} == {2}
+    of_layers = [row for row in products if "/blocks/" in row["qtns"][0]]
+    assert of_layers
+    assert {row["calls_a_step"] for row in of_layers} == {2}
+    assert all(row["calls_a_step"] == 1 for row in products if row not in of_layers)
     assert results["cost"]["pairs"] == 2
