@@ -13,7 +13,9 @@ from smaragdine.accounts.frame import dataframe
 if TYPE_CHECKING:
     import pandas as pd
 
-ENTRIES = ("operations", "application", "untraced", "profiling", "daemon", "other", "idle", "gap")
+# What the recorded program took, our tracing of it included.
+OWN = ("operations", "application", "untraced", "profiling")
+ENTRIES = (*OWN, "daemon", "other", "idle", "gap")
 
 # More hosts than this make a table that nobody reads.
 _SIDE_BY_SIDE = 2

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from smaragdine.accounts.ledger import ENTRIES, Ledger
+from smaragdine.accounts.ledger import ENTRIES, OWN, Ledger
 from smaragdine.accounts.row import sum_known
 from smaragdine.errors import TraceError
 from smaragdine.trace.accounting import Accounting
@@ -21,8 +21,6 @@ from smaragdine.trace.steps import Step
 from smaragdine.trace.tables import Tables
 from smaragdine.trace.written import Batches, Rows
 
-# What a rank's ledger tells of its own processes: these add. The rest is the machine's.
-_OWN = ("operations", "application", "untraced", "profiling")
 _WRONG = 1e-3
 _MERGED = ("ops", "edges", "steps", "footprint", "footprint_domains", "metrics")
 
@@ -112,14 +110,14 @@ def _ledger(
             for part, seen in watch.seen:
                 # One that recorded nothing was accounted by none.
                 own = ledgers[part.path][policy].domain(seen) if ledgers[part.path] else {}
-                for entry in _OWN:
+                for entry in OWN:
                     energies[entry] += own.get(entry, 0.0)
             one = watch.register
             known = ~one.gap
             energies["daemon"] = float(one.daemon_j[known].sum())
             energies["idle"] = float(one.idle_j[known].sum())
             energies["gap"] = one.gap_j + one.unknown_j
-            rest = one.known_j - one.unknown_j - sum(energies[name] for name in (*_OWN, "daemon", "idle"))
+            rest = one.known_j - one.unknown_j - sum(energies[name] for name in (*OWN, "daemon", "idle"))
             # Each rank's share is counted in ticks of its own; what they exceed the register by was no idle time.
             taken = min(max(0.0, -rest), energies["idle"])
             energies["idle"] -= taken

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from smaragdine.accounts.energy import Energy
-from smaragdine.accounts.ledger import Ledger
+from smaragdine.accounts.ledger import OWN, Ledger
 from smaragdine.trace.jobs.part import Part
 
 _WAITING = "select coalesce(sum(end_ns - start_ns), 0) from events where kind = 'wait'"
-_APPLICATION = ("operations", "application", "untraced")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ def hosts(ledger: Ledger) -> tuple[JobHost, ...]:
     """The machines of a job's ledger, in its order; none of a ledger of one trace."""
     names = dict.fromkeys(row.domain.rpartition("/")[0] for row in ledger)
     return tuple(
-        JobHost(name, *(_sum(ledger, name, entries) for entries in (None, _APPLICATION, ("other",), ("idle",))))
+        JobHost(name, *(_sum(ledger, name, entries) for entries in (None, OWN, ("other",), ("idle",))))
         for name in names
         if name
     )
@@ -83,6 +82,6 @@ def _rank(part: Part, policy: str) -> Rank:
         part.metadata.duration_s,
         told.steps or 0,
         told.steps_s or 0.0,
-        Energy.total((row.basis, row.energy_j) for row in ledger if row.entry in _APPLICATION),
+        Energy.total((row.basis, row.energy_j) for row in ledger if row.entry in OWN),
         float(waiting_ns[0][0]) / 1e9,
     )

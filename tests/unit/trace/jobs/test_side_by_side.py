@@ -42,6 +42,14 @@ def test_cpu_time_adds_where_ranks_ran_one_after_the_other(tmp_path: Path) -> No
     assert Job.open(tmp_path / "job").cpu_h == pytest.approx(2 * Trace.open(folders[0]).cpu_h, rel=1e-12)
 
 
+def test_a_rank_took_what_its_own_ledger_tells_of_it_profiling_included(job: Path) -> None:
+    for one in Job.open(job).ranks():
+        ledger = Trace.open(job / f"host={one.host}" / f"rank={one.rank}").ledger()
+        own = [ledger.entry(entry).measured_j for entry in ("operations", "application", "untraced", "profiling")]
+        assert own[-1] > 0
+        assert one.energy.measured_j == pytest.approx(sum(own), rel=1e-12)
+
+
 def test_memory_is_added_while_a_rank_is_there_and_a_machines_is_once(tmp_path: Path) -> None:
     start = synthetic_trace.START_NS
     folders = [rank(tmp_path / "job", number) for number in range(2)]
