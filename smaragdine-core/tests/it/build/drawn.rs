@@ -1,10 +1,12 @@
 //! What a TPU's profiler says that its events drew: readings of a domain that is kept and not counted.
 
+use super::whole_second;
 use crate::composed::{Plane, START_NS, Stat, space};
+
 use smaragdine_core::accounting::account::account;
 use smaragdine_core::build::assembly::assemble;
 use smaragdine_core::store::journal::{Journal, Record};
-use smaragdine_core::trace::{Domain, Flags, Metadata, Policy, Reading, Trace};
+use smaragdine_core::trace::{Domain, Metadata, Policy, Trace};
 use smaragdine_core::wire::v1;
 use smaragdine_core::wire::v1::record_request::Payload;
 
@@ -23,19 +25,6 @@ fn recorded(planes: Vec<Plane>) -> Trace {
         domains: vec![Domain::new("package-0", "CPU:0", "replay", "socket:0")],
         ..Metadata::default()
     };
-    let reading = |second: i64| Reading {
-        domain: 0,
-        start_ns: START_NS + second * S,
-        end_ns: START_NS + (second + 1) * S,
-        edge_uncertainty_ns: None,
-        read_start_ns: START_NS + (second + 1) * S,
-        read_end_ns: START_NS + (second + 1) * S,
-        energy_j: 100.0,
-        app_share: Some(1.0),
-        daemon_share: None,
-        idle_share: None,
-        flags: Flags::NONE,
-    };
     let (format, data) = (v1::profile::Format::Xspace.into(), space(planes, &[]));
     let request = Box::new(v1::RecordRequest {
         clock: Some(v1::ClockPair { realtime_ns: START_NS + 5 * S, monotonic_ns: 5 * S }),
@@ -45,7 +34,7 @@ fn recorded(planes: Vec<Plane>) -> Trace {
     let end = Metadata { end_ns: Some(START_NS + 10 * S), ..metadata.clone() };
     for record in [
         Record::Start(Box::new(metadata)),
-        Record::Readings((0..10).map(reading).collect()),
+        Record::Readings((0..10).map(|second| whole_second(second, 100.0)).collect()),
         Record::Request { stream: 1, request },
         Record::End(Box::new(end)),
     ] {

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use fake_powercap::Waveform;
+use fake_powercap::moving::Registers;
 use fake_sensors::{Cray as Counters, Layout, Tree};
 use smaragdine_core::registers::source::cray::Cray;
 use smaragdine_core::registers::source::{Observation, Source, Value};

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use fake_powercap::moving::Registers;
 use fake_sensors::{Amd, Intel, Layout, Tree};
 use smaragdine_core::registers::source::drm::Drm;
 use smaragdine_core::registers::source::nvml::CudaEnvironment;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use fake_powercap::moving::Registers;
 use fake_powercap::{Fault, Kind, Layout as Zones, Tree as Powercaps, Waveform};
 use fake_sensors::{Layout, Perf as Events, Tree};
 use smaragdine_core::registers::source::perf::Perf;

@@ -13,6 +13,7 @@
 //! one aligned block within one cache line of one page, which the kernel copies in one go on either side.
 
 mod fault;
+pub mod moving;
 mod register;
 mod waveform;
 mod zone;
@@ -26,6 +27,11 @@ pub use register::Register;
 pub use waveform::Waveform;
 pub use zone::LARGEST_RANGE_UJ;
 use zone::{Zone, link};
+
+use moving::Registers;
+
+/// What `--powercap-root` takes lies there, below a tree's root.
+pub const POWERCAP: &str = "class/powercap";
 
 /// What the tree holds, and what goes wrong in it.
 ///
@@ -117,7 +123,7 @@ impl Tree {
     /// What `--powercap-root` takes.
     #[must_use]
     pub fn powercap_root(&self) -> PathBuf {
-        self.root.join("class/powercap")
+        self.root.join(POWERCAP)
     }
 
     /// The zones: `intel-rapl:0`, `intel-rapl:0:0` …
@@ -133,15 +139,6 @@ impl Tree {
     /// The truth: microjoules that each zone drew in the first `elapsed_ns`, without wraps, resets and other faults.
     pub fn energy_uj(&self, elapsed_ns: i64) -> impl Iterator<Item = u64> {
         self.zones.iter().map(move |zone| zone.energy_uj(elapsed_ns as f64 * 1e-9))
-    }
-
-    /// Moves every register to where it stands `elapsed_ns` after the start.
-    ///
-    /// # Errors
-    /// Where a register cannot be written.
-    pub fn write(&self, elapsed_ns: i64) -> io::Result<()> {
-        // Those within others first, so that they can vanish in order.
-        self.zones.iter().rev().try_for_each(|zone| zone.write(elapsed_ns as f64 * 1e-9))
     }
 
     fn plan(&mut self, control: &str, layout: &Layout) {
@@ -188,6 +185,17 @@ impl Tree {
             register: Mutex::new(None),
             id,
         });
+    }
+}
+
+impl Registers for Tree {
+    fn write(&self, elapsed_ns: i64) -> io::Result<()> {
+        // Those within others first, so that they can vanish in order.
+        self.zones.iter().rev().try_for_each(|zone| zone.write(elapsed_ns as f64 * 1e-9))
+    }
+
+    fn truth_uj(&self, elapsed_ns: i64) -> Vec<(&str, u64)> {
+        self.ids().zip(self.energy_uj(elapsed_ns)).collect()
     }
 }
 

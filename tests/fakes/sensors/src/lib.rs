@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 pub use amd::Amd;
 pub use cray::Cray;
+use fake_powercap::moving::Registers;
 use fake_powercap::{Fault, Kind, Register, Waveform};
 pub use intel::Intel;
 pub use perf::Perf;
@@ -107,14 +108,6 @@ impl Tree {
         self.shown.iter().map(move |shown| shown.register.energy_uj(shown.form.updated(elapsed_ns as f64 * 1e-9)))
     }
 
-    /// Moves every register to where it stands `elapsed_ns` after the start.
-    ///
-    /// # Errors
-    /// Where one cannot be written.
-    pub fn write(&self, elapsed_ns: i64) -> io::Result<()> {
-        self.shown.iter().try_for_each(|shown| shown.write(elapsed_ns as f64 * 1e-9))
-    }
-
     fn add(&mut self, name: &str, path: PathBuf, waveform: Waveform, form: Form) -> io::Result<()> {
         let file = File::options().write(true).create(true).truncate(true).open(&path)?;
         let register = Register { waveform, range_uj: u64::MAX, initial_uj: 1_000_000_000, faults: Vec::new() };
@@ -143,6 +136,16 @@ impl Tree {
             }
         }
         Ok(())
+    }
+}
+
+impl Registers for Tree {
+    fn write(&self, elapsed_ns: i64) -> io::Result<()> {
+        self.shown.iter().try_for_each(|shown| shown.write(elapsed_ns as f64 * 1e-9))
+    }
+
+    fn truth_uj(&self, elapsed_ns: i64) -> Vec<(&str, u64)> {
+        self.names().zip(self.energy_uj(elapsed_ns)).collect()
     }
 }
 
