@@ -55,6 +55,14 @@ quick: $(VENV)/.dev ## what can be tested in under a minute, without daemon, Ten
 test-torch: $(VENV)-torch/.made $(VENV)/.dev ## PyTorch end to end, in an environment of its own: 6 GB of disk at first, then some minutes
 	SMARAGDINE_BIN=$(CURDIR)/$(BIN)/smaragdined $(VENV)-torch/bin/python -m pytest -p no:dash -W ignore -s tests/pytorch
 
+.PHONY: coverage-torch
+coverage-torch: $(VENV)-torch/.made $(VENV)/.dev ## the same for PyTorch: models × ways to train, about fifteen minutes
+	SMARAGDINE_BIN=$(CURDIR)/$(BIN)/smaragdined PYTHONPATH=python $(VENV)-torch/bin/python experiments/coverage/torch/run.py --fresh
+
+.PHONY: overhead-torch
+overhead-torch: $(VENV)-torch/.made $(VENV)/.dev ## what recording costs a training in PyTorch, about six minutes
+	SMARAGDINE_BIN=$(CURDIR)/$(BIN)/smaragdined PYTHONPATH=python:. $(VENV)-torch/bin/python -m experiments.overhead.torch.run
+
 .PHONY: test-clusters
 test-clusters: $(VENV)-clusters/.made $(VENV)/.dev ## jobs of thousands of traces on Spark, Polars, Dask and Ray, and in object storage; needs Java 17
 	SMARAGDINE_BIN=$(CURDIR)/$(BIN)/smaragdined PYTHONPATH=python $(VENV)-clusters/bin/python -m pytest -p no:dash -W ignore -s tests/clusters

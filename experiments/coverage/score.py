@@ -35,6 +35,8 @@ class Score:
     """Of the forward and backward pass, in the model's own layers."""
     own_forward: float | None
     """Of the forward pass alone."""
+    own_backward: float | None
+    """Of the backward pass alone."""
     outermost: float | None
     """Of what is in own layers, in the model itself and in no layer within it."""
     nowhere: float | None
@@ -61,13 +63,14 @@ def score(trace: Trace, layers: Collection[str]) -> Score:
     own = [row for row in rows if row[2] in layers and row[3] in ("forward", "backward")]
     lost = [row for row in rows if row not in own and row[2] not in _ELSEWHERE and row[3] != "optimizer"]
     lost.sort(key=lambda row: -row[4])
-    forward = _time(own, "forward")
+    forward, backward = _time(own, "forward"), _time(own, "backward")
     return Score(
         steps=len(trace.steps),
         traced=sum(step.traced for step in trace.steps),
         time_s=_time(rows),
         own=_share(_time(own), _time(own) + _time(lost)),
         own_forward=_share(forward, forward + _time(lost, "forward", "other")),
+        own_backward=_share(backward, backward + _time(lost, "backward")),
         outermost=_share(sum(row[4] for row in own if "/" not in row[2]), _time(own)),
         nowhere=_share(sum(row[4] for row in rows if row[2] in _NOWHERE), _time(rows)),
         told=_share(sum(row[4] for row in rows if row[3] != "other" or row[2] == "loss"), _time(rows)),

@@ -80,9 +80,8 @@ def test_a_trace_without_events_has_no_share() -> None:
 
 
 def cell(**figures: Any) -> Cell:
-    perfect = Score(
-        8, 4, time_s=1.0, own=1.0, own_forward=1.0, outermost=0.0, nowhere=0.0, told=1.0, qtns=9, hidden=0, unplaced=()
-    )
+    shares = {"own": 1.0, "own_forward": 1.0, "own_backward": 1.0, "outermost": 0.0, "nowhere": 0.0, "told": 1.0}
+    perfect = Score(8, 4, time_s=1.0, **shares, qtns=9, hidden=0, unplaced=())
     return {"model": "bert", "mode": "fit", **asdict(perfect), **figures}
 
 
@@ -130,3 +129,20 @@ def test_one_cell_is_recorded_and_scored(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["twins-fit.json"], "the trace is gone, the result is kept"
     again = subprocess.run([*command, "--results", tmp_path], capture_output=True, text=True, check=False)
     assert (again.returncode, again.stderr) == (0, ""), "nothing was measured twice"
+
+
+@pytest.mark.parametrize(
+    ("way", "below"),
+    [("eager", {"own_forward": 0.96}), ("autocast", {"own_backward": 0.94}), ("compile", {"own": 0.92})],
+)
+def test_a_cell_of_pytorchs_has_the_goals_of_its_way(way: str, below: Cell) -> None:
+    from experiments.coverage.torch.run import entry, met
+
+    perfect = {**cell(), "way": way}
+    assert met(perfect)
+    assert not met({**perfect, **below})
+    assert not met({**perfect, "told": 0.96})
+    assert not met({"way": way, "error": "no"})
+    # Where a region is compiled, its insides are one layer.
+    assert met({**perfect, "own_forward": 0.5}) is (way == "compile")
+    assert entry({**perfect, **below}).endswith(" !")

@@ -25,16 +25,19 @@ class Kineto:
         self.marks: list[str] = []
         self.saved: list[list[str]] = []
         self.fails = False
+        # By window, whether it was asked for shapes.
+        self.shapes: list[bool] = []
 
     def prepare(self, config: object, activities: object) -> None:
         self.prepared += 1
         if self.fails:
             raise RuntimeError("no profiler here")
 
-    def enable(self, config: object, activities: object) -> None:
+    def enable(self, config: Any, activities: object) -> None:
         assert not self.running, "a second profiler ruins both"
         self.running = True
         self.started_on.append(threading.get_ident())
+        self.shapes.append(bool(config[1]))
         self.marks = []
 
     def disable(self) -> Any:

@@ -158,6 +158,7 @@ class Tracing:
             self._channel.profiling(began, began + round(took_ns * part))
             self._windows.stopped(took_ns / 1e9)
             self._windows.saw(getattr(self._tracer, "events", 0))
+            self._windows.expect(getattr(self._tracer, "dearer", 1.0))
         self._shipper.submit(closed.ship, self._windows.shipped)
 
     def _pay(self, began_ns: int) -> None:

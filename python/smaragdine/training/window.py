@@ -61,6 +61,9 @@ class Windows:
         self._traced: list[float] = []
         self._untraced: deque[float] = deque(maxlen=_RECENT)
         self._closed = 0
+        # Steps that closed windows traced, and how many times what they cost the next window's will cost.
+        self._seen_steps = 0
+        self._dearer = 1.0
         self._stopping = self._disturbed = False
         # Other threads tell without a lock: SIGTERM may finish a recording, which waits for them, while the training
         # thread is anywhere.
@@ -87,7 +90,7 @@ class Windows:
         if self._every != "auto":
             return True
         elapsed = self._now() - self._began if self._began is not None else 0.0
-        return self._shipped == self._closed and (not self._opened or self.spent_s < COST * elapsed)
+        return self._shipped == self._closed and (not self._opened or self.spent_s + self._dearer_s() < COST * elapsed)
 
     def opened(self, seconds: float) -> None:
         """A profiler was started; it took so long."""
@@ -132,6 +135,7 @@ class Windows:
             self.spend(max(0.0, sum(self._traced) - self._usual() * len(self._traced)))
         self._traced.clear()
         self._last_size = self._size - max(self._left, 0)
+        self._seen_steps += self._last_size
         self._size = self._left = 0
         self._closed += 1
 
@@ -139,6 +143,13 @@ class Windows:
         """The last window had so many events, 0 where unknown: windows of "auto" length keep to what is soon saved."""
         if events and self._last_size:
             self._bound = min(max(_MOST_EVENTS * self._last_size // events, 1), _MOST)
+
+    def expect(self, dearer: float) -> None:
+        """A step of the next window will cost so many times what it cost up to now.
+
+        One that is dearer, if of "auto" length, is as short as may be, and opens once the budget has room for it.
+        """
+        self._dearer = dearer
 
     def stopping(self) -> None:
         """The profiler is being stopped while further steps run: they are not as long as usual."""
@@ -159,10 +170,17 @@ class Windows:
         self._costs.append(seconds)
 
     def _auto_size(self) -> int:
-        if not self._untraced:
+        if not self._untraced or self._dearer > 1:
             return _FEWEST
         step = max(self._usual(), 1e-6)
         return min(max(math.ceil(_WINDOW_S / step), _FEWEST), self._bound)
+
+    def _dearer_s(self) -> float:
+        """Seconds that the next window will cost, where it is a dearer one."""
+        if self._dearer <= 1:
+            return 0.0
+        steps = self._window if isinstance(self._window, int) else _FEWEST
+        return self._dearer * steps * self.spent_s / max(self._seen_steps, 1)
 
     def _usual(self) -> float:
         """Seconds of a step that nothing disturbs."""

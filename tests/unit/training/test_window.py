@@ -55,6 +55,23 @@ def test_whatever_windows_cost_stays_near_one_percent_of_the_training(
     assert len(training.opened) >= COST * (training.now - 100.0) / of_one_window - 1
 
 
+@pytest.mark.parametrize(("step_s", "window"), [(0.04, "auto"), (0.3, "auto"), (0.04, 3)])
+def test_a_dearer_window_is_saved_up_for_and_keeps_the_budget(step_s: float, window: int | Auto) -> None:
+    training = Training(step_s=step_s, window=window)
+    training.stop_s, training.ship_s = 0.05, 0.0
+    while not training.windows._closed:
+        training.run(1)
+    training.windows.expect(3.0)
+    of_a_step = training.windows.spent_s / len(training.traced)
+    before, steps = training.windows.spent_s, window if isinstance(window, int) else 2
+    while len(training.opened) < 2:
+        training.run(1)
+    assert COST * (training.now - 100.0) >= before + 3 * steps * of_a_step
+    assert training.windows._size == steps
+    training.windows.expect(1.0)
+    assert len(training.run(20_000).opened) > 3
+
+
 def test_a_cheap_profiler_traces_more() -> None:
     dear, cheap = Training(), Training()
     cheap.stop_s = cheap.ship_s = 0.001

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from smaragdine.frameworks.torch.paths import unwrapped
+from smaragdine.frameworks.torch.paths import class_name, unwrapped
 from smaragdine.frameworks.torch.tracer import TorchTracer
 from smaragdine.recording.recorder import Recorder
 from smaragdine.training.plan import Plan
@@ -52,7 +52,7 @@ class Trained:
         self.training = None
         torch: Any = sys.modules["torch"]
         versions = {"torch": str(torch.__version__), **software}
-        recorder = self._recorder = self._plan.start(type(unwrapped(model)).__name__, versions)
+        recorder = self._recorder = self._plan.start(class_name(unwrapped(model)), versions)
         if recorder.state != "recording":
             return
         try:

@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Any
 
 from smaragdine.frameworks.torch.keras_optimizers import KerasOptimizers
-from smaragdine.frameworks.torch.paths import paths, snake
+from smaragdine.frameworks.torch.paths import class_name, paths, snake
 
 # The daemon knows ours by it; `?` follows where a module is outside the model.
 _PREFIX = "smaragdine:"
@@ -98,7 +98,7 @@ class Marks:
             self.layer_paths = [path for _, path in found]
         for own, path in found:
             self._learn(own, f"{_PREFIX}{outside}{path}")
-        return self._marks.get(id(module), f"{_PREFIX}?{snake(type(module).__name__)}")
+        return self._marks.get(id(module), f"{_PREFIX}?{snake(class_name(module))}")
 
     def _learn(self, module: Any, mark: str) -> None:
         if id(module) not in self._marks:

@@ -14,6 +14,8 @@ _WRAPPING = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped
 _HOLDS_MODULE = frozenset(
     {"DistributedDataParallel", "DataParallel", "FullyShardedDataParallel", "AveragedModel", "DeepSpeedEngine"}
 )
+# Before the name of a class that a module was given in place of its own: by fully_shard, replicate, parametrizations.
+_DERIVED = ("FSDP", "DDP", "Parametrized")
 # Deeper or larger than any model.
 _MOST_MODULES = 1_000_000
 
@@ -30,7 +32,7 @@ def paths(models: Iterable[Any]) -> Iterator[tuple[Any, str]]:
         if is_layer(inside := unwrapped(model)):
             yield from ((layer, path) for layer, path in Outline([inside]).layers if id(layer) not in seen)
             continue
-        name = snake(type(inside).__name__)
+        name = snake(class_name(inside))
         names[name] = names.get(name, 0) + 1
         if names[name] > 1:
             name = f"{name}_{names[name] - 1}"
@@ -53,6 +55,17 @@ def unwrapped(module: Any) -> Any:
             return module
         module = inside
     return module
+
+
+def class_name(module: Any) -> str:
+    """The user's class of a module, `Bert`, whose instances may have been given one derived from it, `FSDPBert`."""
+    cls = type(module)
+    for _ in range(8):
+        own = [base for base in cls.__bases__ if cls.__name__ in {prefix + base.__name__ for prefix in _DERIVED}]
+        if not own:
+            break
+        cls = own[0]
+    return cls.__name__
 
 
 def snake(name: str) -> str:

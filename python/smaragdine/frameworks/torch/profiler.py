@@ -39,8 +39,11 @@ class Profiler:
         """Whether ours runs."""
         return self._running
 
-    def start(self) -> None:
-        """Opens a window. Raises `RefusedError` where another profiler runs, or PyTorch starts none."""
+    def start(self, *, shapes: bool = False) -> None:
+        """Opens a window, in which operations tell the `shapes` that they are given.
+
+        Raises `RefusedError` where another profiler runs, or PyTorch starts none.
+        """
         autograd = self._torch.autograd
         if autograd._profiler_enabled() or getattr(autograd.profiler, "_is_profiler_enabled", False):
             raise RefusedError(
@@ -55,7 +58,7 @@ class Profiler:
                 self._synchronise()
             kineto = self._torch._C._profiler
             config = autograd.ProfilerConfig(
-                autograd.ProfilerState.KINETO, False, False, False, False, False, kineto._ExperimentalConfig()
+                autograd.ProfilerState.KINETO, shapes, False, False, False, False, kineto._ExperimentalConfig()
             )
             autograd._prepare_profiler(config, activities)
             autograd._enable_profiler(config, activities)

@@ -14,15 +14,17 @@ from smaragdine.daemon.messages import Format, Model
 from smaragdine.frameworks.torch.compilation import Compilations
 from smaragdine.frameworks.torch.manners import Manners
 from smaragdine.frameworks.torch.marks import Marks
-from smaragdine.frameworks.torch.paths import unwrapped
+from smaragdine.frameworks.torch.paths import class_name, unwrapped
 from smaragdine.frameworks.torch.profiler import Profiler
 from smaragdine.recording import ending
 from smaragdine.recording.channel import Channel
 from smaragdine.training.tracer import Closed, Job, RefusedError
 
 _LOG = logging.getLogger("smaragdine")
-# What an event takes of the text, at least.
-_EVENT_BYTES = 244
+# What an event takes of the text, at least, and with the shapes that it was given.
+_EVENT_BYTES, _SHAPED_EVENT_BYTES = 244, 390
+# Stopping and saving take so many times as long where shapes were recorded.
+_SHAPES_COST = 3.0
 _OLDEST, _NEWEST = (2, 4), (2, 15)
 
 
@@ -39,16 +41,20 @@ class TorchTracer:
         self._manners.watch()
         self._saved: Path | None = None
         self._told: list[str] = []
-        self._settled = False
+        # The first window shows what windows cost, and one after it what operations are given.
+        self._first_ended = self._shaped = self._shapes_told = False
         # The window was closed within the step that runs: not all of it was seen.
         self.cut = False
         # How many events the last window had; 0 where that is not known.
         self.events = 0
-        if not _OLDEST <= (version := _version(torch)) <= _NEWEST:
-            known = " to ".join(".".join(map(str, one)) for one in (_OLDEST, _NEWEST))
-            _LOG.warning("PyTorch %s is not one of those that were tried (%s)", ".".join(map(str, version)), known)
 
     def open(self) -> bool:
+        if not _OLDEST <= (version := _version(self._torch)) <= _NEWEST:
+            own, oldest, newest = (".".join(map(str, one)) for one in (version, _OLDEST, _NEWEST))
+            raise RefusedError(
+                f"PyTorch {own} is not one of those that were tried ({oldest} to {newest}): energy is measured, but "
+                "not broken down into operations"
+            )
         self._compilations.watch()
         if self._compilations.under_way:
             raise RefusedError("something is being compiled: operations are traced once that has ended")
@@ -58,7 +64,8 @@ class TorchTracer:
                 "broken down into operations until that one ends"
             )
         self.cut = False
-        self._profiler.start()
+        self._shaped = self._first_ended and not self._shapes_told
+        self._profiler.start(shapes=self._shaped)
         try:
             self._marks.open()
         except Exception as error:
@@ -88,6 +95,11 @@ class TorchTracer:
         self._compilations.end()
         return ()
 
+    @property
+    def dearer(self) -> float:
+        """How many times a step of the next window costs what it costs elsewhere."""
+        return _SHAPES_COST if self._first_ended and not self._shapes_told else 1.0
+
     def _stop(self) -> None:
         self.events = 0
         if not self._profiler.running:
@@ -99,7 +111,10 @@ class TorchTracer:
             return
         self._saved = self._profiler.stop()
         if self._saved is not None:
-            self.events = sum(file.stat().st_size for file in self._saved.iterdir()) // _EVENT_BYTES
+            size = sum(file.stat().st_size for file in self._saved.iterdir())
+            self.events = size // (_SHAPED_EVENT_BYTES if self._shaped else _EVENT_BYTES)
+            self._first_ended = True
+            self._shapes_told |= self._shaped
 
     def _ship(self) -> None:
         saved, self._saved = self._saved, None
@@ -135,7 +150,7 @@ def models_of(told: Any, torch: Any) -> list[Any]:
 
 def name_of(models: Sequence[Any]) -> str | None:
     """What a trace of these models is called; None where they are none or several."""
-    return type(unwrapped(models[0])).__name__ if len(models) == 1 else None
+    return class_name(unwrapped(models[0])) if len(models) == 1 else None
 
 
 def _model(paths: Sequence[str]) -> Model:

@@ -111,7 +111,14 @@ impl Events {
         profile.notes.iter().for_each(|note| warnings.add(note));
         warnings.add_times(IMPOSSIBLE, profile.impossible);
         let mut number = |raw: &RawOp| match (raw.as_told(), self.raw_names.get(&raw.raw_name)) {
-            (Some(told), _) => self.intern(trace, told),
+            (Some(told), _) => {
+                let flops = told.flops;
+                let number = self.intern(trace, told);
+                // Shapes are told by one window of many.
+                let known = &mut trace.ops[number as usize].flops;
+                *known = known.or(flops);
+                number
+            }
             // What JAX calls alike may be different operations, and its names need no graph.
             (None, Some(&known)) if raw.origin.is_none() => known,
             (None, _) => self.intern(trace, namer.name(raw)),

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use rustc_hash::FxHashMap;
 
+use super::inputs::Inputs;
 use super::json::{Malformed, Scanner, Value, nanoseconds};
 
 /// What an event is, by its `cat`.
@@ -43,6 +44,8 @@ pub(super) struct Record {
     /// Of a GPU: its number, and the stream, `u32::MAX` where it is all of them.
     pub(super) device: u16,
     pub(super) stream: u32,
+    /// Index into [`Document::inputs`], `u32::MAX` where it does not tell.
+    pub(super) inputs: u32,
 }
 
 /// An end of an arrow from a forward operation to its backward.
@@ -62,6 +65,8 @@ pub(super) struct Document<'a> {
     pub(super) threads: Vec<(&'a [u8], &'a [u8])>,
     pub(super) records: Vec<Record>,
     pub(super) arrows: Vec<ArrowEnd>,
+    /// What operations were given, of a window that recorded shapes.
+    pub(super) inputs: Vec<Inputs<'a>>,
     /// Events that cannot have happened.
     pub(super) impossible: u64,
     /// Its stamps count from an instant that it names.
@@ -85,6 +90,8 @@ struct Event<'a> {
     forward_thread: u64,
     device: Option<u64>,
     stream: Option<u64>,
+    dims: &'a [u8],
+    values: &'a [u8],
 }
 
 #[derive(Default)]
@@ -195,6 +202,7 @@ impl<'a> Reader<'a> {
             self.document.names.push(event.name);
         }
         let thread = self.thread(event);
+        let inputs = self.inputs(event);
         self.document.records.push(Record {
             category,
             name,
@@ -208,7 +216,16 @@ impl<'a> Reader<'a> {
             backward: event.forward_thread > 0,
             device: event.device.and_then(|device| u16::try_from(device).ok()).unwrap_or(0),
             stream: event.stream.and_then(|stream| u32::try_from(stream).ok()).unwrap_or(u32::MAX),
+            inputs,
         });
+    }
+
+    fn inputs(&mut self, event: &Event<'a>) -> u32 {
+        if event.dims.is_empty() {
+            return u32::MAX;
+        }
+        self.document.inputs.push(Inputs { dims: event.dims, values: event.values });
+        self.document.inputs.len() as u32 - 1
     }
 
     fn thread(&mut self, event: &Event<'a>) -> u32 {
@@ -253,6 +270,17 @@ fn event<'a>(scanner: &mut Scanner<'a>) -> Result<Event<'a>, Malformed> {
 
 fn arguments<'a>(scanner: &mut Scanner<'a>, event: &mut Event<'a>) -> Result<(), Malformed> {
     while let Some(key) = scanner.key()? {
+        match key {
+            b"Input Dims" => {
+                event.dims = scanner.whole()?;
+                continue;
+            }
+            b"Concrete Inputs" => {
+                event.values = scanner.whole()?;
+                continue;
+            }
+            _ => {}
+        }
         let value = scanner.value()?;
         match key {
             b"External id" | b"external id" => event.external = value.count().unwrap_or(0),

@@ -1,6 +1,6 @@
 //! What encloses operations on their thread and tells whose they are.
 
-use super::title::Title;
+use super::title::{Title, Together};
 use super::titles::Titles;
 
 /// No frame, or no leaf.
@@ -20,6 +20,10 @@ pub(super) enum Kind {
         steps: bool,
     },
     Loader,
+    /// Processes work together.
+    Together {
+        exchanges: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +60,7 @@ impl Frames {
             Title::Node { accumulates, .. } => Kind::Node { sequence, accumulates: *accumulates },
             Title::Optimizer { steps, .. } => Kind::Optimizer { steps: *steps },
             Title::Loader => Kind::Loader,
+            Title::Together(together) => Kind::Together { exchanges: *together == Together::Exchanges },
             Title::Operation { .. } => return None,
         };
         let around = self.all.get(parent as usize);

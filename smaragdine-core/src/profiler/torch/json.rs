@@ -106,6 +106,13 @@ impl<'a> Scanner<'a> {
         self.skip_rest(value)
     }
 
+    /// A value as it stands there, with all that is in it.
+    pub(super) fn whole(&mut self) -> Result<&'a [u8], Malformed> {
+        let start = self.at;
+        self.skip()?;
+        Ok(&self.bytes[start..self.at])
+    }
+
     /// What follows of a value that has begun.
     pub(super) fn skip_rest(&mut self, begun: Value<'a>) -> Result<(), Malformed> {
         if matches!(begun, Value::Text(_) | Value::Bare(_)) {

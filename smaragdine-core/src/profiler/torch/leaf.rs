@@ -12,6 +12,8 @@ pub(super) struct Leaf {
     /// How many of its name ran in the frame before it.
     pub(super) occurrence: u32,
     pub(super) at_ns: i64,
+    /// Of this execution, its parts' not among them; `None` where shapes do not tell.
+    pub(super) flops: Option<f64>,
 }
 
 impl Leaf {

@@ -11,6 +11,7 @@
 
 mod document;
 mod frames;
+mod inputs;
 mod json;
 mod launches;
 mod leaf;
@@ -22,6 +23,7 @@ mod streams;
 mod thread;
 mod title;
 mod titles;
+mod work;
 
 use std::ops::RangeInclusive;
 
@@ -67,7 +69,7 @@ pub fn decode_within(bytes: &[u8], within: &RangeInclusive<i64>) -> Result<Profi
     let mut frames = Frames::default();
     let mut launches = Launches::default();
     let threads = Threads::walk(&document, &lanes, &titles, &mut frames, &mut launches);
-    let partners = Partners::of(&document, &threads);
+    let partners = Partners::of(&document, &threads, &frames);
     let scopes = Scopes::of(&frames, &threads, &partners, &titles);
     let mut names = Names::new(&titles, &scopes);
     let mut profile = Profile { impossible: document.impossible, ..Profile::default() };

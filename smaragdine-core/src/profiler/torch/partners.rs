@@ -6,7 +6,7 @@
 use rustc_hash::FxHashMap;
 
 use super::document::{Category, Document};
-use super::frames::NONE;
+use super::frames::{Frames, Kind, NONE};
 use super::thread::Threads;
 
 #[derive(Debug, Clone, Copy)]
@@ -21,18 +21,28 @@ struct Made {
 #[derive(Debug, Default)]
 pub(super) struct Partners {
     made: FxHashMap<u64, Made>,
+    /// Start and leaf of the first operation with a number.
+    first: FxHashMap<u64, (i64, u32)>,
     /// Thread and start of a backward operation → leaf of the forward one.
     arrows: FxHashMap<(u32, i64), u32>,
 }
 
 impl Partners {
-    pub(super) fn of(document: &Document, threads: &Threads) -> Self {
+    pub(super) fn of(document: &Document, threads: &Threads, frames: &Frames) -> Self {
         let mut made: FxHashMap<u64, Made> = FxHashMap::default();
+        let mut first: FxHashMap<u64, (i64, u32)> = FxHashMap::default();
         let mut elsewhere = false;
         for (record, &leaf) in document.records.iter().zip(&threads.leaf_of) {
             if record.sequence == 0 || record.backward || record.category != Category::Operation || leaf == NONE {
                 continue;
             }
+            // What passes on what other processes sent makes no nodes, on a thread that counts by itself.
+            let frame = frames.get(threads.leaves[leaf as usize].frame);
+            if frame.is_some_and(|frame| frame.kind == Kind::Together { exchanges: true }) {
+                continue;
+            }
+            let own = (record.start_ns, leaf);
+            first.entry(record.sequence).and_modify(|known| *known = own.min(*known)).or_insert(own);
             let new = Made { start_ns: record.start_ns, leaf, thread: record.thread, elsewhere: false };
             made.entry(record.sequence)
                 .and_modify(|known| {
@@ -46,7 +56,15 @@ impl Partners {
                 .or_insert(new);
         }
         let arrows = if elsewhere { arrows(document, threads) } else { FxHashMap::default() };
-        Self { made, arrows }
+        Self { made, first, arrows }
+    }
+
+    /// A leaf of the graph behind a node that was made before any of its operations ran, as TorchScript does: they have
+    /// the number that follows, for they make no nodes. [`NONE`] where it is not known.
+    pub(super) fn of_graph(&self, sequence: u64) -> u32 {
+        let next = sequence.wrapping_add(1);
+        let here = self.made.get(&next).is_some_and(|made| sequence != 0 && !made.elsewhere);
+        self.first.get(&next).filter(|_| here).map_or(NONE, |&(_, leaf)| leaf)
     }
 
     /// The leaf of the forward operation behind a node that runs there and then; [`NONE`] where it is not known.

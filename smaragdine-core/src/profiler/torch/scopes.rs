@@ -29,6 +29,8 @@ pub(super) struct Scopes {
     all: Vec<Scope>,
     /// By frame.
     of_frame: Vec<u32>,
+    /// By frame: it is an optimizer's step, which may hold a whole pass of the model's (a closure).
+    steps: Vec<bool>,
     /// In order of time.
     turns: Vec<(i64, Turn)>,
     /// Of each turn, the next that is no call of the model.
@@ -39,10 +41,13 @@ pub(super) struct Scopes {
 const UNKNOWN: u32 = 0;
 const LOSS: u32 = 1;
 const OPTIMIZER: u32 = 2;
+/// Of a whole graph of TorchScript's.
+const GRAPH: &str = "DifferentiableGraphBackward";
 
 impl Scopes {
     pub(super) fn of(frames: &Frames, threads: &Threads, partners: &Partners, titles: &Titles) -> Self {
         let mut scopes = Self { of_frame: vec![UNKNOWN; frames.all.len()], ..Self::default() };
+        scopes.steps = frames.all.iter().map(|frame| matches!(frame.kind, Kind::Optimizer { steps: true })).collect();
         scopes.own(OwnLayer::Unknown, Phase::Other);
         scopes.own(OwnLayer::Loss, Phase::Forward);
         scopes.own(OwnLayer::Optimizer, Phase::Optimizer);
@@ -81,6 +86,7 @@ impl Scopes {
     /// The scope of a frame, or of what runs then and in none; `word` is what it is called.
     pub(super) fn number(&self, frame: u32, at_ns: i64, word: &str) -> u32 {
         match self.of_frame.get(frame as usize) {
+            Some(_) if self.steps[frame as usize] && self.between(at_ns) == LOSS => LOSS,
             Some(&scope) => scope,
             // A scaler of gradients steps only behind the optimizer's back.
             None if word.starts_with("_amp_") => OPTIMIZER,
@@ -101,6 +107,17 @@ impl Scopes {
             (Turn::Model, Some(Turn::Backward), _) => LOSS,
             (Turn::Backward, Some(Turn::Step), Some((_, Turn::Step))) => OPTIMIZER,
             _ => UNKNOWN,
+        }
+    }
+
+    /// The pass that the program is in.
+    fn pass(&self, at_ns: i64) -> Phase {
+        let next = self.turns.partition_point(|(start_ns, _)| *start_ns <= at_ns);
+        match next.checked_sub(1).map(|last| self.turns[last].1) {
+            Some(Turn::Model) => Phase::Forward,
+            Some(Turn::Backward) => Phase::Backward,
+            Some(Turn::Step) => Phase::Optimizer,
+            Some(Turn::Load) | None => Phase::Other,
         }
     }
 
@@ -128,8 +145,13 @@ impl Scopes {
                     last_node.get(&frame.thread).map_or(OwnLayer::Unknown.name(), |&last| &self.get(last).layer);
                 gradients(layer, None)
             }
-            (Kind::Node { sequence, .. }, _) => {
-                let leaf = partners.of_node(sequence, frame.thread, frame.start_ns);
+            (Kind::Node { sequence, .. }, title) => {
+                let graph = matches!(title, Title::Node { name, .. } if name == GRAPH);
+                let leaf = if graph {
+                    partners.of_graph(sequence)
+                } else {
+                    partners.of_node(sequence, frame.thread, frame.start_ns)
+                };
                 let Some(leaf) = threads.leaves.get(leaf as usize).filter(|_| leaf != NONE) else {
                     return gradients(OwnLayer::Unknown.name(), None);
                 };
@@ -139,7 +161,7 @@ impl Scopes {
                 let layer = self.get(scope).layer.as_str();
                 // What the optimizer or the loader computes makes no nodes; a node cannot be theirs.
                 let layer = if own(layer) { OwnLayer::Unknown.name() } else { layer };
-                gradients(layer, Some(&leaf.named(word)))
+                gradients(layer, Some(&leaf.named(word)).filter(|_| !graph).map(String::as_str))
             }
             (Kind::Optimizer { .. }, Title::Optimizer { name, .. }) => {
                 let layer = OwnLayer::Optimizer.name();
@@ -148,6 +170,12 @@ impl Scopes {
             (Kind::Loader, _) => {
                 let layer = OwnLayer::Data.name().to_owned();
                 Scope { prefix: layer.clone(), layer, phase: Phase::Other }
+            }
+            (Kind::Together { .. }, _) => {
+                let layer = OwnLayer::Runtime.name().to_owned();
+                let phase = if frame.in_backward { Phase::Backward } else { self.pass(frame.start_ns) };
+                let gradients = if phase == Phase::Backward { "gradients/" } else { "" };
+                Scope { prefix: format!("{gradients}{layer}"), layer, phase }
             }
             _ => self.get(UNKNOWN).clone(),
         }
@@ -172,7 +200,7 @@ fn turn(frame: &Frame) -> Option<(i64, Turn)> {
         Kind::Node { .. } => Turn::Backward,
         Kind::Optimizer { steps: true } => Turn::Step,
         Kind::Loader => Turn::Load,
-        Kind::Module { outside: true } | Kind::Optimizer { steps: false } => return None,
+        Kind::Module { outside: true } | Kind::Optimizer { steps: false } | Kind::Together { .. } => return None,
     };
     Some((frame.start_ns, turn))
 }

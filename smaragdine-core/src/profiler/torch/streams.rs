@@ -86,7 +86,7 @@ impl Streams {
             Some(&leaf) => leaf,
             None => {
                 let (frame, at_ns) = launcher.map_or((NONE, record.start_ns), |by| (by.frame, by.at_ns));
-                Leaf { frame, word: titles.word_of(record.name), occurrence: 0, at_ns }
+                Leaf { frame, word: titles.word_of(record.name), occurrence: 0, at_ns, flops: None }
             }
         };
         self.leaves.push(leaf);

@@ -14,6 +14,22 @@ const EVALUATES: &[u8] = b"autograd::engine::evaluate_function: ";
 const STEPS: &[u8] = b"Optimizer.step#";
 const CLEARS: &[u8] = b"Optimizer.zero_grad#";
 const LOADS: &[u8] = b"enumerate(DataLoader)#";
+/// Of processes that work together: calls, and parts of what keeps a model in pieces.
+const CALLS: [&[u8]; 8] = [
+    b"c10d::",
+    b"_c10d_functional::",
+    b"c10d_functional::",
+    b"fsdp::",
+    b"nccl:",
+    b"xccl:",
+    b"torch.distributed.ddp.reducer::",
+    b"torch::distributed::reducer::",
+];
+/// Annotated around parts of it, of which only what runs there works.
+const KEEPS: [&[u8]; 3] = [b"FSDP::", b"FullyShardedDataParallel._", b"FullyShardedDataParallel.rate_limiter"];
+/// Annotated on threads that wait for the other processes, and pass on what they sent.
+const EXCHANGES: [&[u8]; 3] = [b"gloo:", b"mpi:", b"ucc:"];
+const WAITS: &[u8] = b"wait_tensor";
 
 /// What an event of this name is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +59,17 @@ pub(super) enum Title {
         steps: bool,
     },
     Loader,
+    /// Processes work together.
+    Together(Together),
+}
+
+/// What a name says of processes that work together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Together {
+    Calls,
+    Waits,
+    Keeps,
+    Exchanges,
 }
 
 impl Title {
@@ -66,14 +93,26 @@ impl Title {
         if text.starts_with(LOADS) {
             return Self::Loader;
         }
+        if let Some(together) = together(text) {
+            return Self::Together(together);
+        }
         let name = name_of(text);
         Self::Operation { serves: serves(&name), name }
     }
 }
 
+fn together(text: &[u8]) -> Option<Together> {
+    let begins = |prefixes: &[&[u8]]| prefixes.iter().any(|prefix| text.starts_with(prefix));
+    if begins(&CALLS) {
+        return Some(if text.ends_with(WAITS) { Together::Waits } else { Together::Calls });
+    }
+    let annotated = begins(&KEEPS).then_some(Together::Keeps);
+    annotated.or_else(|| begins(&EXCHANGES).then_some(Together::Exchanges))
+}
+
 /// `aten::addmm` → `addmm`, `torch::autograd::AccumulateGrad` → `AccumulateGrad`; of what Inductor made, no hashes.
 pub(super) fn name_of(text: &[u8]) -> String {
-    let text = unescaped(text, LONGEST_NAME);
+    let text = unescaped(text, LONGEST_NAME).replace("(anonymous namespace)::", "");
     if text.starts_with("Torch-Compiled Region") {
         return "CompiledRegion".to_owned();
     }
@@ -132,6 +171,7 @@ fn serves(name: &str) -> bool {
             | "narrow"
             | "numpy_T"
             | "permute"
+            | "record_param_comms"
             | "reshape"
             | "resize_"
             | "resolve_conj"
@@ -172,7 +212,13 @@ mod tests {
             (b"aten::addmm".as_slice(), operation("addmm", false)),
             (b"aten::view", operation("view", true)),
             (b"AddmmBackward0", operation("AddmmBackward0", false)),
-            (b"nccl:all_reduce", operation("nccl:all_reduce", false)),
+            (b"nccl:all_reduce", Title::Together(Together::Calls)),
+            (b"_c10d_functional::wait_tensor", Title::Together(Together::Waits)),
+            (b"gloo:all_reduce", Title::Together(Together::Exchanges)),
+            (b"FSDP::pre_forward (layer.0)", Title::Together(Together::Keeps)),
+            (b"FullyShardedDataParallel._pre_forward", Title::Together(Together::Keeps)),
+            (b"FullyShardedDataParallel.forward", operation("FullyShardedDataParallel.forward", false)),
+            (b"at::native::(anonymous namespace)::fill", operation("fill", false)),
             (b"## Call CompiledFxGraph fpl6 ##", operation("CompiledFxGraph", false)),
             (b"Torch-Compiled Region: 0/0", operation("CompiledRegion", false)),
             (b"smaragdine:net/layer/0", module("net/layer/0", false)),

@@ -41,6 +41,22 @@ def test_a_name_that_only_wrappers_use_elsewhere_is_the_users_here() -> None:
     assert [path for _, path in paths([inside])] == ["net", "net/block", "net/block", "net/block/up"]
 
 
+def test_a_class_that_was_put_in_place_of_the_users_has_no_name() -> None:
+    torch, _ = made()
+    module = torch.nn.Module
+    bert, mixed = kind("Bert", module), type("FSDPModule", (), {})
+    for cls in (
+        type("FSDPBert", (mixed, bert), {}),
+        type("DDPBert", (mixed, bert), {}),
+        kind("ParametrizedBert", bert),
+    ):
+        assert [path for _, path in paths([cls()])] == ["bert"]
+    twice = type("FSDPParametrizedBert", (mixed, kind("ParametrizedBert", bert)), {})
+    assert [path for _, path in paths([twice()])] == ["bert"]
+    # The user's own, whatever it is called.
+    assert [path for _, path in paths([kind("FSDPBert", module)(), kind("DDPNet", bert)()])] == ["fsdp_bert", "ddp_net"]
+
+
 def test_models_of_one_class_are_numbered_and_circles_end() -> None:
     torch, _ = made()
     one, other = torch.nn.Module(), torch.nn.Module()

@@ -47,6 +47,27 @@ def test_each_step_of_the_first_optimizer_is_one_of_the_loop(told: Told, tmp_pat
     assert torch.hooks == {}
 
 
+@pytest.mark.parametrize("cut", [False, True])
+def test_one_window_after_the_first_asks_for_shapes(told: Told, tmp_path: Path, fake_torch: Fake, cut: bool) -> None:
+    torch, kineto = fake_torch
+    recorder = Recorder.start(tmp_path / "out")
+    ours = TorchTracer(recorder.channel, torch, [])
+    training = Training(recorder, Windows(1, 2), ours)
+    training.ended = True
+    told_before = []
+    for step in range(10):
+        training.step_begins()
+        settle()
+        told_before.append(ours.dearer)
+        if cut and step == 4:
+            # Another thread has stopped ours: nothing is saved, and the next window tells.
+            ours._profiler._running = kineto.running = False
+        training.step_ended(logs={})
+    recorder.finish()
+    assert kineto.shapes == ([False, True, True, False] if cut else [False, True, False, False])
+    assert told_before == [1.0] * 3 + [3.0] * (4 if cut else 2) + [1.0] * (3 if cut else 5)
+
+
 def test_steps_that_the_loop_marks_are_the_only_ones(told: Told, tmp_path: Path, fake_torch: Fake) -> None:
     torch, _ = fake_torch
     optimizer = torch.optim.Optimizer()
@@ -174,13 +195,20 @@ def test_a_signal_handler_stops_no_profiler(
     kineto.running = False
 
 
-def test_a_version_that_nobody_tried_is_told(
-    told: Told, tmp_path: Path, fake_torch: Fake, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(("version", "own"), [("3.1.0a0+git", "3.1"), ("2.3.1+cu121", "2.3"), ("2.16.0", "2.16")])
+def test_a_version_that_nobody_tried_is_measured_and_told_once(
+    told: Told, tmp_path: Path, fake_torch: Fake, caplog: pytest.LogCaptureFixture, version: str, own: str
 ) -> None:
-    fake_torch[0].__version__ = "3.1.0a0+git"
-    ours, recorder = tracer(fake_torch, tmp_path)
-    finished(ours, recorder)
-    assert "PyTorch 3.1 is not one of those that were tried (2.4 to 2.15)" in caplog.text
+    torch, kineto = fake_torch
+    torch.__version__ = version
+    with smaragdine.record(tmp_path / "out", model=torch.nn.Module(), window=1, every=1) as recording:
+        for _ in range(12):
+            with recording.step():
+                settle()
+    assert [bool(step.get("traced")) for step in steps_of(told)] == [False] * 12
+    assert kineto.started_on == []
+    told_once = f"PyTorch {own} is not one of those that were tried (2.4 to 2.15): energy is measured, but not broken"
+    assert caplog.text.count(told_once) == 1
 
 
 def test_nothing_of_pytorch_is_imported(told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,6 +82,23 @@ fn a_million_threads_are_a_million_lanes() {
 }
 
 #[test]
+fn what_is_huge_within_a_text_is_passed_over() {
+    let deep = format!("\"deep\": {}1{}", "[".repeat(1_000_000), "]".repeat(1_000_000));
+    let long = format!("\"long\": \"{}\"", "x".repeat(10_000_000));
+    let dims = format!("\"Input Dims\": [[{}1]], \"Concrete Inputs\": [\"\"]", "1,".repeat(1_000_000));
+    let number = format!("\"Sequence number\": {}", "9".repeat(1_000_000));
+    for huge in [deep, long, dims, number] {
+        let mut trace = some();
+        trace.event("cpu_op", "aten::mm", 1, (20, 30), &huge);
+        assert_eq!(told(&trace.decoded()).len(), 1, "{}", &huge[..20]);
+    }
+    let mut trace = some();
+    trace.op(&"n".repeat(10_000_000), (20, 30));
+    let profile = trace.decoded();
+    assert!(profile.names.iter().all(|op| op.raw_name.len() + op.as_told().unwrap().qtn.len() < 1000));
+}
+
+#[test]
 fn a_long_path_over_many_operations_does_not_multiply() {
     let mut trace = Trace::new(Form::Newest);
     trace.op(&format!("smaragdine:{}", "x/".repeat(50_000)), (0, 1_000_000));

@@ -110,8 +110,8 @@ fn collectives_keep_their_name_and_devices_are_apart() {
     assert_eq!(
         told(&trace.decoded())[1..],
         [
-            "GPU:0 compute other unknown | unknown/nccl:all_reduce 50..90",
-            "GPU:3 compute other unknown | unknown/nccl:all_reduce 55..90",
+            "GPU:0 compute other runtime | runtime/nccl:all_reduce 50..90",
+            "GPU:3 compute other runtime | runtime/nccl:all_reduce 55..90",
         ]
     );
 }

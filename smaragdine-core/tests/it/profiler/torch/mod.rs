@@ -2,6 +2,8 @@
 
 mod composed;
 mod damage;
+mod flops;
 mod gpu;
 mod names;
 mod recorded;
+mod together;

@@ -94,6 +94,63 @@ fn what_a_checkpoint_computes_again_is_backward_of_its_own_layer() {
 }
 
 #[test]
+fn a_graph_of_torchscripts_is_its_own_layers_and_not_that_of_what_ran_before_it() {
+    let mut trace = Trace::new(Form::Newest);
+    trace.op("smaragdine:net", (0, 100));
+    trace.op("smaragdine:net/frozen", (5, 20));
+    trace.with_node("aten::embedding", (10, 18), 28, false);
+    trace.op("smaragdine:net/scripted", (30, 60));
+    trace.with_node("aten::addmm", (35, 45), 29, false);
+    trace.with_node("aten::gelu", (46, 55), 29, false);
+    trace.op("smaragdine:net/head", (60, 90));
+    trace.with_node("aten::mm", (65, 80), 29, false);
+    trace.with_node("autograd::engine::evaluate_function: MmBackward0", (200, 210), 29, true);
+    let graph = "torch::jit::(anonymous namespace)::DifferentiableGraphBackward";
+    trace.with_node(&format!("autograd::engine::evaluate_function: {graph}"), (220, 240), 28, true);
+    trace.with_node(graph, (222, 238), 28, true);
+    trace.op("aten::mm", (225, 230));
+    // Its forward lies before the window.
+    trace.with_node(&format!("autograd::engine::evaluate_function: {graph}"), (300, 310), 90, true);
+    assert_eq!(
+        told(&trace.decoded())[4..],
+        [
+            "CPU:0 compute backward net/head | gradients/net/head/mm/MmBackward0 200..210",
+            "CPU:0 compute backward net/scripted | gradients/net/scripted/DifferentiableGraphBackward 220..225",
+            "CPU:0 compute backward net/scripted | gradients/net/scripted/mm 225..230",
+            "CPU:0 compute backward net/scripted | gradients/net/scripted/DifferentiableGraphBackward 230..240",
+            "CPU:0 compute backward unknown | gradients/unknown/DifferentiableGraphBackward 300..310",
+        ]
+    );
+}
+
+#[test]
+fn a_loss_within_an_optimizers_closure_is_the_loss() {
+    let mut trace = Trace::new(Form::Newest);
+    trace.event("user_annotation", "Optimizer.step#AdamW.step", 1, (0, 500), "");
+    trace.op("aten::ones_like", (5, 10));
+    trace.op("smaragdine:net", (20, 60));
+    trace.with_node("aten::mm", (30, 50), 3, false);
+    trace.with_node("aten::nll_loss", (70, 90), 4, false);
+    trace.event("user_annotation", "Optimizer.zero_grad#AdamW.zero_grad", 1, (100, 130), "");
+    trace.op("aten::zero_", (110, 120));
+    trace.with_node("autograd::engine::evaluate_function: NllLossBackward0", (200, 220), 4, true);
+    trace.with_node("autograd::engine::evaluate_function: MmBackward0", (230, 260), 3, true);
+    trace.op("aten::addcdiv_", (300, 400));
+    assert_eq!(
+        told(&trace.decoded()),
+        [
+            "CPU:0 compute optimizer optimizer | optimizer/AdamW/ones_like 5..10",
+            "CPU:0 compute forward net | net/mm 30..50",
+            "CPU:0 compute forward loss | loss/nll_loss 70..90",
+            "CPU:0 compute optimizer optimizer | optimizer/AdamW/zero_ 110..120",
+            "CPU:0 compute backward loss | gradients/loss/nll_loss/NllLossBackward0 200..220",
+            "CPU:0 compute backward net | gradients/net/mm/MmBackward0 230..260",
+            "CPU:0 compute optimizer optimizer | optimizer/AdamW/addcdiv_ 300..400",
+        ]
+    );
+}
+
+#[test]
 fn a_loss_module_is_the_loss_and_another_module_aside_is_itself() {
     let mut trace = Trace::new(Form::Newest);
     trace.op("smaragdine:?augment", (0, 10));

@@ -1,0 +1,1 @@
+"""How much of a PyTorch training's time leads to the user's own layers: models × ways to train them."""

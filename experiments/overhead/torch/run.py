@@ -1,0 +1,12 @@
+"""Prints what `smaragdine.record` costs a training in PyTorch; `make overhead-torch` runs it."""
+
+from __future__ import annotations
+
+import sys
+
+from experiments.overhead.looped import run
+
+MODELS = ("mlp", "bert")
+
+if __name__ == "__main__":
+    sys.exit(run(__doc__ or "", "experiments.overhead.torch.cell", MODELS, minutes=1.25, blocks=22))
