@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 
@@ -24,6 +25,8 @@ _MOST_PROBLEMS = 5
 _MOST_STEPS = 2_000
 # Small messages leave together: each awakening of this thread costs the training's interpreter more than the message.
 _GATHER_S = 0.5
+# A step ends before it is told: one that joins a message that has waited for long is told now, and so is that message.
+_STALE_NS = 200_000_000
 
 
 class Sender:
@@ -80,10 +83,13 @@ class Sender:
     def mark(self, step: Step) -> bool:
         """Queues a step as `offer` does, with those that wait: a message for each would cost more than the step."""
         with self._changed:
-            last = self._queue[-1].message if self._queue else None
+            stamped = self._queue[-1] if self._queue else None
+            last = stamped.message if stamped else None
             if not (self._room > 0 and self.open and isinstance(last, StepBatch) and len(last.steps) < _MOST_STEPS):
                 return self.offer(StepBatch([step]))
             last.steps.append(step)
+            if stamped and time.monotonic_ns() - stamped.clock.monotonic_ns > _STALE_NS:
+                self._queue[-1] = stamped._replace(clock=ClockPair.now())
             self._room -= 1
             return True
 
