@@ -53,7 +53,7 @@ quick: $(VENV)/.dev ## what can be tested in under a minute, without daemon, Ten
 
 .PHONY: test-torch
 test-torch: $(VENV)-torch/.made $(VENV)/.dev ## PyTorch end to end, in an environment of its own: 6 GB of disk at first, then some minutes
-	SMARAGDINE_BIN=$(CURDIR)/$(BIN)/smaragdined $(VENV)-torch/bin/python -m pytest -p no:dash -W ignore -s tests/pytorch
+	SMARAGDINE_BIN=$(CURDIR)/$(BIN)/smaragdined $(VENV)-torch/bin/python -m pytest -p no:dash -W ignore -s tests/pytorch experiments/tests/test_coverage_torch.py
 
 .PHONY: coverage-torch
 coverage-torch: $(VENV)-torch/.made $(VENV)/.dev ## the same for PyTorch: models × ways to train, about fifteen minutes

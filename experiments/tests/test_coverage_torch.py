@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from experiments.coverage.torch.cell import record
-from experiments.coverage.torch.run import MODELS, WAYS, entry, goals, met
+torch = pytest.importorskip("torch")
 
-# What compiles takes minutes; `test_manners.py` has that in small.
+from experiments.coverage.torch.cell import record  # noqa: E402
+from experiments.coverage.torch.run import MODELS, WAYS, entry, goals, met  # noqa: E402
+
+# What compiles takes minutes; `tests/pytorch/test_manners.py` has that in small.
 EAGER = [way for way in WAYS if way != "compile"]
 NEEDS = {"lightning": "pytorch_lightning", "bert": "transformers", "gpt2": "transformers"}
 CELLS = [
