@@ -76,6 +76,16 @@ impl Frames {
         self.all.get(frame as usize)
     }
 
+    /// A node whose hooks run with it is evaluated without its number, which its own event within has.
+    pub(super) fn number(&mut self, frame: u32, number: u64, is_its_own: impl Fn(u32) -> bool) {
+        if let Some(Frame { kind: Kind::Node { sequence: sequence @ 0, accumulates: false }, name, .. }) =
+            self.all.get_mut(frame as usize)
+            && is_its_own(*name)
+        {
+            *sequence = number;
+        }
+    }
+
     /// Indexes in order of time.
     pub(super) fn in_order(&self) -> Vec<u32> {
         let mut order: Vec<u32> = (0..self.all.len() as u32).collect();

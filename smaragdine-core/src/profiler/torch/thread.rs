@@ -87,6 +87,9 @@ impl Threads {
                 }
                 let waits = matches!(title, Title::Together(Together::Exchanges | Together::Waits));
                 let word = titles.word_of(record.name);
+                if record.backward {
+                    frames.number(around.frame, record.sequence, |name| titles.word_of(name) == word);
+                }
                 if own.is_none() && around.leaf != NONE && record.end_ns <= around.end_ns {
                     let serves = matches!(title, Title::Operation { serves: true, .. });
                     if serves || threads.leaves[around.leaf as usize].word == word {

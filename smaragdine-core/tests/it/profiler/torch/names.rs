@@ -151,6 +151,28 @@ fn a_loss_within_an_optimizers_closure_is_the_loss() {
 }
 
 #[test]
+fn a_node_that_is_evaluated_without_its_number_is_its_layers_all_the_same() {
+    let mut trace = Trace::new(Form::Newest);
+    trace.op("smaragdine:net", (0, 50));
+    trace.with_node("aten::mm", (10, 20), 3, false);
+    trace.with_node("aten::add", (20, 30), 4, false);
+    // Hooks run before it, which run a node of another name.
+    trace.op("autograd::engine::evaluate_function: AddBackward0", (200, 300));
+    trace.with_node("MmBackward0", (210, 220), 3, true);
+    trace.with_node("AddBackward0", (250, 260), 4, true);
+    trace.op("autograd::engine::evaluate_function: AddBackward0", (400, 410));
+    assert_eq!(
+        told(&trace.decoded())[2..],
+        [
+            "CPU:0 compute backward net | gradients/net/add/AddBackward0 200..210",
+            "CPU:0 compute backward net | gradients/net/add/MmBackward0 210..220",
+            "CPU:0 compute backward net | gradients/net/add/AddBackward0 220..300",
+            "CPU:0 compute backward unknown | gradients/unknown/AddBackward0 400..410",
+        ]
+    );
+}
+
+#[test]
 fn a_loss_module_is_the_loss_and_another_module_aside_is_itself() {
     let mut trace = Trace::new(Form::Newest);
     trace.op("smaragdine:?augment", (0, 10));
