@@ -3,7 +3,7 @@
 //! Two processes: the training process emits events, the daemon `smaragdined` does the rest. Data flows one way:
 //!
 //! ```text
-//! energy:  source → counter → sampler → journal ┐
+//! energy:  source → sampler → counter → journal ┐
 //! shares:  /proc  → shares            → journal ├→ assembly → attribution → alignment, deconvolution → footprint → tables
 //! events:  gRPC   → service           → journal ┘
 //! ```

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use crate::clock::monotonic_ns;
 use crate::registers::cpuinfo::Cpuinfo;
-use crate::registers::source::{Observation, Source, Unavailable, Value};
+use crate::registers::source::{Observation, Source, Unavailable, Value, identity};
 use crate::registers::topology::Topology;
 use crate::trace::{Basis, Domain, Flag, Flags, RAPL_UPDATE_NS, UNKNOWN_SOCKET};
 
@@ -128,6 +128,11 @@ impl Source for Powercap {
 
     fn domains(&self) -> &[Domain] {
         &self.domains
+    }
+
+    fn registers(&self) -> Vec<String> {
+        let blurred = if self.filtered { " blurred" } else { "" };
+        self.registers.iter().map(|register| identity(&register.path, &register.file) + blurred).collect()
     }
 
     fn update_ns(&self) -> Option<i64> {
