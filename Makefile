@@ -43,6 +43,10 @@ test-jax: $(VENV)-jax/.made $(VENV)/.dev ## trainings in JAX, Flax, Equinox and 
 coverage-jax: $(VENV)-jax/.made $(VENV)/.dev ## the same for JAX: libraries × ways to train, some minutes
 	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=python $(VENV)-jax/bin/python experiments/coverage/jax/run.py --fresh
 
+.PHONY: overhead-jax
+overhead-jax: $(VENV)-jax/.made $(VENV)/.dev ## what recording costs a training in JAX, about ten minutes
+	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=python:. $(VENV)-jax/bin/python -m experiments.overhead.jax.run
+
 .PHONY: quick
 quick: $(VENV)/.dev ## what can be tested in under a minute, without daemon, TensorFlow, browser or root; says what it leaves out
 	$(BIN)/python -m pytest -q --quick --numprocesses 2 --dist loadfile tests/unit
@@ -50,6 +54,10 @@ quick: $(VENV)/.dev ## what can be tested in under a minute, without daemon, Ten
 .PHONY: test-torch
 test-torch: $(VENV)-torch/.made $(VENV)/.dev ## PyTorch end to end, in an environment of its own: 6 GB of disk at first, then some minutes
 	SMARAGDINE_BIN=$(CURDIR)/$(BIN)/smaragdined $(VENV)-torch/bin/python -m pytest -p no:dash -W ignore -s tests/pytorch
+
+.PHONY: test-clusters
+test-clusters: $(VENV)-clusters/.made $(VENV)/.dev ## jobs of thousands of traces on Spark, Polars, Dask and Ray, and in object storage; needs Java 17
+	SMARAGDINE_BIN=$(CURDIR)/$(BIN)/smaragdined PYTHONPATH=python $(VENV)-clusters/bin/python -m pytest -p no:dash -W ignore -s tests/clusters
 
 .PHONY: lint
 lint: $(VENV)/.dev ## formatting, clippy, ruff, mypy and which way imports go; changes nothing
@@ -120,7 +128,7 @@ docs: $(VENV)/.dev ## check that the commands and links that README and docs/ sh
 
 .PHONY: clean
 clean: ## remove what the other targets made, the demo's result included
-	rm -rf target dist demo demo-* $(VENV) $(VENV)-lowest $(VENV)-highest $(VENV)-peers $(VENV)-jax $(VENV)-torch $(STUBS)
+	rm -rf target dist demo demo-* $(VENV) $(VENV)-lowest $(VENV)-highest $(VENV)-peers $(VENV)-jax $(VENV)-torch $(VENV)-clusters $(STUBS)
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # The environment.
@@ -174,6 +182,12 @@ $(VENV)-jax/.made: tests/in_jax/requirements.txt | interpreter
 $(VENV)-peers/.made: experiments/register-accuracy/requirements.txt | interpreter
 	"$(PYTHON)" -m venv $(VENV)-peers
 	$(VENV)-peers/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
+	touch $@
+
+# An environment apart: engines that read what is recorded here, none of which the product needs.
+$(VENV)-clusters/.made: tests/clusters/requirements.txt | interpreter
+	"$(PYTHON)" -m venv $(VENV)-clusters
+	$(VENV)-clusters/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
 	touch $@
 
 # An environment apart: the wheel of PyTorch brings CUDA's libraries, which it needs to be imported at all.

@@ -36,6 +36,43 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
+def at_rest(page: Any) -> None:
+    """Waits until a page of Dash has all the answers that it asked for, and has drawn them.
+
+    Who clicks waits for that without knowing: where the page moves between the button's way down and its way up, they
+    fall on two things and nothing is clicked.
+    """
+    page.wait_for_function(
+        "() => { const now = window.store?.getState();"
+        " return now && !now.isLoading && now.appLifecycle === 'HYDRATED' }"
+    )
+    page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+
+
+def click(target: Any, **how: Any) -> None:
+    """What a person does to something on a page of Dash: sees it, and presses."""
+    at_rest(target.page)
+    target.click(**how)
+
+
+def write(target: Any, text: str, *, enter: bool = False) -> None:
+    """Into a field that is not drawn anew meanwhile, which would hold again what it held."""
+    at_rest(target.page)
+    target.fill(text)
+    if enter:
+        target.press("Enter")
+
+
+def search(dropdown: Any, text: str) -> None:
+    """Opens one of Dash's dropdowns and types, once the field that takes the letters has the focus."""
+    click(dropdown)
+    field = dropdown.page.locator(".dash-dropdown-search")
+    field.wait_for()
+    dropdown.page.wait_for_function("document.activeElement?.matches('.dash-dropdown-search')")
+    dropdown.page.keyboard.type(text)
+    dropdown.page.wait_for_function("text => document.querySelector('.dash-dropdown-search').value === text", arg=text)
+
+
 class Opened:
     """A page with every request but its own file refused and written down, and every error it raised."""
 

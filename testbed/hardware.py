@@ -104,7 +104,20 @@ class Tree:
 @contextmanager
 def powercap_tree(directory: Path, *options: str) -> Iterator[Tree]:
     """A powercap tree that moves until the block ends; options as `fake-powercap --help` tells."""
-    binary = built("fake-powercap", "fake-powercap")
+    with _moving("fake-powercap", directory, *options) as tree:
+        yield tree
+
+
+@contextmanager
+def sensor_tree(directory: Path, *options: str) -> Iterator[Tree]:
+    """Other sensors, which move until the block ends; options as `fake-sensors --help` tells."""
+    with _moving("fake-sensors", directory, *options) as tree:
+        yield tree
+
+
+@contextmanager
+def _moving(fake: str, directory: Path, *options: str) -> Iterator[Tree]:
+    binary = built(fake, fake)
     command = [str(binary), "--root", str(directory), "--until-stdin-closes", *options]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None

@@ -19,6 +19,10 @@ from testbed.hardware import Tree, powercap_tree
 
 HERE = Path(__file__).parent
 
+# Sensors of the machine that tests run on are none of theirs: whoever wants some names a fake's.
+for _root in ("DRM", "PERF", "CRAY"):
+    os.environ.setdefault(f"SMARAGDINE_{_root}_ROOT", "/nonexistent")
+
 # What `--quick` leaves out, by marker.
 LEFT_OUT = {"tensorflow": "train with TensorFlow", "browser": "draw in a browser", "daemon": "start a daemon"}
 # Fixtures that start one, or a tree of registers for one.
@@ -32,6 +36,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     # `make test-jax` runs these, in an environment of their own. A folder `jax` here would be taken for JAX itself.
     if collection_path == HERE / "in_jax" and find_spec("jax") is None:
+        return True
+    # `make test-clusters` runs these, in an environment of its own.
+    if collection_path == HERE / "clusters" and find_spec("pyspark") is None:
         return True
     # To collect these imports TensorFlow.
     if config.getoption("--quick") and collection_path == HERE / "unit" / "frameworks" / "tensorflow":

@@ -5,12 +5,11 @@ python -m experiments.overhead.cell MODEL HOW MINUTES PAIRS BLOCK_S
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
-import statistics
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import tensorflow as tf
 
-from smaragdine import Trace
-
-from .meter import WARM_UP, Meter
-from .slowdown import alternating, own_cost, paired_ratio
+from .costs import costs
+from .meter import Meter
 from .subjects import SUBJECTS, Subject
-from .turns import Turns, awaken
+from .turns import Turns
 from .watched import Callback, Hook
 
 v1: Any = tf.compat.v1
@@ -55,31 +52,7 @@ def measure(model: str, how: str, minutes: float, pairs: int, block_s: float, di
         v1.disable_eager_execution()
     train = by_callback if how == "callback" else by_hook
 
-    meter = Meter(minutes)
-    trace = Trace.open(train(SUBJECTS[model], directory / "own", meter))
-    counted = trace.steps[WARM_UP : len(meter.own_s)]
-    step_s = [step.duration_s for step in counted]
-    offset_ns = trace.metadata.raw["realtime_offset_ns"]
-    stops = [(start_ns + offset_ns, end_ns + offset_ns) for start_ns, end_ns in meter.stops_ns]
-    stopping = [any(step.start_ns < end and start < step.end_ns for start, end in stops) for step in counted]
-    own_s = meter.own_s[WARM_UP : WARM_UP + len(counted)]
-    own = own_cost(step_s, [step.traced for step in counted], own_s, stopping)
-    cpu = meter.cpu_time()
-
-    order = alternating(pairs)
-    turns = Turns(order, max(1, round(block_s / statistics.median(step_s))))
-    try:
-        train(SUBJECTS[model], directory / "turns", turns)
-    finally:
-        awaken()
-    on_s, off_s = ([s for s, on in zip(turns.block_s, order, strict=True) if on is wanted] for wanted in (True, False))
-    ratio = paired_ratio(on_s, off_s)
-    return {
-        "step_ms": 1e3 * statistics.median(step_s),
-        "own": {**dataclasses.asdict(own), "fraction": own.fraction, "traced_share": own.traced_share},
-        "paired": {**dataclasses.asdict(ratio), "steps_per_block": turns.steps},
-        "cpu": {**dataclasses.asdict(cpu), "client_20s_s": cpu.client_s(20)},
-    }
+    return costs(partial(train, SUBJECTS[model]), minutes, pairs, block_s, directory)
 
 
 def main(model: str, how: str, minutes: str, pairs: str, block_s: str) -> None:

@@ -13,21 +13,13 @@ from smaragdine.training.plan import Plan
 
 from .meter import Meter
 from .turns import Turns
+from .windows import watch_windows
 
 
-def watch_windows(plan: Plan, watch: Meter | Turns) -> None:
-    """Lets windows open by their cost in training time that was on, or tell when a profiler was stopped."""
+def watch_plan(plan: Plan, watch: Meter | Turns) -> None:
+    """As `watch_windows`, of those that a plan has for its training."""
     windows = plan.windows()
-    if isinstance(watch, Turns):
-        windows._now = watch.now
-    else:
-        stopped = windows.stopped
-
-        def told(seconds: float) -> None:
-            watch.stopped(seconds)
-            stopped(seconds)
-
-        windows.stopped = told  # type: ignore[method-assign]
+    watch_windows(windows, watch)
     plan.windows = lambda: windows  # type: ignore[method-assign]
 
 
@@ -37,7 +29,7 @@ class Callback(EnergyCallback):
     def __init__(self, output: Path, watch: Meter | Turns) -> None:
         super().__init__(output)
         self._watch = watch
-        watch_windows(self._plan, watch)
+        watch_plan(self._plan, watch)
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._watch.start(partial(super().on_train_begin, logs))
@@ -61,7 +53,7 @@ class Hook(EnergyHook):
         super().__init__(output)
         self._watch = watch
         self._step = -1
-        watch_windows(self._plan, watch)
+        watch_plan(self._plan, watch)
 
     def begin(self) -> None:
         self._watch.start(super().begin)

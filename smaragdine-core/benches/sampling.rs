@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group};
+use fake_powercap::moving::Registers;
 use fake_powercap::{Layout, Tree};
 use rustix::time::{ClockId, clock_gettime};
 use smaragdine_core::clock::{TraceClock, monotonic_ns};

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fake_powercap::moving::Registers as _;
 use fake_powercap::{Layout, Tree};
 use smaragdine_core::clock::monotonic_ns;
 use smaragdine_core::registers::source::Roots;

@@ -75,6 +75,19 @@ pub struct RootOptions {
     /// Where hardware monitors are.
     #[arg(long, env = "SMARAGDINE_HWMON_ROOT", default_value = "/sys/class/hwmon", value_name = "DIR")]
     pub hwmon_root: PathBuf,
+    /// Where graphics cards are: those of AMD and Intel.
+    #[arg(long, env = "SMARAGDINE_DRM_ROOT", default_value = "/sys/class/drm", value_name = "DIR")]
+    pub drm_root: PathBuf,
+    /// Where Cray's counters of this node are.
+    #[arg(long, env = "SMARAGDINE_CRAY_ROOT", default_value = "/sys/cray/pm_counters", value_name = "DIR")]
+    pub cray_root: PathBuf,
+    /// Where perf's units are described: RAPL where powercap may not be read.
+    #[arg(long, env = "SMARAGDINE_PERF_ROOT", default_value = "/sys/bus/event_source/devices", value_name = "DIR")]
+    pub perf_root: PathBuf,
+    /// Read perf's counters from files here, energy-pkg-0 for CPU 0, eight bytes each, instead of opening events: for
+    /// machines that are recorded or made up.
+    #[arg(long, env = "SMARAGDINE_PERF_COUNTERS", value_name = "DIR")]
+    pub perf_counters: Option<PathBuf>,
     /// Where the kernel shows which CPU is in which socket (devices/system/cpu).
     #[arg(long, env = "SMARAGDINE_SYS_ROOT", default_value = topology::SYS, value_name = "DIR")]
     pub sys_root: PathBuf,

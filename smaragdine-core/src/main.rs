@@ -96,6 +96,10 @@ fn serve_until_told(options: Serve) -> anyhow::Result<()> {
         let roots = Roots {
             powercap: options.roots.powercap_root,
             hwmon: options.roots.hwmon_root,
+            drm: options.roots.drm_root,
+            cray: options.roots.cray_root,
+            perf: options.roots.perf_root,
+            perf_counters: options.roots.perf_counters,
             sys: options.roots.sys_root,
             proc: options.roots.proc_root,
             nvml_library: options.roots.nvml_library,

@@ -99,6 +99,7 @@ SLOW = {
 } | {
     f"figure of {kind}": ["figure", "{trace}", "{trace}", "--kind", kind, "--format", "html", "-o", "{to}"]
     for kind in KINDS
+    if kind != "ranks"  # those of a job
 }
 COMMANDS = {name: command(*words) for name, words in QUICK.items()}
 RARELY = {name: command(*words) for name, words in SLOW.items()} | {"view": viewed}

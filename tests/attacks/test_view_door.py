@@ -123,6 +123,20 @@ def test_what_a_page_of_another_origin_sends_is_refused_even_with_the_cookie(ser
     assert ask(server, "/_dash-update-component", method="POST", body=call, **headers)[0] == 403
 
 
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1"])
+def test_no_page_of_another_origin_pauses_a_training_nor_reads_a_job(server: Server, origin: str) -> None:
+    own = {"Cookie": cookie_of(server), "Content_Type": "application/json"}
+    asks = {"method": "POST", "body": json.dumps({"pause": True})}
+    assert ask(server, "/pause", **asks, Origin=origin, **own)[0] == 403
+    assert ask(server, "/pause", **asks)[0] == 403
+    assert ask(server, "/pause", **asks, Sec_Fetch_Site="same-site", Sec_Fetch_Mode="cors", **own)[0] == 403
+    assert ask(server, "/live.json", Origin=origin, **own)[0] == 403
+    status, _, body = ask(server, "/pause", **asks, **own)
+    assert (status, json.loads(body)["problem"]) == (200, "nothing is being recorded here any more")
+    for odd in ("", "[]", '{"pause": 1}', "{"):
+        assert ask(server, "/pause", method="POST", body=odd, **own)[0] == 400
+
+
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 def test_what_another_page_loads_of_this_one_is_refused_and_a_link_to_it_works(server: Server, site: str) -> None:
     cookie = cookie_of(server)

@@ -36,7 +36,7 @@ def environment(there: Path, **places: bytes | str) -> dict[bytes, bytes]:
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("SMARAGDINE_S", "SMARAGDINE_R"))}
     for name in ("XDG_RUNTIME_DIR", "TMPDIR"):
         ours.pop(name, None)
-    for root in ("POWERCAP_ROOT", "HWMON_ROOT", "NVML_LIBRARY"):
+    for root in ("POWERCAP_ROOT", "HWMON_ROOT", "NVML_LIBRARY", "DRM_ROOT", "PERF_ROOT", "CRAY_ROOT"):
         ours[f"SMARAGDINE_{root}"] = str(there / "none")
     return {os.fsencode(name): os.fsencode(value) for name, value in {**ours, **places}.items()}
 

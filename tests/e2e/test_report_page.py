@@ -296,16 +296,19 @@ def test_the_page_runs_no_script_but_its_own_and_loads_nothing(browser: Any, ope
     page.goto(opened.page.url)
     page.wait_for_selector("html[data-ready=true]")
     assert said == []  # nothing of its own is refused
-    page.evaluate(
-        """() => {
-          document.body.insertAdjacentHTML("beforeend", "<img src=x onerror='window.harmed=true'>");
-          document.body.append(Object.assign(document.createElement("script"), { textContent: "window.harmed=true" }));
-          return fetch("http://127.0.0.1:9/").catch(() => null);
-        }"""
-    )
-    page.wait_for_timeout(200)
+    with page.expect_console_message(lambda _: sum("Content Security Policy" in text for text in said) >= 3):
+        page.evaluate(
+            """async () => {
+              document.body.insertAdjacentHTML("beforeend", "<img src=x onerror='window.harmed=true'>");
+              const image = document.body.lastElementChild;
+              const refused = new Promise((done) => image.addEventListener("error", done));
+              const script = document.createElement("script");
+              document.body.append(Object.assign(script, { textContent: "window.harmed=true" }));
+              await fetch("http://127.0.0.1:9/").catch(() => null);
+              await refused;
+            }"""
+        )
     assert page.evaluate("window.harmed === undefined")
-    assert len([text for text in said if "Content Security Policy" in text]) >= 3
     page.close()
 
 

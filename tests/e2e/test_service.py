@@ -27,12 +27,15 @@ def test_users_see_watch_and_stop_only_their_own_recordings(open_to_all: Path, t
         assert daemon.socket.stat().st_gid == USERS
         mine = alice.ask("start")["recording"]
         assert [one.ask("describe") for one in (alice, bob, root)] == [1, 0, 1]
-        for call in ("watch", "stop", "fetch", "release"):
+        for call in ("watch", "pause", "hold", "stop", "fetch", "release"):
             with pytest.raises(RefusedError, match=f"there is no recording {mine}") as refused:
                 bob.ask(call, recording=mine)
             assert refused.value.code == "NOT_FOUND"
         with pytest.raises(RefusedError, match="there is no recording"):
             bob.ask("note", recording=mine, texts=["not mine"])
+        with pytest.raises(RefusedError, match="did not say that it can pause"):
+            alice.ask("pause", recording=mine)
+        assert alice.ask("hold", recording=mine) is False
         assert alice.ask("watch", recording=mine).keys() == {"package-0", "dram-0"}
         assert root.ask("watch", recording=mine).keys() == {"package-0", "dram-0"}
         alice.ask("stop", recording=mine)
@@ -52,7 +55,7 @@ def test_only_root_and_observers_read_the_power_of_others(open_to_all: Path, tre
     ):
         hers = alice.ask("start")["recording"]
         assert ward.ask("watch", recording=hers)["package-0"] > 0
-        for call in ("stop", "release"):
+        for call in ("pause", "hold", "stop", "release"):
             with pytest.raises(RefusedError, match="there is no recording"):
                 ward.ask(call, recording=hers)
         alice.ask("stop", recording=hers)

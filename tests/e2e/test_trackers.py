@@ -206,7 +206,7 @@ def test_a_second_fit_has_its_own_values_and_a_users_metric_of_that_name_stays(m
 def test_without_a_sensor_the_names_say_that_it_is_modelled(
     real_daemon: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for root in ("POWERCAP_ROOT", "HWMON_ROOT", "NVML_LIBRARY"):
+    for root in ("POWERCAP_ROOT", "HWMON_ROOT", "NVML_LIBRARY", "DRM_ROOT", "PERF_ROOT", "CRAY_ROOT"):
         monkeypatch.setenv(f"SMARAGDINE_{root}", "/nonexistent")
     names = set(fit(EnergyCallback(tmp_path / "out")).history)
     assert {f"modelled_{PER_STEP}", f"modelled_{PER_SAMPLE}", f"modelled_{TOTAL}"} <= names

@@ -12,13 +12,14 @@ from urllib.parse import urlsplit
 import pytest
 
 from smaragdine import SmaragdineError
+from smaragdine.accounts.words import PHASES
 from testbed import synthetic_trace
-from testbed.browser import chromium
+from testbed.browser import at_rest, chromium, click, write
 from testbed.hardware import powercap_tree
 
 pytest.importorskip("dash")
 
-from smaragdine.view import Server, Session, build, serve
+from smaragdine.view import Server, Session, build, operations, serve
 from smaragdine.view.drawing import KINDS, draw
 
 
@@ -103,14 +104,14 @@ def test_a_reader_opens_layers_from_both_pictures_and_switches_pass(address: str
             )
 
         page.wait_for_selector("#sunburst .slice")
-        page.locator("#sunburst .slice text", has_text="layer_2").first.click(force=True)
+        click(page.locator("#sunburst .slice text", has_text="layer_2").first, force=True)
         crumb("layer_2")
         page.wait_for_function("document.querySelector('#level').textContent.includes('intermediate')")
-        page.locator("#crumbs button", has_text="encoder").click()
+        click(page.locator("#crumbs button", has_text="encoder"))
         crumb("encoder")
-        page.locator("#phase").get_by_text("backward").click()
+        click(page.locator("#phase").get_by_text("backward"))
         page.wait_for_function("document.querySelector('#sunburst').textContent.includes('∇ MatMul_1')")
-        page.locator("#kind").get_by_text("ledger").click()
+        click(page.locator("#kind").get_by_text("ledger"))
         page.wait_for_function("document.querySelector('#figure').textContent.includes('Where every joule went')")
         page.wait_for_load_state("networkidle")
         assert page.url == here, "the token is not left to be read"
@@ -121,6 +122,76 @@ def test_a_reader_opens_layers_from_both_pictures_and_switches_pass(address: str
         another.wait_for_selector("#sunburst .slice")
         assert [url for url in outside if not url.startswith(("data:", "blob:"))] == []
         assert errors == []
+
+
+@pytest.mark.browser
+def test_an_operation_is_found_by_its_name_and_opens_its_layer_on_all_tabs(address: str) -> None:
+    with chromium() as browser:
+        page = browser.new_context(viewport={"width": 1280, "height": 1200}).new_page()
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(address)
+        page.wait_for_selector("#operations tbody tr")
+
+        def said(selector: str, text: str) -> None:
+            page.wait_for_function(
+                "([selector, text]) => document.querySelector(selector)?.textContent.includes(text)",
+                arg=[selector, text],
+            )
+
+        at_rest(page)
+        page.keyboard.press("/")
+        page.wait_for_function("document.activeElement.id === 'search'")
+        page.keyboard.type("layer_2 intermediate matmul")
+        said("#operations", "3 found")
+        click(page.locator("#of-phase").get_by_text("backward"))
+        said("#operations", "2 found")
+        click(page.locator("#unit").get_by_text("Wh"))
+        click(page.locator("#per").get_by_text("step"))
+        said("#operations thead", "Wh per step")
+        said("#operations tbody", "Wh")
+        click(page.locator("#per").get_by_text("token"))
+        said("#operations", "tokens")
+        click(page.locator("#per").get_by_text("run"))
+        said("#operations", "2 found")
+        click(page.locator("#operations tbody button").first)
+        said("#crumbs", "dense")
+        write(page.locator("#search"), "")
+        said("#operations", "in bert/encoder/layer_2/intermediate/dense")
+
+        click(page.locator("#tab").get_by_text("Compare"))
+        said("#compared-in", "within bert/encoder/layer_2/intermediate/dense")
+        click(page.locator("#tab").get_by_text("What if"))
+        said("#layers", "bert/encoder/layer_2/intermediate/dense")
+        at_rest(page)
+        page.keyboard.press("Alt+1")
+        page.wait_for_function("!document.querySelector('#sunburst').closest('[data-tab]').hidden")
+        click(page.locator("#crumbs button:not([disabled])").last)
+        said("#operations", "in bert/encoder/layer_2/intermediate,")
+        at_rest(page)
+        page.keyboard.press("Control+z")
+        said("#operations", "in bert/encoder/layer_2/intermediate/dense")
+        at_rest(page)
+        page.keyboard.press("Escape")
+        said("#operations", "in bert/encoder/layer_2/intermediate,")
+        assert errors == []
+
+
+def test_operations_are_filtered_by_pass_device_and_basis(paths: list[Path]) -> None:
+    runs = Session.open(paths).runs
+    every = operations.fitting(runs, "equal", "run", "", "", "")
+    assert sum(one.share for one in every) == pytest.approx(1)
+    phases = [operations.fitting(runs, "equal", "run", phase, "", "") for phase in PHASES]
+    assert sum(map(len, phases)) == len(every)
+    backward = phases[PHASES.index("backward")]
+    assert backward and {one.phase for one in backward} == {"backward"}
+    assert sum(one.share for one in backward) == pytest.approx(1)
+    assert operations.fitting(runs, "equal", "run", "", "GPU:7", "") == []
+    assert operations.fitting(runs, "equal", "run", "", "", "modelled") == []
+    per_step = operations.fitting(runs, "equal", "step", "", "", "")
+    assert {one.name for one in per_step} == {one.name for one in every}
+    with pytest.raises(SmaragdineError, match="token"):
+        operations.fitting(runs, "equal", "token", "", "", "")
 
 
 def test_a_job_s_folder_is_opened_as_one_trace(tmp_path: Path) -> None:

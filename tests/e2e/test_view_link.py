@@ -17,25 +17,14 @@ import smaragdine
 from smaragdine import SmaragdineError
 from smaragdine.what_if import Profile
 from testbed import synthetic_trace
-from testbed.browser import chromium
+from testbed.browser import chromium, click, write
 from testbed.hardware import powercap_tree
 
 pytest.importorskip("dash")
 
 import smaragdine.view.link as links
-from smaragdine.view import Server, Session, build
+from pages import served
 from smaragdine.view.link import Link
-
-
-@contextmanager
-def served(*paths: Path) -> Iterator[Server]:
-    server = Server(build(Session.open(paths)), 0)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def until(holds: Callable[[], object], what: str) -> None:
@@ -76,11 +65,13 @@ def test_a_running_job_is_followed_to_its_end(tmp_path: Path, monkeypatch: pytes
             link = Link.to(server.address)
             until(lambda: len(link.moments) >= 3, "nothing was told")
             assert link.standing == "following"
-            until(lambda: link.profile().kwh > 0, "no energy was told")
+            until(lambda: sum(link.moments[-1].application_j.values()) > 0, "no energy was told")
             so_far = link.profile()
             assert (so_far.by, so_far.basis) == ("run", "measured")
-            assert "idle energy too" in so_far.source
-            assert so_far.kwh * 3.6e6 <= sum(recording.energy().values()) * 1.5 + 1000
+            assert "its application alone" in so_far.source
+            last = link.moments[-1]
+            assert so_far.kwh * 3.6e6 <= sum(recording.energy().values())
+            assert sum(last.application_j.values()) <= sum(last.settled_j.values()) < sum(last.energy_j.values())
             link.leave()
         with served(tmp_path / "out") as server:
             link = Link.to(server.address)
@@ -99,7 +90,7 @@ def test_a_page_that_went_is_told_and_asked_again(tmp_path: Path, monkeypatch: p
                 until(lambda: link.moments, "nothing was told")
             until(lambda: "not reachable since" in link.standing, "that the page went was not told")
             assert not link.ended
-            assert link.profile().kwh >= 0
+            assert link.moments
             link.leave()
 
 
@@ -142,7 +133,7 @@ def test_an_address_of_no_page_on_this_machine_is_never_asked(address: str) -> N
     [(b"<html>", 200, {}), (b"[]", 200, {}), (b"{}", 200, {}), (b"no", 404, {}), (b"", 500, {}),
      (b"", 302, {"Location": "http://127.0.0.1:1/"}), (b'{"format": "smaragdine-live", "domains": 7}', 200, {}),
      (b'{"format":"smaragdine-live","name":"x","state":"recording","start_ns":0,"domains":[],'
-      b'"moments":[[1,{"a":NaN},{}]]}', 200, {}),
+      b'"moments":[[1,{"a":NaN},{},0,{},{},{},false,false,false]]}', 200, {}),
      (b'{"format":"smaragdine-live","name":"x","state":"complete","start_ns":0,"domains":[],"moments":[],'
       b'"profile":{"format":"another"}}', 200, {}), (b"[" * 100_000, 200, {})],
 )  # fmt: skip
@@ -169,17 +160,20 @@ def test_a_reader_pastes_an_address_and_takes_the_job_s_profile(
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             page.goto(own.address)
             page.wait_for_selector("#constants input")
-            page.locator("#tab").get_by_text("Live").click()
-            page.locator("#link").fill("http://127.0.0.1:1/")
-            page.get_by_role("button", name="Follow").click()
+            click(page.locator("#tab").get_by_text("Live"))
+            write(page.locator("#link"), "http://127.0.0.1:1/")
+            click(page.get_by_role("button", name="Follow"))
             page.wait_for_function("document.querySelector('#standing').textContent.includes('no address')")
-            page.locator("#link").fill(job.address)
-            page.get_by_role("button", name="Follow").click()
+            write(page.locator("#link"), job.address)
+            click(page.get_by_role("button", name="Follow"))
             page.wait_for_function("document.querySelector('#standing').textContent.includes('following')")
             page.wait_for_function("document.querySelector('#linked').textContent.includes('package-0')")
-            page.get_by_role("button", name="Take its profile").click()
+            known = Link.to(job.address)
+            until(lambda: known.moments and sum(known.moments[-1].application_j.values()) > 0, "whose it is is unknown")
+            known.leave()
+            click(page.get_by_role("button", name="Take its profile"))
             page.wait_for_function("document.querySelector('#took').textContent.includes('so far')")
-            page.locator("#tab").get_by_text("What if").click()
-            page.locator(".chip", has_text="so far").locator(".name").click()
-            page.wait_for_function("document.querySelector('#about').textContent.includes('idle energy too')")
+            click(page.locator("#tab").get_by_text("What if"))
+            click(page.locator(".chip", has_text="so far").locator(".name"))
+            page.wait_for_function("document.querySelector('#about').textContent.includes('its application alone')")
             page.close()

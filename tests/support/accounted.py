@@ -56,7 +56,7 @@ def serving(
     socket = directory / "s"
     command = [str(find_binary()), "serve", "--socket", str(socket), "--state-dir", str(directory / "state")]
     command += ["--powercap-root", str(powercap), *options]
-    for option in ("--hwmon-root", "--nvml-library"):
+    for option in ("--hwmon-root", "--nvml-library", "--drm-root", "--perf-root", "--cray-root"):
         command += [] if option in options else [option, "/nonexistent"]
     with subprocess.Popen(command, preexec_fn=_drop_privileges if unprivileged else None) as process:
         try:

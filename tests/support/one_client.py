@@ -58,6 +58,14 @@ class Calls:
                 return dict(live.energy_j)
         return {}
 
+    def pause(self, recording: str) -> None:
+        self.stub.Pause(pb.PauseRequest(recording=recording, pause=True))
+
+    def hold(self, recording: str) -> bool:
+        """Whether it is to pause, as a training that can is told first."""
+        answers = self.stub.Hold(iter([pb.HoldRequest(recording=recording)]))
+        return bool(next(answers).pause)
+
     def stop(self, recording: str) -> list[str]:
         return list(self.stub.Stop(pb.StopRequest(recording=recording)).warnings)
 

@@ -13,7 +13,12 @@ from smaragdine.accounts.frame import dataframe
 if TYPE_CHECKING:
     import pandas as pd
 
-ENTRIES = ("operations", "application", "untraced", "profiling", "daemon", "other", "idle", "gap")
+# What the recorded program took, our tracing of it included.
+OWN = ("operations", "application", "untraced", "profiling")
+ENTRIES = (*OWN, "daemon", "other", "idle", "gap")
+
+# More hosts than this make a table that nobody reads.
+_SIDE_BY_SIDE = 2
 
 MEANINGS = {
     "operations": "operations of the program",
@@ -67,6 +72,15 @@ class Ledger(Displayed):
 
     def device(self, name: str) -> Energy:
         return Energy.total((row.basis, row.energy_j) for row in self.rows if row.device == name)
+
+    @property
+    def hosts(self) -> int:
+        """How many machines' registers it tells of."""
+        return len({row.domain.rpartition("/")[0] for row in self.rows})
+
+    def to_be_read(self) -> Ledger:
+        """A job's over its hosts where there are more of them than a table has room for, else as it is."""
+        return self.over_hosts() if self.hosts > _SIDE_BY_SIDE else self
 
     def over_hosts(self) -> Ledger:
         """A job's, with the registers of the same name on all hosts as one."""

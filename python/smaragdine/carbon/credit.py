@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from smaragdine.accounts.energy import MEASURED, MODELLED, Energy
+from smaragdine.accounts.ledger import OWN
 from smaragdine.carbon.gaps import beyond
 from smaragdine.errors import NotMeasuredError
 
 if TYPE_CHECKING:
     from smaragdine.carbon.run import Run
 
-ENTRIES = ("operations", "application", "untraced", "profiling")
 APART = ("daemon", "other", "idle", "gap")
 COMPONENTS = ("cpu", "gpu", "dram", "module")
 J_PER_KWH = 3.6e6
@@ -60,7 +60,7 @@ class Credit:
             entries = ledger.domain(domain.name)
             if not entries:
                 continue
-            energy = sum(entries.get(entry, 0.0) for entry in ENTRIES)
+            energy = sum(entries.get(entry, 0.0) for entry in OWN)
             more = beyond(trace, domain.name)
             high = None if more is None else energy + entries.get("gap", 0.0) + more
             part = Part(component(domain.device, domain.name), domain.basis, energy, high)

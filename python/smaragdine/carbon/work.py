@@ -71,6 +71,8 @@ class Work:
 
 def _held_h(trace: Run) -> float | None:
     gpus = sum(device.startswith("GPU:") for device in trace.metadata.devices)
+    # Each machine of a job has a GPU:0, and each of them a register.
+    gpus = max(gpus, sum(domain.device.startswith("GPU:") for domain in trace.metadata.counted))
     return None if trace.metadata.duration_s is None else gpus * trace.metadata.duration_s / 3600
 
 

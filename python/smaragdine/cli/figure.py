@@ -171,6 +171,7 @@ KINDS: dict[str, _Draw] = {
     "steps": _of_traces("steps", metric=lambda args: args.metric),
     "cumulative": _of_traces("cumulative", metric=lambda args: args.metric),
     "progress": _of_traces("progress", metric=lambda args: args.metric),
+    "ranks": _of_traces("ranks", policy=lambda args: args.policy),
     "scatter": _of_traces("scatter", against=lambda args: args.against),
     "similarity": _similarity,
     "leaderboard": _leaderboard,

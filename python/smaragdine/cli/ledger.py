@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
-
-# Of a job; a row of more would fit no terminal.
-_HOSTS_SIDE_BY_SIDE = 2
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -27,6 +25,7 @@ def run(args: argparse.Namespace) -> int:
     from smaragdine.cli.table import write_csv, write_json, write_table
     from smaragdine.cli.terminal import tell
     from smaragdine.text.table import Table
+    from smaragdine.trace.explained import explained
     from smaragdine.trace.trace import Trace
 
     trace = Trace.open(args.trace)
@@ -35,17 +34,20 @@ def run(args: argparse.Namespace) -> int:
     rows = ledger.to_dicts()
     cut = trace.metadata.cut
     told = [line for line in (cut, trace.notice) if line]
+    wholes = explained(trace)
     if args.output_format == "json":
-        write_json({"notice": trace.notice, "cut": cut, "policy": args.policy, "rows": rows})
+        parts = [{**asdict(whole), "share": whole.share} for whole in wholes]
+        content = {"notice": trace.notice, "cut": cut, "policy": args.policy, "rows": rows}
+        write_json(content | ({"explained": parts} if parts else {}))
     elif args.output_format == "csv":
         columns = ["policy", "domain", "device", "basis", "entry", "energy_j"]
         write_csv(rows, columns, told)
     else:
         for line in told:
             tell(line, "yellow")
-        hosts = {domain.rpartition("/")[0] for domain in ledger.domains}
-        if len(hosts) > _HOSTS_SIDE_BY_SIDE:
-            tell(f"{len(hosts)} hosts; registers of the same name are one here, and apart in --format csv")
-            ledger = ledger.over_hosts()
-        write_table(Table.of_ledger(ledger))
+        if (read := ledger.to_be_read()) is not ledger:
+            tell(f"{ledger.hosts} hosts; registers of the same name are one here, and apart in --format csv")
+        write_table(Table.of_ledger(read))
+        for whole in wholes:
+            tell(str(whole))
     return 0

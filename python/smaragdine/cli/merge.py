@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from itertools import chain
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from smaragdine.errors import UsageError
-
-if TYPE_CHECKING:
-    from smaragdine.files.writing import Folder
-    from smaragdine.trace.jobs.part import Found
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -32,7 +27,8 @@ def run(args: argparse.Namespace) -> int:
     from smaragdine.cli.table import write_table
     from smaragdine.cli.terminal import tell
     from smaragdine.files.ranks import is_job
-    from smaragdine.text.ranks import of_ranks
+    from smaragdine.text.ranks import of_hosts, of_ranks
+    from smaragdine.trace.copied import copy
     from smaragdine.trace.job import Job
     from smaragdine.trace.jobs.opened import write
     from smaragdine.trace.jobs.part import named
@@ -46,34 +42,17 @@ def run(args: argparse.Namespace) -> int:
     elif output.is_dir() and any(output.iterdir()):
         raise UsageError(f"{output} holds something already", "name a directory that does not exist yet with -o")
     else:
-        _copy(found, output)
+        for part in found.parts:
+            # By the names from which engines read host and rank.
+            with closing(part.tables()) as tables:
+                copy(part.path, tables, output / part.folder)
     for sentence in write(found, output):
         tell(sentence, "yellow")
-    write_table(of_ranks(Job.open(output).ranks()))
+    job = Job.open(output)
+    hosts = job.hosts()
+    if len(hosts) > 1:
+        write_table(of_hosts(hosts))
+        tell("")
+    write_table(of_ranks(job.ranks()))
     tell(output)
     return 0
-
-
-def _copy(found: Found, output: Path) -> None:
-    """The parts' files, below the names from which engines read host and rank."""
-    from smaragdine.files.writing import Folder
-    from smaragdine.trace.tables import TABLES
-
-    for part in found.parts:
-        # A file in a table's place that is none is no secret of this machine's to be handed on.
-        part.tables.check(*TABLES)
-        try:
-            with Folder.at(output / part.folder) as folder:
-                for file in chain.from_iterable(part.tables.files.values()):
-                    _copy_into(folder, file, file.relative_to(part.path))
-                # It comes last, so that none is half there.
-                _copy_into(folder, part.path / "trace.json", Path("trace.json"))
-        except OSError as error:
-            raise UsageError(f"cannot copy {part.path} to {output}: {error.strerror}", "is there room?") from None
-
-
-def _copy_into(folder: Folder, file: Path, name: Path) -> None:
-    """`name` has a folder before it where Spark wrote a table in parts."""
-    *steps, last = name.parts
-    with folder.below(*steps) as inner, file.open("rb") as source:
-        inner.copy(source, last)

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smaragdine.cli.terminal import tell
-from smaragdine.errors import SmaragdineError, TraceError, changed
+from smaragdine.errors import SmaragdineError, TraceError, UsageError, changed
 from smaragdine.files import regular
+from smaragdine.files.ranks import is_job
 from smaragdine.trace.seal import broken
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     output: Path = arguments.output
+    if is_job(output):
+        # Which of those that have not finished still records, only who started them knows.
+        raise UsageError(
+            f"{output} is a job, whose ranks are recovered one by one",
+            f"opening it names those that have not finished; smaragdine recover {output}/host=…/rank=…",
+        )
     metadata = _metadata(output)
     if metadata.get("state") != "recording":
         tell(f"{output} is {metadata.get('state')}: there is nothing to recover")
@@ -51,7 +58,7 @@ def _rebuilt(output: Path, metadata: dict[str, Any]) -> int:
     """Rebuilds the trace from the journal that a daemon left; the exit code of that."""
     from smaragdine.daemon.kept import Kept
 
-    if _is_file(output / "journal"):
+    if regular.is_file(output / "journal"):
         return _rebuild(output, output, metadata)
     state_dir, socket = (Path(str(metadata.get(place) or "")) for place in ("state_dir", "socket"))
     with Kept.found(state_dir, str(metadata["recording"]), output) as kept:
@@ -69,13 +76,6 @@ def _rebuild(state_dir: Path, output: Path, metadata: dict[str, Any]) -> int:
     if isinstance(program_end_ns := metadata.get("program_end_ns"), int):
         command.append(f"--program-end={program_end_ns}")
     return subprocess.run(command, check=False).returncode
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return stat.S_ISREG(path.lstat().st_mode)
-    except OSError:
-        return False
 
 
 def _metadata(output: Path) -> dict[str, Any]:

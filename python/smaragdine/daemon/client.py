@@ -25,8 +25,14 @@ from smaragdine.v1.accountant_pb2_grpc import AccountantStub
 
 PROTOCOL_VERSION = 1
 
-# What decides which GPU is TensorFlow's `GPU:0`, as this process has it now.
-_CUDA = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")
+# What decides which GPU is the framework's `GPU:0`, as this process has it now: NVIDIA's, AMD's, Intel's.
+_CUDA = (
+    "CUDA_VISIBLE_DEVICES",
+    "CUDA_DEVICE_ORDER",
+    "ROCR_VISIBLE_DEVICES",
+    "HIP_VISIBLE_DEVICES",
+    "ZE_AFFINITY_MASK",
+)
 _OPTIONS = [
     # Unix sockets have no authority; the default is the socket's path, percent-encoded, which HTTP/2 servers refuse.
     ("grpc.default_authority", "localhost"),
@@ -127,6 +133,11 @@ class Live(NamedTuple):
     domains: tuple[Domain, ...] = ()
     realtime_offset_ns: int = 0
     """Trace time is CLOCK_MONOTONIC + this."""
+    pausable: bool = False
+    pausing: bool = False
+    """The training is asked to pause: it does before its next step."""
+    paused: bool = False
+    """It stands still."""
 
 
 class StartOptions(NamedTuple):
@@ -228,7 +239,23 @@ class Client:
                     dict(live.unknown_j),
                     domains,
                     realtime_offset_ns,
+                    live.pausable,
+                    live.pausing,
+                    live.paused,
                 )
+
+    def pause(self, recording: str, pause: bool, timeout_s: float = 10.0) -> None:
+        """Has a training that can pause stand still before its next step, or go on."""
+        doing = "pause the training" if pause else "let the training go on"
+        with self._errors(doing, timeout_s):
+            self._stub.Pause(pb.PauseRequest(recording=recording, pause=pause), timeout=timeout_s)
+
+    def hold(self, recording: str, paused: Iterable[bool]) -> Iterator[bool]:
+        """Tells whether the calling training stands still, and yields whether it is to; ends with the recording."""
+        requests = (pb.HoldRequest(recording=recording, paused=one) for one in paused)
+        with self._errors("hear whether to pause", None):
+            for answer in self._stub.Hold(requests):
+                yield answer.pause
 
     def stop(self, recording: str, timeout_s: float = 600.0) -> Stopped:
         """Ends a recording; returns once its trace is accounted."""

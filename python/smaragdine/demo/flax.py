@@ -177,18 +177,19 @@ class Training:
 
     def step(self, tokens: Array, positions: Array, labels: Array) -> float:
         """Trains on one batch; returns its loss."""
-        key = jax.random.fold_in(self._key, self._steps)
-        self._steps += 1
         self._parameters, self._state, loss = self._train_step(
-            self._parameters, self._state, key, tokens, positions, labels
+            self._parameters, self._state, self._key, self._steps, tokens, positions, labels
         )
+        self._steps += 1
         return float(loss)
 
 
 def _step(model: Bert, optimizer: Any) -> Callable[..., tuple[Any, Any, Array]]:
     def train_step(
-        parameters: Any, state: Any, key: Array, tokens: Array, positions: Array, labels: Array
+        parameters: Any, state: Any, key: Array, number: Array, tokens: Array, positions: Array, labels: Array
     ) -> tuple[Any, Any, Array]:
+        key = jax.random.fold_in(key, number)
+
         def loss_of(parameters: Any) -> Array:
             logits = model.apply(parameters, tokens, positions, True, rngs={"dropout": key})
             return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()

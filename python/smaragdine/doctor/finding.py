@@ -15,6 +15,8 @@ from smaragdine.doctor.trial import Trial
 # Beyond this fraction, ticks are missed rather than now and then late.
 _MISSED = 0.01
 _DENIED = ("Permission denied", "permission denied")
+# The same registers, by another way.
+_PERF = "; or `sudo sysctl kernel.perf_event_paranoid=0`, which lets everybody read the same registers through perf"
 
 
 class Need(Enum):
@@ -80,8 +82,11 @@ def _cpu(described: Description, surroundings: Surroundings) -> Iterator[Finding
     powercap = _source(described, "powercap")
     if powercap is None:
         return
-    if powercap.available:
-        if not any(domain.name.startswith(("dram", "psys")) for domain in powercap.domains):
+    perf = _source(described, "perf")
+    # Both read the same registers.
+    readable = [source for source in (powercap, perf) if source is not None and source.available]
+    if readable:
+        if not any(domain.name.startswith(("dram", "psys")) for source in readable for domain in source.domains):
             yield Finding(
                 "no register meters memory",
                 "",
@@ -94,7 +99,8 @@ def _cpu(described: Description, surroundings: Surroundings) -> Iterator[Finding
         yield Finding(
             f"CPU energy cannot be read: {problem}",
             "with sudo of your own, install the service yourself: `smaragdine doctor --message` holds every command",
-            "the service, or less well the group rule; `smaragdine doctor --message` prints a message to send",
+            "the service, or less well the group rule; `smaragdine doctor --message` prints a message to send"
+            + (_PERF if perf is not None and any(denied in (perf.problem or "") for denied in _DENIED) else ""),
             _until(described),
             (Need.SERVICE,),
         )
@@ -125,6 +131,10 @@ def _cpu(described: Description, surroundings: Surroundings) -> Iterator[Finding
 
 
 def _gpu(described: Description, surroundings: Surroundings) -> Iterator[Finding]:
+    drm = _source(described, "drm")
+    # Where it finds a card and cannot meter it, it names the card.
+    if drm is not None and not drm.available and "gpu-" in (drm.problem or ""):
+        yield Finding(f"GPU energy cannot be read: {drm.problem}", drm.hint or "", "", _until(described))
     nvml = _source(described, "nvml")
     if nvml is not None and not nvml.available and surroundings.gpus:
         yield Finding(
@@ -205,6 +215,7 @@ _UNKNOWN_SHARES = (
     ("in no known socket", _SOCKETS, ()),
     ("visible", _PROCESSES, (Need.PROCESSES,)),
     ("pid namespace", _PROCESSES, (Need.PROCESSES,)),
+    ("GPU of AMD's or Intel's", ("leave the GPU to your program alone: all of its energy is then yours", ""), ()),
 )
 
 

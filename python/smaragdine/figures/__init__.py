@@ -11,6 +11,7 @@ from smaragdine.figures.ledger import ledger
 from smaragdine.figures.phases import phases
 from smaragdine.figures.power import power
 from smaragdine.figures.ranking import ranking
+from smaragdine.figures.ranks import ranks
 from smaragdine.figures.regions import regions
 from smaragdine.figures.scale import ENERGY, POWER, Scale
 from smaragdine.figures.scatter import scatter
@@ -33,6 +34,7 @@ __all__ = [
     "power",
     "progress",
     "ranking",
+    "ranks",
     "regions",
     "scatter",
     "similarity",

@@ -21,6 +21,7 @@ def ledger(subject: Recorded | Ledger, *, policy: str = "equal") -> go.Figure:
     Shares are of all energy of the same basis.
     """
     ledgers = [subject] if isinstance(subject, Ledger) else [trace.ledger(policy) for trace in traces(subject)]
+    ledgers = [one.to_be_read() for one in ledgers]
     n = len(ledgers)
     # A domain that one run measured and another modelled is two: their joules are never added up.
     domains = list(dict.fromkeys((row.domain, row.basis) for one in ledgers for row in one.rows))

@@ -13,6 +13,7 @@ from smaragdine.accounts.quantity import watts
 from smaragdine.accounts.spread import deviation
 from smaragdine.errors import UsageError
 from smaragdine.figures import theme
+from smaragdine.figures.shades import PAUSED, key, shade
 from smaragdine.figures.subject import traces
 from smaragdine.trace.readings import Readings
 from smaragdine.trace.steps import Step
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 
 MOST_INTERVALS = 1500
 MOST_SHADES = 200
+MOST_LINES = 24
 TRACED = "#0b8a60"
+# As a training names the stretch in which its owner had it stand still.
+_PAUSE = "pause"
 LAYERS = ("#d98c00", "#7a5ea8", "#b0587e", "#4b8fb8")
 
 
@@ -39,7 +43,10 @@ def power(subject: Recorded, layers: Sequence[str] = ()) -> go.Figure:
     if layers and len(own) > 1:
         raise UsageError("layers are shaded in the picture of one trace", "name one trace")
     figure = go.Figure()
-    for index, name in enumerate(dict.fromkeys(name for trace in own for name in trace.readings)):
+    names = list(dict.fromkeys(name for trace in own for name in trace.readings))
+    # Of a job of many hosts, those that took most.
+    drawn = set(sorted(names, key=lambda name: -_energy_j(own, name))[:MOST_LINES])
+    for index, name in enumerate(name for name in names if name in drawn):
         colour = theme.DOMAINS[index % len(theme.DOMAINS)]
         if len(own) == 1:
             _line(figure, own[0], name, colour)
@@ -48,10 +55,13 @@ def power(subject: Recorded, layers: Sequence[str] = ()) -> go.Figure:
     shown = None
     if len(own) == 1:
         _shade_steps(figure, own[0])
+        _shade_pauses(figure, own[0])
         shown = _shade_layers(figure, own[0], layers)
     if not figure.data:
         theme.say(figure, "no readings")
-    most_w, told = _tallest(figure)
+    most_w, beyond = _tallest(figure)
+    more = f"the {MOST_LINES} of {len(names)} registers that took most" if len(names) > MOST_LINES else ""
+    told = "; ".join(words for words in (more, beyond) if words)
     modelled = any(trace.modelled for trace in own)
     return theme.dress(
         figure,
@@ -63,7 +73,7 @@ def power(subject: Recorded, layers: Sequence[str] = ()) -> go.Figure:
         height=360,
         showlegend=True,
         xaxis=theme.axis("seconds since the recording started", range=shown),
-        yaxis=theme.axis("watts", rangemode="tozero", range=[0, most_w] if told else None),
+        yaxis=theme.axis("watts", rangemode="tozero", range=[0, most_w] if beyond else None),
         legend=theme.LEGEND,
         margin={"l": 56, "b": 48, "t": 64},
     )
@@ -81,6 +91,10 @@ def _tallest(figure: go.Figure) -> tuple[float, str]:
         return most_w, ""
     peak_w, at_s = beyond[0]
     return most_w, f"beyond the axis: up to {watts(peak_w)}, at {at_s:.3f} s"
+
+
+def _energy_j(own: Sequence[Trace], name: str) -> float:
+    return sum(trace.readings[name].total_j for trace in own if name in trace.readings)
 
 
 def _measured(trace: Trace, name: str) -> bool:
@@ -146,7 +160,14 @@ def _shade_steps(figure: go.Figure, trace: Trace) -> None:
     origin = trace.metadata.start_ns
     _shade(figure, _traced(trace.steps), origin, TRACED, 0.12)
     if any(step.traced for step in trace.steps):
-        _key(figure, "traced steps", "rgba(11, 138, 96, 0.3)")
+        key(figure, "traced steps", "rgba(11, 138, 96, 0.3)")
+
+
+def _shade_pauses(figure: go.Figure, trace: Trace) -> None:
+    spans = sorted((span.start_ns, span.end_ns) for span in trace.named_spans if span.name == _PAUSE)
+    if spans:
+        _shade(figure, _joined(np.array(spans, dtype=np.int64)), trace.metadata.start_ns, PAUSED, 0.22)
+        key(figure, "paused", theme.faint(PAUSED, 0.5))
 
 
 def _shade_layers(figure: go.Figure, trace: Trace, layers: Sequence[str]) -> list[float] | None:
@@ -162,7 +183,7 @@ def _shade_layers(figure: go.Figure, trace: Trace, layers: Sequence[str]) -> lis
         if traced:
             spans = spans[(spans[:, 1] > traced[0][0]) & (spans[:, 0] < traced[0][1])]
         _shade(figure, _joined(spans), origin, colour, 0.3)
-        _key(figure, theme.safe(theme.shorten(layer, 40)), theme.faint(colour, 0.5))
+        key(figure, theme.safe(theme.shorten(layer, 40)), theme.faint(colour, 0.5))
     if not layers or not traced:
         return None
     start_s, end_s = ((at - origin) / 1e9 for at in traced[0])
@@ -170,20 +191,7 @@ def _shade_layers(figure: go.Figure, trace: Trace, layers: Sequence[str]) -> lis
 
 
 def _shade(figure: go.Figure, spans: Sequence[tuple[int, int]], origin: int, colour: str, opacity: float) -> None:
-    """All at once: plotly looks through all shapes for each that is added alone."""
-    shapes = [
-        {"type": "rect", "xref": "x", "yref": "y domain", "x0": (start - origin) / 1e9, "x1": (end - origin) / 1e9,
-         "y0": 0, "y1": 1, "fillcolor": colour, "opacity": opacity, "line": {"width": 0}, "layer": "below"}
-        for start, end in spans
-    ]  # fmt: skip
-    figure.update_layout(shapes=[*figure.layout.shapes, *shapes])
-
-
-def _key(figure: go.Figure, name: str, colour: str) -> None:
-    """An entry of the legend for what is shaded."""
-    figure.add_scatter(
-        x=[None], y=[None], mode="markers", name=name, marker={"symbol": "square", "size": 11, "color": colour}
-    )
+    shade(figure, [((start - origin) / 1e9, (end - origin) / 1e9) for start, end in spans], colour, opacity)
 
 
 def _joined(spans: NDArray[np.int64]) -> list[tuple[int, int]]:

@@ -31,6 +31,17 @@ def placed(path: Path) -> tuple[str, int, int]:
     return host, int(rank[1]) if rank else 0, int(attempt[1]) if attempt else 1
 
 
+def part_of(name: PurePath) -> tuple[PurePath | None, str]:
+    """A file's name below a trace or a job, as the part's place and the rest; None for what is of neither."""
+    steps = name.parts
+    if any(step in ("", ".", "..") for step in steps) or name.is_absolute():
+        return None, ""
+    deep = 0
+    if len(steps) > 2 and steps[0].startswith(HOST) and _RANK.fullmatch(steps[1]):
+        deep = 3 if len(steps) > 3 and _ATTEMPT.fullmatch(steps[2]) else 2
+    return PurePath(*steps[:deep]), "/".join(steps[deep:])
+
+
 def is_job(folder: Path) -> bool:
     """Whether ranks' traces lie in it."""
     return next(folder.glob(f"{HOST}*/rank=*"), None) is not None

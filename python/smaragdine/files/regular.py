@@ -24,6 +24,14 @@ def read(path: Path) -> bytes:
     return content
 
 
+def is_file(path: Path) -> bool:
+    """Whether it is a file of bytes itself, and no link to one."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
 def text(path: Path, what: str) -> str:
     """All of a text, as spreadsheets write it too; `what` it is to its user. Raises UsageError."""
     try:

@@ -29,15 +29,19 @@ _OPEN = re.compile(r"/(?:dev/(?:fd/(\d+)|(stdout)|(stderr))|proc/self/fd/(\d+))"
 class Folder:
     """A directory that is written into, held by descriptor until `close`."""
 
-    def __init__(self, path: Path, descriptor: int) -> None:
+    def __init__(self, path: Path, descriptor: int, *, fleeting: bool = False) -> None:
         self.path = path
         self.descriptor = descriptor
+        self._fleeting = fleeting
 
     @classmethod
-    def at(cls, path: Path) -> Folder:
-        """A directory that the user named; made, with its parents, if absent. Raises `OSError`."""
+    def at(cls, path: Path, *, fleeting: bool = False) -> Folder:
+        """A directory that the user named; made, with its parents, if absent. Raises `OSError`.
+
+        `fleeting`: what is written is read at once and removed, and need not survive a power failure.
+        """
         path.mkdir(parents=True, exist_ok=True)
-        return cls(path, _opened(path))
+        return cls(path, _opened(path), fleeting=fleeting)
 
     def inside(self, name: str) -> Folder:
         """A directory in this one, made if absent; a link in its place is replaced. Raises `OSError`."""
@@ -50,7 +54,7 @@ class Folder:
             os.mkdir(name, dir_fd=self.descriptor)
         except FileExistsError:
             pass
-        return Folder(self.path / name, _opened(name, os.O_NOFOLLOW, self.descriptor))
+        return Folder(self.path / name, _opened(name, os.O_NOFOLLOW, self.descriptor), fleeting=self._fleeting)
 
     @contextmanager
     def below(self, *steps: str) -> Iterator[Folder]:
@@ -72,7 +76,8 @@ class Folder:
                 yield file
                 file.flush()
                 # Renaming before the content is on the disk could leave an empty file behind a power failure.
-                os.fsync(descriptor)
+                if not self._fleeting:
+                    os.fsync(descriptor)
             os.rename(partial, name, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
         except BaseException:
             try:
@@ -115,6 +120,8 @@ class Folder:
             os.fchmod(descriptor, os.fstat(descriptor).st_mode & before.st_mode & 0o666)
 
     def _sync(self) -> None:
+        if self._fleeting:
+            return
         try:
             os.fsync(self.descriptor)
         except OSError:  # not every file system syncs directories, nor a descriptor of one that may not be listed

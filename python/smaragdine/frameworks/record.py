@@ -33,6 +33,7 @@ def record(
     budget: str | None = None,
     budget_stops: bool = False,
     trackers: bool = True,
+    pausable: bool = False,
 ) -> Iterator[Recording]:
     """Records the energy of the enclosed code, this process and its descendants, into the directory `output`.
 
@@ -45,7 +46,8 @@ def record(
 
     `budget` (`2 kWh`, `500 J`, or `100 g` of CO2e where a place is told) warns when most of it and all of it is drawn;
     with `budget_stops`, `Recording.step` then raises `BudgetReached`. A run of MLflow or Weights & Biases that is
-    active gets totals and the report, unless `trackers` is False.
+    active gets totals and the report, unless `trackers` is False. Where it is `pausable`, its owner may have it stand
+    still between two steps, on the page of `smaragdine view`.
 
     Raises `UsageError` where what is asked for makes no sense: an option, or an `output` that holds something else than
     a trace (beside one, it goes to `output`-2). Nothing else that is wrong with a recording, at its start or later,
@@ -62,7 +64,7 @@ def record(
         software=torch_loop.software(),
         require_measured=require_measured,
     )
-    recording.trace(windows, model, limit, trackers=trackers)
+    recording.trace(windows, model, limit, trackers=trackers, pausable=pausable)
     try:
         yield recording
     except BaseException as error:
@@ -80,14 +82,20 @@ class Recording(Recorder):
         super().__init__(begun)
         self._training: Training | None = None
         self._model: object = None
-        self._spans = Spans(self.channel.span)
+        self._spans = Spans(self.channel.span, self.channel.numbers)
         self._hooked: torch_loop.OptimizerSteps | None = None
 
     def trace(
-        self, windows: Windows, model: object = None, budget: Budget | None = None, *, trackers: bool = True
+        self,
+        windows: Windows,
+        model: object = None,
+        budget: Budget | None = None,
+        *,
+        trackers: bool = True,
+        pausable: bool = False,
     ) -> Training:
         """Traces operations in these windows of the steps that `step` marks; the rest as `record` takes it."""
-        self._training = training = Training(self, windows, budget=budget, trackers=trackers)
+        self._training = training = Training(self, windows, budget=budget, trackers=trackers, pausable=pausable)
         # Whoever encloses the code ends the recording.
         training.ended = True
         self._model = model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 from smaragdine.daemon.messages import (
@@ -29,6 +30,8 @@ class Channel:
         self._sender = sender
         # How often `events` was called.
         self.events_told = 0
+        # Of spans: those that the program names, and ours.
+        self.numbers = itertools.count()
 
     @property
     def paused(self) -> bool:

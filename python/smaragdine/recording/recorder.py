@@ -16,11 +16,13 @@ from smaragdine.accounts.extent import Extent
 from smaragdine.errors import NotMeasuredError, SmaragdineError, UsageError
 from smaragdine.recording import ending
 from smaragdine.recording.beginning import Begun, begin
+from smaragdine.recording.brake import Brake
 from smaragdine.recording.channel import Channel
 from smaragdine.recording.companion import Companion
 from smaragdine.recording.destination import absolute
 from smaragdine.recording.meter import Meter
 from smaragdine.recording.period import parse_period
+from smaragdine.recording.rank import Rank
 from smaragdine.recording.sender import Sender
 
 if TYPE_CHECKING:
@@ -126,6 +128,19 @@ class Recorder:
         recording has finished, what was known last.
         """
         return self.meter.read()
+
+    def brake(self) -> Brake | None:
+        """By which the training may be paused from now on; None, and told, where it must not be, or is not recorded."""
+        if self._begun is None:
+            return None
+        rank = Rank.told()
+        if rank is not None and (rank.world_size or 1) > 1:
+            # Others wait for it within an operation, and give up after some minutes.
+            _LOG.warning("one of %d ranks is never paused by itself: pausable=True has no effect", rank.world_size)
+            return None
+        brake = Brake(self._begun.client, self.id)
+        self.before_finish(brake.end)
+        return brake
 
     def before_finish(self, action: Callable[[], object]) -> None:
         """Calls `action` when the recording finishes, whatever finishes it, while it can still send."""

@@ -60,6 +60,7 @@ def _facts(runs: Runs) -> str:
     hardware, software = first.metadata.hardware, first.metadata.software
     parts = [
         f"{len(runs)} runs" if len(runs) > 1 else "",
+        f"{first.metadata.ranks} ranks" if first.parts else "",
         f"{len(first.steps):,} steps" if first.steps else "",
         f"{seconds(statistics.fmean(lasted))}{' on average' if len(runs) > 1 else ''}" if lasted else "",
         ", ".join(str(part) for part in (hardware.cpu, *hardware.gpus) if part),

@@ -74,8 +74,9 @@ def render(content: Content) -> str:
         power=_each(content.recordings, lambda i, _: _figure(f"power-{i}")),
         steps=_each(
             content.recordings,
-            lambda i, r: f'<div class="grid">{"".join(_figure(f"{k}-{i}") for k in r.figures if k != "power")}</div>',
+            lambda i, r: f'<div class="grid">{"".join(_figure(f"{k}-{i}") for k in r.figures if k in _OF_STEPS)}</div>',
         ),
+        ranks=_ranks(content.recordings),
         facts=_each(content.recordings, lambda _, recording: _facts(recording)),
         record=_each(content.recordings, lambda _, recording: _record(recording.record)),
         sources=_each(
@@ -106,6 +107,8 @@ def _script() -> str:
     parts = (browser.joinpath(f"{name}.js").read_text(encoding="utf-8") for name in _SCRIPT)
     return '"use strict";\n(() => {\nlet page;\n\n' + "\n".join(parts) + "})();\n"
 
+
+_OF_STEPS = ("steps", "progress")
 
 _SCALES = (
     '<div class="tabs scales" role="group" aria-label="Scale">'
@@ -165,6 +168,20 @@ def _record(record: Record) -> str:
 def _items(facts: tuple[tuple[str, str], ...]) -> str:
     items = "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in facts)
     return f"<dl>{items}</dl>" if items else ""
+
+
+def _ranks(recordings: tuple[Recording, ...]) -> str:
+    """The section of jobs; nothing where none is one."""
+    own = "".join(
+        (f"<h3>{_text(one.name)}</h3>" if len(recordings) > 1 else "")
+        + _figure(f"ranks-{i}")
+        + f"<h3>Hosts</h3>{_table(one.hosts)}"
+        + f"<details><summary>every rank, in numbers</summary>{_table(one.ranks)}</details>"
+        for i, one in enumerate(recordings)
+        if one.ranks and one.hosts
+    )
+    lead = "The dashed line is the mean. How far the most is above it, is what balancing them would change."
+    return f'<section id="ranks"><h2>Ranks and hosts</h2><p class="lead">{lead}</p>{own}</section>' if own else ""
 
 
 def _warnings(recordings: tuple[Recording, ...]) -> str:

@@ -12,7 +12,9 @@ from smaragdine.accounts.machine import Hardware, Host
 from smaragdine.accounts.quantity import joules, number, seconds
 from smaragdine.figures import theme
 from smaragdine.report.record import Record
+from smaragdine.text.ranks import of_hosts, of_ranks
 from smaragdine.text.table import Table
+from smaragdine.trace.jobs.rank import hosts, ranks
 from smaragdine.trace.trace import Trace
 
 
@@ -25,25 +27,33 @@ class Recording:
     sources: Table
     sensors: Table
     figures: dict[str, dict[str, Any]]
-    """plotly figures as JSON values: `power`, `steps`, and `progress` where a metric was logged."""
+    """plotly figures as JSON values: `power`, `steps`, `progress` where a metric was logged, and `ranks` of a job."""
     warnings: tuple[str, ...]
     record: Record
+    ranks: Table | None
+    """The processes of a job; None of a trace that is no job's, as its hosts."""
+    hosts: Table | None
 
     @classmethod
     def of(cls, trace: Trace, policy: str, name: str) -> Recording:
         drawn = {"power": figures.power(trace), "steps": figures.steps(trace)}
         if any("loss" in step.metrics for step in trace.steps):
             drawn["progress"] = figures.progress(trace)
+        if trace.parts:
+            drawn["ranks"] = figures.ranks(trace, policy=policy)
+        ledger = trace.ledger(policy)
         return cls(
             name=name,
             facts=_facts(trace),
             totals=_totals(trace, policy),
-            ledger=Table.of_ledger(trace.ledger(policy)),
+            ledger=Table.of_ledger(ledger.to_be_read()),
             sources=_sources(trace),
             sensors=_sensors(trace),
             figures={kind: theme.undressed(figure) for kind, figure in drawn.items()},
             warnings=trace.metadata.warnings,
             record=Record.of(trace),
+            ranks=of_ranks(ranks(trace.parts, policy)) if trace.parts else None,
+            hosts=of_hosts(hosts(ledger)) if trace.parts else None,
         )
 
 

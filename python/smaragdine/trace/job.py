@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smaragdine.accounts.energy import Energy
 from smaragdine.errors import TraceError
 from smaragdine.files.ranks import is_job
-from smaragdine.trace.jobs.part import Part
+from smaragdine.files.remote import is_remote
+from smaragdine.trace.jobs.rank import JobHost, Rank, hosts, ranks
 from smaragdine.trace.tables import beside_each_other
 from smaragdine.trace.trace import Trace
 
 if TYPE_CHECKING:
     import duckdb
     from typing_extensions import Self
-
-_APPLICATION = ("operations", "application", "untraced")
-
-
-@dataclass(frozen=True, slots=True)
-class Rank:
-    """What one process of a job did."""
-
-    host: str
-    rank: int
-    attempt: int
-    duration_s: float | None
-    steps: int
-    steps_s: float
-    energy: Energy
-    """What its application took, operations included."""
-    waiting_s: float
-    """Time of its devices' lanes in operations that wait: for data, for other ranks."""
 
 
 class Job(Trace):
@@ -45,23 +26,25 @@ class Job(Trace):
 
     @classmethod
     def open(cls, path: str | Path, *, external_access: bool = False, as_it_is: bool = False) -> Self:
-        """Opens the folder in which ranks wrote `host=…/rank=…`, merged or not."""
-        folder = Path(path)
-        if not is_job(folder):
-            raise TraceError(f"{folder} is no job: it holds no host=…/rank=…", "open a single trace with Trace.open")
-        return super().open(folder, external_access=external_access, as_it_is=as_it_is)
+        """Opens the folder in which ranks wrote `host=…/rank=…`, merged or not; also at a URL, as `Trace.open`."""
+        no_job = TraceError(f"{path} is no job: it holds no host=…/rank=…", "open a single trace with Trace.open")
+        if not is_remote(path) and not is_job(Path(path)):
+            raise no_job
+        job = super().open(path, external_access=external_access, as_it_is=as_it_is)
+        if not job.parts:
+            raise no_job
+        return job
 
     def __repr__(self) -> str:
         return f"Job({str(self.path)!r})"
 
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """The ranks' traces, by rank and attempt."""
-        return self._opened.parts
-
     def ranks(self, policy: str = "equal") -> tuple[Rank, ...]:
         """Each process beside the others, by rank and attempt."""
-        return tuple(_rank(part, policy) for part in self.parts)
+        return ranks(self.parts, policy)
+
+    def hosts(self, policy: str = "equal") -> tuple[JobHost, ...]:
+        """Each machine beside the others: what its registers counted, once, and what of that its ranks took."""
+        return hosts(self.ledger(policy))
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """A DuckDB query over the tables of all parts, each row with its `host`, `rank` and `attempt`.
@@ -72,20 +55,4 @@ class Job(Trace):
 
     @cached_property
     def _beside_each_other(self) -> duckdb.DuckDBPyConnection:
-        return beside_each_other({(part.host, part.rank, part.attempt): part.tables for part in self.parts})
-
-
-def _rank(part: Part, policy: str) -> Rank:
-    ledger = part.accounting.ledger(policy)
-    told = part.metadata.coverage
-    waiting_ns = part.tables.rows("select coalesce(sum(end_ns - start_ns), 0) from events where kind = 'wait'")
-    return Rank(
-        part.host,
-        part.rank,
-        part.attempt,
-        part.metadata.duration_s,
-        told.steps or 0,
-        told.steps_s or 0.0,
-        Energy.total((row.basis, row.energy_j) for row in ledger if row.entry in _APPLICATION),
-        float(waiting_ns[0][0]) / 1e9,
-    )
+        return beside_each_other(((part.host, part.rank, part.attempt), part.tables()) for part in self.parts)

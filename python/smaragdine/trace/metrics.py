@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _S = 1e9
+# In a job's, the host's name is between them.
+_OF_A_GPU = re.compile(r"application/(?:.*/)?GPU:[^/]*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,5 +71,5 @@ def gpu_hours(tables: Tables, metric: str = "gpu_held") -> float | None:
 
     None where nothing was sampled of the application's part of any GPU.
     """
-    own = [one for one in series_of(tables, metric) if one.scope.startswith("application/GPU:")]
+    own = [one for one in series_of(tables, metric) if _OF_A_GPU.fullmatch(one.scope)]
     return sum(one.seconds_held for one in own) / 3600 if own else None

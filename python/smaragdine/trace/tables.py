@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["TABLES", "Tables"]
 
 _ROWS = 1 << 14
+TABLES_IN_ORDER = tuple(TABLES)
 _WORD = re.compile(r"\w+")
 
 
@@ -30,23 +31,36 @@ class Tables:
     """The tables in one directory. Errors are TraceError."""
 
     def __init__(
-        self, directory: Path, checksums: Mapping[str, Checksum] | None, *, external_access: bool = False
+        self,
+        directory: Path,
+        checksums: Mapping[str, Checksum] | None,
+        *,
+        external_access: bool = False,
+        attached: Sequence[str] = TABLES_IN_ORDER,
+        threads: int | None = None,
     ) -> None:
-        """`checksums` by table; None checks nothing against them."""
+        """`checksums` by table; None checks nothing against them. `attached`: the tables that queries will name.
+
+        `threads` of DuckDB's; as many as it likes where None.
+        """
         import duckdb
 
         self.directory = directory
         self._checksums = checksums
-        self._unchecked = set(TABLES)
-        self._connection = duckdb.connect()
+        self._unchecked = set(attached)
+        self._connection = duckdb.connect(config={} if threads is None else {"threads": threads})
         self._parts = {table: self._found(table) for table in TABLES}
         # By table, the type of each column of its files.
         self._columns: dict[str, dict[str, str]] = {}
         if not external_access:
             close_doors(self._connection, chain.from_iterable(self._parts.values()))
-        for table in TABLES:
+        for table in attached:
             with self._reading(table):
                 self._attach(table)
+
+    def close(self) -> None:
+        """Gives back threads and memory; nothing is read any more."""
+        self._connection.close()
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Rows of a query of ours; a damaged file may show only now."""
@@ -177,27 +191,29 @@ def close_doors(connection: duckdb.DuckDBPyConnection, files: Iterable[Path]) ->
     connection.execute("set lock_configuration = true")
 
 
-def beside_each_other(owners: Mapping[tuple[str, int, int], Tables]) -> duckdb.DuckDBPyConnection:
+def beside_each_other(owners: Iterable[tuple[tuple[str, int, int], Tables]]) -> duckdb.DuckDBPyConnection:
     """The tables of several traces as one for each kind, with `host`, `rank` and `attempt` before their columns.
 
-    What is damaged raises TraceError here.
+    Each of `owners` is closed when the next is taken. What is damaged raises TraceError here.
     """
     import duckdb
 
     connection = duckdb.connect()
     connection.execute("create table whose (file varchar, host varchar, rank bigint, attempt bigint)")
-    for (host, rank, attempt), tables in owners.items():
+    every: list[Path] = []
+    # Others write other types: files are read together where they have the same.
+    kinds_of: dict[str, dict[tuple[tuple[str, str], ...], list[Path]]] = {table: {} for table in TABLES}
+    for (host, rank, attempt), tables in owners:
         tables.check(*TABLES)
-        own = [str(file) for file in chain.from_iterable(tables.files.values())]
-        connection.execute("insert into whose select unnest(?), ?, ?, ?", [own, host, rank, attempt])
-    every = [file for tables in owners.values() for file in chain.from_iterable(tables.files.values())]
+        own = list(chain.from_iterable(tables.files.values()))
+        connection.execute("insert into whose select unnest(?), ?, ?, ?", [list(map(str, own)), host, rank, attempt])
+        every += own
+        for table, files in tables.files.items():
+            if files:
+                kinds_of[table].setdefault(tuple(tables._columns[table].items()), []).extend(files)
+        tables.close()
     close_doors(connection, every)
-    for table in TABLES:
-        # Others write other types: files are read together where they have the same.
-        alike: dict[tuple[tuple[str, str], ...], list[Path]] = {}
-        for tables in owners.values():
-            if tables.files[table]:
-                alike.setdefault(tuple(tables._columns[table].items()), []).extend(tables.files[table])
+    for table, alike in kinds_of.items():
         # Of a table that none has, the columns are there all the same.
         views = [f"select host, rank, attempt, {cells(table, {})} from whose where false"]
         for number, (columns, files) in enumerate(alike.items()):

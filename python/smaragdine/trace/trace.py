@@ -21,7 +21,8 @@ from smaragdine.accounts.notice import notice
 from smaragdine.errors import NotMeasuredError, TraceError
 from smaragdine.trace.accounting import Accounting
 from smaragdine.trace.extrapolation import scoped
-from smaragdine.trace.jobs.opened import Opened, opened
+from smaragdine.trace.jobs.opened import Opened, here, opened
+from smaragdine.trace.jobs.part import Part
 from smaragdine.trace.metadata import Metadata
 from smaragdine.trace.metrics import Series, cpu_hours, gpu_hours, series_of
 from smaragdine.trace.readings import Readings, readings_by_domain
@@ -112,11 +113,14 @@ class Trace(Recorded):
     def open(cls, path: str | Path, *, external_access: bool = False, as_it_is: bool = False) -> Self:
         """Opens the directory that a recording wrote (or its trace.json), or a job's, in which ranks wrote theirs.
 
+        A URL that fsspec knows (`s3://bucket/job`) is fetched into a temporary directory, for which the extra `remote`
+        is needed.
+
         Each table is checked when it is first read: what is not as it was sealed raises SmaragdineError, unless
         `as_it_is`. `external_access` lets `sql` read and write whatever else this process may; without it DuckDB has
         no files but the trace's tables, no network, and no way to change that.
         """
-        directory = Path(path)
+        directory, fetched = here(path)
         if directory.name == "trace.json":
             directory = directory.parent
         found = opened(directory)
@@ -131,7 +135,7 @@ class Trace(Recorded):
                          "`smaragdine account %s` seals it", directory, directory)  # fmt: skip
         checksums = None if as_it_is else metadata.checksums
         trace = cls(directory, metadata, Tables(found.tables, checksums, external_access=external_access))
-        trace._opened = found
+        trace._opened = found._replace(kept=(*found.kept, *fetched))
         return trace
 
     def __repr__(self) -> str:
@@ -140,6 +144,11 @@ class Trace(Recorded):
     @property
     def traces(self) -> tuple[Trace, ...]:  # type: ignore[override]
         return (self,)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The traces of a job's ranks, by rank and attempt; none of a trace that is no job's."""
+        return self._opened.parts
 
     @property
     def modelled(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     import duckdb
 
 Rows = Sequence[Sequence[Any]]
+Batches = Iterator[Rows]
 
 
-def write(output: Path, tables: Mapping[str, Rows], fields: Mapping[str, Any]) -> None:
+def write(output: Path, tables: Mapping[str, Rows | Batches], fields: Mapping[str, Any]) -> None:
     """Writes `tables`, rows in the order of their columns, and `fields` as `trace.json`; a table not given is empty.
+
+    One of which an iterator is given comes some rows at a time.
 
     Raises SmaragdineError where `output` cannot be written.
     """
@@ -40,7 +43,7 @@ def write(output: Path, tables: Mapping[str, Rows], fields: Mapping[str, Any]) -
         ) from None
 
 
-def _tables(tables: Mapping[str, Rows], directory: Path) -> dict[str, Any]:
+def _tables(tables: Mapping[str, Rows | Batches], directory: Path) -> dict[str, Any]:
     import duckdb
 
     checksums = {}
@@ -48,9 +51,9 @@ def _tables(tables: Mapping[str, Rows], directory: Path) -> dict[str, Any]:
         for table in TABLES:
             file = directory / f"{table}.parquet"
             rows = tables.get(table, ())
-            _write(connection, table, kinds(table), rows, file)
+            written = _write(connection, table, kinds(table), rows if isinstance(rows, Iterator) else (rows,), file)
             checksums[table] = {
-                "rows": len(rows),
+                "rows": written,
                 "bytes": of_bytes([file]),
                 "columns": {name: of_column(connection, table, name, kind) for name, kind in kinds(table).items()},
             }
@@ -58,12 +61,26 @@ def _tables(tables: Mapping[str, Rows], directory: Path) -> dict[str, Any]:
 
 
 def _write(
-    connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str], rows: Rows, file: Path
-) -> None:
+    connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str], batches: Iterable[Rows], file: Path
+) -> int:
+    """Returns how many rows."""
     typed = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
     connection.execute(f"create table {table} ({typed})")
-    if rows:
-        # Whole columns are far quicker than rows.
-        cells = ", ".join(f"unnest(?::{kind}[])" for kind in columns.values())
-        connection.execute(f"insert into {table} select {cells}", [list(column) for column in zip(*rows, strict=True)])
+    # Whole columns are far quicker than rows.
+    cells = ", ".join(f"unnest(?::{kind}[])" for kind in columns.values())
+    written = 0
+    for rows in batches:
+        if rows:
+            given = [
+                [_as_map(value) for value in column] if kind.startswith("MAP") else list(column)
+                for column, kind in zip(zip(*rows, strict=True), columns.values(), strict=True)
+            ]
+            connection.execute(f"insert into {table} select {cells}", given)
+            written += len(rows)
     connection.table(table).write_parquet(str(file), compression="zstd")
+    return written
+
+
+def _as_map(value: Any) -> Any:
+    """DuckDB takes dicts for structs, of which all of a column have the fields of each."""
+    return {"key": list(value), "value": list(value.values())} if isinstance(value, Mapping) else value

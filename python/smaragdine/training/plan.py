@@ -33,6 +33,7 @@ class Plan:
         budget: str | None = None,
         budget_stops: bool = False,
         trackers: bool = True,
+        pausable: bool = False,
     ) -> None:
         parse_period(period)
         self._output = absolute(output)
@@ -43,6 +44,8 @@ class Plan:
         self._labels = dict(labels or {})
         # Whether experiment trackers are told.
         self.trackers = trackers
+        # Whether it may be asked to stand still.
+        self.pausable = pausable
         self.budget = Budget(budget, self._labels, stops=budget_stops) if budget is not None else None
         self.windows()
         if not os.environ.get(JOIN):

@@ -24,9 +24,10 @@ class SpanMark:
 class Spans:
     """Numbers spans, and sends each once it has ended."""
 
-    def __init__(self, send: Callable[[Span], None]) -> None:
+    def __init__(self, send: Callable[[Span], None], numbers: Iterator[int] | None = None) -> None:
+        """`numbers` are shared with whoever else sends spans of the same recording."""
         self._send = send
-        self._numbers = itertools.count()
+        self._numbers = itertools.count() if numbers is None else numbers
         self._open = threading.local()
 
     @contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 
 from smaragdine.recording.recorder import Recorder
 from smaragdine.training.budget import Allowance, Budget
+from smaragdine.training.spans import Spans
 from smaragdine.training.spending import Spending
 from smaragdine.training.steps import StepMark, Steps
 from smaragdine.training.tracer import Job, Tracer
@@ -20,6 +21,8 @@ from smaragdine.training.vigil import Vigil
 from smaragdine.training.window import Windows
 
 _LOG = logging.getLogger("smaragdine")
+# What the span is called in which a training stands still because its owner asked for it.
+PAUSE = "pause"
 
 
 class Training:
@@ -37,10 +40,12 @@ class Training:
         under_way: Callable[[], bool] | None = None,
         budget: Budget | None = None,
         trackers: bool = True,
+        pausable: bool = False,
     ) -> None:
         """`under_way` tells whether it still runs, where a framework does not say that it ended: it is then ended.
 
-        `trackers`: whether experiment trackers that are active are told of it.
+        `trackers`: whether experiment trackers that are active are told of it. `pausable`: whether its owner may have
+        it stand still between two steps.
         """
         self.recorder = recorder
         # It went to its end, or whoever encloses it sees to that: a framework says nothing where a step raises.
@@ -59,6 +64,8 @@ class Training:
         self.allowance = Allowance(budget, recorder) if budget is not None else None
         self._thread = threading.get_ident()
         self._vigil: Vigil | None = None
+        self._spans = Spans(self._channel.span, self._channel.numbers)
+        self._brake = recorder.brake() if pausable else None
         if tracer is not None:
             self.trace(tracer)
         if under_way is not None:
@@ -96,6 +103,7 @@ class Training:
 
         It takes `samples` examples, the smallest of its batches `smallest_batch`; 0 where unknown.
         """
+        self._stand()
         with self._guard:
             self._edge()
             traced = self._tracing is not None and self._tracing.step_begins()
@@ -139,6 +147,14 @@ class Training:
             if self._tracing:
                 self._tracing.pause()
 
+    def _stand(self) -> None:
+        """Stands still before a step for as long as the owner asks for: it is none, and a span of the trace."""
+        if self._brake is None or not self._brake.pulled:
+            return
+        self.pause()
+        with self._spans.span(PAUSE):
+            self._brake.stand()
+
     @contextmanager
     def step(
         self,
@@ -157,6 +173,8 @@ class Training:
         """
         if self.allowance is not None and not self._within:
             self.allowance.refuse()
+        if not self._within:
+            self._stand()
         mark = self._steps.new(number, epoch=epoch, samples=samples)
         mark.metrics.update(metrics or {})
         # No window opens or closes within a step: one within another, or on another thread, is only marked.

@@ -231,7 +231,7 @@ class WatchRequest(_message.Message):
     def __init__(self, recording: _Optional[str] = ..., period_ns: _Optional[int] = ...) -> None: ...
 
 class WatchResponse(_message.Message):
-    __slots__ = ("end_ns", "power_w", "energy_j", "settled_ns", "settled_j", "application_j", "unknown_j", "domains", "realtime_offset_ns")
+    __slots__ = ("end_ns", "power_w", "energy_j", "settled_ns", "settled_j", "application_j", "unknown_j", "domains", "realtime_offset_ns", "pausable", "pausing", "paused")
     class PowerWEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -276,6 +276,9 @@ class WatchResponse(_message.Message):
     UNKNOWN_J_FIELD_NUMBER: _ClassVar[int]
     DOMAINS_FIELD_NUMBER: _ClassVar[int]
     REALTIME_OFFSET_NS_FIELD_NUMBER: _ClassVar[int]
+    PAUSABLE_FIELD_NUMBER: _ClassVar[int]
+    PAUSING_FIELD_NUMBER: _ClassVar[int]
+    PAUSED_FIELD_NUMBER: _ClassVar[int]
     end_ns: int
     power_w: _containers.ScalarMap[str, float]
     energy_j: _containers.ScalarMap[str, float]
@@ -285,4 +288,33 @@ class WatchResponse(_message.Message):
     unknown_j: _containers.ScalarMap[str, float]
     domains: _containers.RepeatedCompositeFieldContainer[Domain]
     realtime_offset_ns: int
-    def __init__(self, end_ns: _Optional[int] = ..., power_w: _Optional[_Mapping[str, float]] = ..., energy_j: _Optional[_Mapping[str, float]] = ..., settled_ns: _Optional[int] = ..., settled_j: _Optional[_Mapping[str, float]] = ..., application_j: _Optional[_Mapping[str, float]] = ..., unknown_j: _Optional[_Mapping[str, float]] = ..., domains: _Optional[_Iterable[_Union[Domain, _Mapping]]] = ..., realtime_offset_ns: _Optional[int] = ...) -> None: ...
+    pausable: bool
+    pausing: bool
+    paused: bool
+    def __init__(self, end_ns: _Optional[int] = ..., power_w: _Optional[_Mapping[str, float]] = ..., energy_j: _Optional[_Mapping[str, float]] = ..., settled_ns: _Optional[int] = ..., settled_j: _Optional[_Mapping[str, float]] = ..., application_j: _Optional[_Mapping[str, float]] = ..., unknown_j: _Optional[_Mapping[str, float]] = ..., domains: _Optional[_Iterable[_Union[Domain, _Mapping]]] = ..., realtime_offset_ns: _Optional[int] = ..., pausable: bool = ..., pausing: bool = ..., paused: bool = ...) -> None: ...
+
+class PauseRequest(_message.Message):
+    __slots__ = ("recording", "pause")
+    RECORDING_FIELD_NUMBER: _ClassVar[int]
+    PAUSE_FIELD_NUMBER: _ClassVar[int]
+    recording: str
+    pause: bool
+    def __init__(self, recording: _Optional[str] = ..., pause: bool = ...) -> None: ...
+
+class PauseResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class HoldRequest(_message.Message):
+    __slots__ = ("recording", "paused")
+    RECORDING_FIELD_NUMBER: _ClassVar[int]
+    PAUSED_FIELD_NUMBER: _ClassVar[int]
+    recording: str
+    paused: bool
+    def __init__(self, recording: _Optional[str] = ..., paused: bool = ...) -> None: ...
+
+class HoldResponse(_message.Message):
+    __slots__ = ("pause",)
+    PAUSE_FIELD_NUMBER: _ClassVar[int]
+    pause: bool
+    def __init__(self, pause: bool = ...) -> None: ...

@@ -49,6 +49,16 @@ class AccountantStub(object):
                 request_serializer=smaragdine_dot_v1_dot_accountant__pb2.WatchRequest.SerializeToString,
                 response_deserializer=smaragdine_dot_v1_dot_accountant__pb2.WatchResponse.FromString,
                 )
+        self.Pause = channel.unary_unary(
+                '/smaragdine.v1.Accountant/Pause',
+                request_serializer=smaragdine_dot_v1_dot_accountant__pb2.PauseRequest.SerializeToString,
+                response_deserializer=smaragdine_dot_v1_dot_accountant__pb2.PauseResponse.FromString,
+                )
+        self.Hold = channel.stream_stream(
+                '/smaragdine.v1.Accountant/Hold',
+                request_serializer=smaragdine_dot_v1_dot_accountant__pb2.HoldRequest.SerializeToString,
+                response_deserializer=smaragdine_dot_v1_dot_accountant__pb2.HoldResponse.FromString,
+                )
 
 
 class AccountantServicer(object):
@@ -103,6 +113,21 @@ class AccountantServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Pause(self, request, context):
+        """Asks the recorded training to pause, or to go on. Its owner alone may ask, and it must have said that it can.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Hold(self, request_iterator, context):
+        """A training that can pause keeps this open, and is told when it is to. A stream that ends, however, is no order: the
+        training goes on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccountantServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -140,6 +165,16 @@ def add_AccountantServicer_to_server(servicer, server):
                     servicer.Watch,
                     request_deserializer=smaragdine_dot_v1_dot_accountant__pb2.WatchRequest.FromString,
                     response_serializer=smaragdine_dot_v1_dot_accountant__pb2.WatchResponse.SerializeToString,
+            ),
+            'Pause': grpc.unary_unary_rpc_method_handler(
+                    servicer.Pause,
+                    request_deserializer=smaragdine_dot_v1_dot_accountant__pb2.PauseRequest.FromString,
+                    response_serializer=smaragdine_dot_v1_dot_accountant__pb2.PauseResponse.SerializeToString,
+            ),
+            'Hold': grpc.stream_stream_rpc_method_handler(
+                    servicer.Hold,
+                    request_deserializer=smaragdine_dot_v1_dot_accountant__pb2.HoldRequest.FromString,
+                    response_serializer=smaragdine_dot_v1_dot_accountant__pb2.HoldResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -267,5 +302,39 @@ class Accountant(object):
         return grpc.experimental.unary_stream(request, target, '/smaragdine.v1.Accountant/Watch',
             smaragdine_dot_v1_dot_accountant__pb2.WatchRequest.SerializeToString,
             smaragdine_dot_v1_dot_accountant__pb2.WatchResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Pause(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/smaragdine.v1.Accountant/Pause',
+            smaragdine_dot_v1_dot_accountant__pb2.PauseRequest.SerializeToString,
+            smaragdine_dot_v1_dot_accountant__pb2.PauseResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Hold(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(request_iterator, target, '/smaragdine.v1.Accountant/Hold',
+            smaragdine_dot_v1_dot_accountant__pb2.HoldRequest.SerializeToString,
+            smaragdine_dot_v1_dot_accountant__pb2.HoldResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from smaragdine.view import explore
 from smaragdine.view.app import build
 from smaragdine.view.server import Server
 from smaragdine.view.session import Session
@@ -17,6 +19,9 @@ def serve(paths: Sequence[Path], port: int, *, policy: str = "equal", told: Call
 
     Raises SmaragdineError where a path is no trace, or the port is taken.
     """
-    server = Server(build(Session.open(paths, policy=policy)), port)
+    session = Session.open(paths, policy=policy)
+    server = Server(build(session), port, lambda: explore.warm(session))
     told(server.address)
+    # While the browser starts.
+    threading.Thread(target=server.warm, name="warm", daemon=True).start()
     server.serve_forever()

@@ -7,7 +7,7 @@ from typing import Any
 
 from dash import Dash, Input, Output, dcc, html, no_update
 
-from smaragdine.view import compare, explore, following
+from smaragdine.view import compare, explore, following, pausing
 from smaragdine.view.session import Session
 from smaragdine.view.what_if import page as what_if
 
@@ -47,8 +47,8 @@ def _live(session: Session) -> html.Div:
         [
             html.Header([html.P("Smaragdine", className="brand"), html.H1(session.following.metadata.name),
                          html.P("being recorded; layers and operations show once it ends", className="about")]),
-            html.Main([dcc.Graph(id="live", figure=session.following.figure()), dcc.Interval("tick", _REFRESH_MS),
-                       dcc.Location("here", refresh=True)]),
+            html.Main([pausing.layout("own"), dcc.Graph(id="live", figure=session.following.figure()),
+                       dcc.Interval("tick", _REFRESH_MS), dcc.Location("here", refresh=True)]),
         ]
     )  # fmt: skip
 
@@ -72,7 +72,7 @@ def _page(session: Session) -> html.Div:
         [
             dcc.Location("address", refresh=False),
             # The layer that is open: one for all tabs.
-            dcc.Store("place", data={"path": "", "by": "start"}),
+            dcc.Store("place", data={"path": "", "by": "start", "past": []}),
             html.Header(
                 [html.P("Smaragdine", className="brand"), html.H1(name)]
                 + [html.P(line, className="notice") for line in told]
@@ -84,10 +84,14 @@ def _page(session: Session) -> html.Div:
 
 
 def _follow(app: Dash, session: Session) -> None:
-    @app.callback(Output("live", "figure"), Output("here", "href"), Input("tick", "n_intervals"))
-    def tick(_: int) -> tuple[Any, Any]:
+    pausing.register(app, "own", lambda pause: following.own(session).pause(pause))
+
+    @app.callback(
+        Output("live", "figure"), Output("here", "href"), *pausing.outputs("own"), Input("tick", "n_intervals")
+    )
+    def tick(_: int) -> tuple[Any, ...]:
         """The live picture; once the trace is there, the page of a finished trace."""
         if not session.recording:
-            return no_update, "/"
+            return no_update, "/", no_update, no_update, no_update
         assert session.following is not None
-        return session.following.figure(), no_update
+        return session.following.figure(), no_update, *pausing.shown(session.following.last)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from dash import Dash, Input, Output, dcc, html
 
 from smaragdine.accounts.comparison import Comparison
+from smaragdine.accounts.footprint import Footprint
 from smaragdine.accounts.group import KEYS
 from smaragdine.errors import SmaragdineError
 from smaragdine.text.table import Table
@@ -30,6 +32,7 @@ def layout(session: Session) -> list[Any]:
                 ),
                 html.P("per traced step; whether a change is beyond chance, one run of each does not tell",
                        className="about"),
+                html.P(id="compared-in", className="fine", role="status"),
                 html.Div(id="comparison", className="scroll"),
             ]
         )
@@ -38,19 +41,22 @@ def layout(session: Session) -> list[Any]:
 
 def register(app: Dash, session: Session) -> None:
     @app.callback(
-        Output("comparison", "children"), Input("first", "value"), Input("second", "value"), Input("by", "value")
-    )
-    def compared(first: int, second: int, by: str) -> Any:
+        Output("comparison", "children"), Output("compared-in", "children"), Input("first", "value"),
+        Input("second", "value"), Input("by", "value"), Input("place", "data"),
+    )  # fmt: skip
+    def compared(first: int, second: int, by: str, place: dict[str, Any]) -> Any:
+        path = str(place["path"]).removeprefix("gradients/")
+        within = f"within {path}, which is open on Explore" if path else ""
         try:
             a, b = (
-                session.subject(chosen).footprint(session.policy, per="step").footprints[0]
+                _within(session.subject(chosen).footprint(session.policy, per="step").footprints[0], path)
                 for chosen in (first, second)
             )
             table = Table.of_comparison(Comparison.of(a, b, by), _MOST)
         except SmaragdineError as error:
-            return html.P(str(error), className="notice")
+            return html.P(str(error), className="notice"), within
         head, *rows = table.lines()
-        return html.Table(
+        table_of = html.Table(
             [
                 html.Thead(html.Tr([html.Th(cell, className=_class(table, i)) for i, cell in enumerate(head)])),
                 html.Tbody(
@@ -58,6 +64,13 @@ def register(app: Dash, session: Session) -> None:
                 ),
             ]
         )
+        return table_of, within
+
+
+def _within(footprint: Footprint, path: str) -> Footprint:
+    """Of one layer; of all where `path` is empty, or the runs have no such layer."""
+    rows = tuple(row for row in footprint.rows if row.layer == path or row.layer.startswith(f"{path}/"))
+    return replace(footprint, rows=rows) if path and rows else footprint
 
 
 def _class(table: Table, column: int) -> str:

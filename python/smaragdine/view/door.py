@@ -56,7 +56,7 @@ class Door:
         self._cookie = "smaragdine-" + hashlib.sha256(self.token.encode()).hexdigest()[:8]
         self._application = application
         # A trace's tables are read through one connection.
-        self._turn = threading.Lock()
+        self.turn = threading.Lock()
 
     def address(self, port: int) -> str:
         """What a browser on this machine opens."""
@@ -83,7 +83,7 @@ class Door:
             kept = [pair for pair in headers if pair[0].lower() not in names or pair[0].lower() == "set-cookie"]
             return start(status, kept + more, *rest)
 
-        with self._turn:
+        with self.turn:
             return self._application(environ, start_with_more)
 
     def _refusal(self, environ: Environ, shown: str | None) -> str | None:

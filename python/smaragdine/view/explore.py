@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from dash import ALL, Dash, Input, Output, Patch, State, ctx, dcc, html, no_update
 
-from smaragdine.accounts.words import PHASES
+from smaragdine.accounts.edd import EDD
+from smaragdine.accounts.words import PER, PHASES
 from smaragdine.errors import SmaragdineError
 from smaragdine.figures import ENERGY, POWER, distribution, sunburst
+from smaragdine.view import operations
 from smaragdine.view.drawing import KINDS, as_shown, draw
 from smaragdine.view.session import Session
 
+_MOST_UNDONE = 50
+_KEPT = 8
 _CONTROLS = ("subject", "phase", "folded", "scale")
 
 
@@ -25,6 +30,7 @@ def layout(session: Session) -> html.Main:
     scales = ["energy"] if any(trace.modelled for trace in runs) else ["energy", "power"]
     controls = [
         dcc.Dropdown(subjects, subjects[0]["value"], id="subject", clearable=False, className="subject"),
+        html.Button("Undo", id="back", n_clicks=0, title="the layer that was open before: Ctrl-Z"),
         _choice("phase", [{"label": "all passes", "value": ""}, *PHASES], ""),
         _choice("folded", [{"label": "every layer", "value": ""}, {"label": "self-similar layers folded",
                                                                     "value": "folded"}], ""),
@@ -35,7 +41,7 @@ def layout(session: Session) -> html.Main:
         [
             html.Section(
                 [
-                    html.Div(controls, className="choices"),
+                    html.Div(controls, className="choices what-if"),
                     html.Div(
                         [
                             dcc.Graph(id="sunburst", config=graph),
@@ -51,6 +57,7 @@ def layout(session: Session) -> html.Main:
                     ),
                 ]
             ),
+            operations.layout(session),
             html.Section([_choice("kind", list(KINDS), "stef"), dcc.Graph(id="figure", config=graph)]),
         ]
     )
@@ -60,9 +67,19 @@ def _choice(id: str, options: list[Any], value: str) -> dcc.RadioItems:
     return dcc.RadioItems(options, value, id=id, inline=True, className="choice")
 
 
+def warm(session: Session) -> None:
+    """Makes what a page asks for when it opens: of a large program that takes some seconds."""
+    if session.paths and not session.recording:
+        subject = -1 if len(session.runs) > 1 else 0
+        ring(session.edd(subject, "", False))
+        picture("stef", session, subject, "")
+        operations.fitting(session.subject(subject), session.policy, PER[0], "", "", "")
+
+
 def register(app: Dash, session: Session) -> None:
     _open(app, session)
     _draw(app, session)
+    operations.register(app, session)
 
 
 def _open(app: Dash, session: Session) -> None:
@@ -73,27 +90,46 @@ def _open(app: Dash, session: Session) -> None:
         Input("sunburst", "clickData"),
         Input("level", "clickData"),
         Input({"crumb": ALL}, "n_clicks"),
+        Input({"open": ALL, "basis": ALL}, "n_clicks"),
+        Input("back", "n_clicks"),
         State("place", "data"),
         *(State(control, "value") for control in _CONTROLS),
         prevent_initial_call=True,
     )
-    def place(burst: Any, level: Any, crumbs: list[int], now: dict[str, str], subject: int, phase: str, folded: str,
-              _scale: str) -> Any:  # fmt: skip
+    def place(burst: Any, level: Any, crumbs: list[int], opened: list[int], _back: int, now: dict[str, Any],
+              subject: int, phase: str, folded: str, _scale: str) -> Any:  # fmt: skip
         edd = session.edd(subject, phase, bool(folded))
+        past = list(now.get("past") or [])
+        if ctx.triggered_id == "back":
+            return {"path": past[-1], "by": "back", "past": past[:-1]} if past else no_update
+        to, by = chosen(edd, burst, level, crumbs, opened, now)
+        if to is None or to == now["path"]:
+            return no_update
+        return {"path": to, "by": by, "past": [*past, now["path"]][-_MOST_UNDONE:]}
+
+    def chosen(
+        edd: EDD, burst: Any, level: Any, crumbs: list[int], opened: list[int], now: dict[str, Any]
+    ) -> tuple[str | None, str]:
+        """Which layer is to be open, and by which picture; None where nothing says so."""
         if ctx.triggered_id == "sunburst" and burst:
             boxes = list(edd.walk())
             clicked = str(burst["points"][0].get("id", ""))
             if not clicked.isdecimal() or int(clicked) >= len(boxes):
-                return no_update
+                return None, ""
             path = boxes[int(clicked)].path
             # A click on the middle leads outwards.
-            return {"path": path.rpartition("/")[0] if path == now["path"] else path, "by": "sunburst"}
+            return path.rpartition("/")[0] if path == now["path"] else path, "sunburst"
         if ctx.triggered_id == "level" and level:
             path = str(level["points"][0].get("customdata") or "")
-            return {"path": path, "by": "level"} if path else no_update
-        if isinstance(ctx.triggered_id, dict) and any(crumbs):
-            return {"path": str(ctx.triggered_id["crumb"]), "by": "crumb"}
-        return no_update
+            return path or None, "level"
+        if isinstance(ctx.triggered_id, dict) and "crumb" in ctx.triggered_id and any(crumbs):
+            return str(ctx.triggered_id["crumb"]), "crumb"
+        if isinstance(ctx.triggered_id, dict) and "open" in ctx.triggered_id and any(opened):
+            known = {box.path for box in edd.walk() if not box.is_tensor}
+            return next(
+                (path for path in operations.opens(str(ctx.triggered_id["open"])) if path in known), None
+            ), "list"
+        return None, ""
 
 
 def _draw(app: Dash, session: Session) -> None:
@@ -102,9 +138,9 @@ def _draw(app: Dash, session: Session) -> None:
     @app.callback(Output("sunburst", "figure"), *inputs, State("place", "data"))
     def burst(subject: int, phase: str, folded: str, scale: str, place: dict[str, str]) -> Any:
         edd = session.edd(subject, phase, bool(folded))
-        figure = as_shown(sunburst(edd, scale=POWER if scale == "power" and not edd.modelled else ENERGY))
-        figure["data"][0]["level"] = _id(session, subject, phase, folded, place["path"])
-        return figure
+        figure = ring(edd, by_power=scale == "power" and not edd.modelled)
+        burst = {**figure["data"][0], "level": _id(session, subject, phase, folded, place["path"])}
+        return {**figure, "data": [burst, *figure["data"][1:]]}
 
     @app.callback(
         Output("sunburst", "figure", allow_duplicate=True),
@@ -136,9 +172,21 @@ def _draw(app: Dash, session: Session) -> None:
     def figure(kind: str, place: dict[str, str], subject: int, phase: str, folded: str, _: str) -> Any:
         path = session.box(subject, phase, bool(folded), place["path"]).path if place["path"] else ""
         try:
-            return as_shown(draw(kind, session, subject, path))
+            return picture(kind, session, subject, path)
         except SmaragdineError as error:
             return {"layout": {"annotations": [{"text": error.message, "showarrow": False}]}}
+
+
+@lru_cache(_KEPT)
+def picture(kind: str, session: Session, chosen: int, path: str) -> dict[str, Any]:
+    """One of the figures below the diagram, as the page is sent it."""
+    return as_shown(draw(kind, session, chosen, path))
+
+
+@lru_cache(_KEPT)
+def ring(edd: EDD, *, by_power: bool = False) -> dict[str, Any]:
+    """The sunburst as the page is sent it; of a large program it takes most of a second to make."""
+    return as_shown(sunburst(edd, scale=POWER if by_power else ENERGY))
 
 
 def _id(session: Session, subject: int, phase: str, folded: str, path: str) -> str:

@@ -6,12 +6,13 @@ import json
 from typing import Any
 
 from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
-from flask import Response, request
+from flask import Response, abort, request
 
 from smaragdine.errors import SmaragdineError
+from smaragdine.view import pausing
 from smaragdine.view.drawing import as_shown
-from smaragdine.view.link import FORMAT, PATH, Link
-from smaragdine.view.live import watts
+from smaragdine.view.link import FORMAT, PATH, PAUSE, Link
+from smaragdine.view.live import Following, watts
 from smaragdine.view.session import Session
 
 _REFRESH_MS = 1000
@@ -34,6 +35,7 @@ def layout() -> html.Section:
                 className="does",
             ),
             html.P("no job is followed", id="standing", role="status"),
+            pausing.layout("linked"),
             html.P(id="took", role="status"),
             dcc.Graph(id="linked", config={"displayModeBar": False, "responsive": True}, style={"display": "none"}),
             dcc.Interval("linking", _REFRESH_MS, disabled=True),
@@ -52,7 +54,8 @@ def register(app: Dash, session: Session) -> None:
 
     @app.callback(
         Output("standing", "children"), Output("linked", "figure"), Output("linked", "style"),
-        Output("linking", "disabled"), Input("follow", "n_clicks"), Input("linking", "n_intervals"),
+        Output("linking", "disabled"), *pausing.outputs("linked"), Input("follow", "n_clicks"),
+        Input("linking", "n_intervals"),
         State("link", "value"), prevent_initial_call=True,
     )  # fmt: skip
     def followed(_follow: int, _tick: int, address: str | None) -> Any:
@@ -60,16 +63,33 @@ def register(app: Dash, session: Session) -> None:
             try:
                 link = Link.to(address or "")
             except SmaragdineError as error:
-                return str(error), no_update, no_update, no_update
+                return str(error), *[no_update] * 6
             if session.link is not None:
                 session.link.leave()
             session.link = link
         if session.link is None:
-            return no_update, no_update, no_update, True
+            return no_update, no_update, no_update, True, *[no_update] * 3
         link = session.link
         figure = as_shown(watts(link.domains, link.start_ns, list(link.moments), "nothing yet"))
         shown = {} if link.moments else {"display": "none"}
-        return f"{link.name or link.address.partition('?')[0]}: {link.standing}", figure, shown, link.ended
+        standing = f"{link.name or link.address.partition('?')[0]}: {link.standing}"
+        last = link.moments[-1] if link.moments else None
+        return standing, figure, shown, link.ended, *pausing.shown(last, ended=link.ended)
+
+    pausing.register(app, "linked", lambda pause: _linked(session).pause(pause))
+
+    @app.server.route(f"/{PAUSE}", methods=["POST"])
+    def pause() -> Response:
+        told = request.get_json(force=True, silent=True)
+        asked = told.get("pause") if isinstance(told, dict) else None
+        if not isinstance(asked, bool):
+            return abort(400)
+        problem = ""
+        try:
+            own(session).pause(asked)
+        except SmaragdineError as error:
+            problem = str(error)
+        return Response(json.dumps({"problem": problem}), mimetype="application/json")
 
     # Apart from what ticks: of one callback that is called twice, a page keeps the later answer alone.
     @app.callback(
@@ -77,12 +97,24 @@ def register(app: Dash, session: Session) -> None:
     )
     def take(_: int) -> Any:
         try:
-            if session.link is None:
-                raise SmaragdineError("no job is followed", "paste the address of its page")
-            place = session.shelf.add(session.link.profile())
+            place = session.shelf.add(_linked(session).profile())
         except SmaragdineError as error:
             return str(error), no_update
         return f"taken as {session.shelf.names[place]}: it is under What if now", place
+
+
+def _linked(session: Session) -> Link:
+    """Raises SmaragdineError where none is followed."""
+    if session.link is None:
+        raise SmaragdineError("no job is followed", "paste the address of its page")
+    return session.link
+
+
+def own(session: Session) -> Following:
+    """The recording of this page's own. Raises SmaragdineError where none runs."""
+    if session.following is None or not session.recording:
+        raise SmaragdineError("nothing is being recorded here any more")
+    return session.following
 
 
 def content(session: Session, since_ns: int) -> dict[str, Any]:

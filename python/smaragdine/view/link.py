@@ -21,15 +21,14 @@ from urllib.parse import urlencode, urlsplit
 
 from smaragdine.accounts.domain import Domain
 from smaragdine.accounts.energy import BASES, MODELLED
-from smaragdine.accounts.notice import notice
-from smaragdine.carbon.credit import J_PER_KWH, component
 from smaragdine.daemon.client import Live
 from smaragdine.errors import SmaragdineError, UsageError
-from smaragdine.what_if.point import Point
+from smaragdine.view.so_far import so_far
 from smaragdine.what_if.profile import Profile
 
 FORMAT = "smaragdine-live"
 PATH = "live.json"
+PAUSE = "pause"
 # What is sent: ten minutes of ten moments a second.
 MOST_MOMENTS = 6000
 _OWN_NAMES = ("127.0.0.1", "localhost", "::1")
@@ -38,6 +37,7 @@ _PATIENCE_S = 5.0
 _EACH_S, _SELDOM_S = 1.0, 30.0
 _SILENT_S = 10.0
 _MOST_DOMAINS = 1000
+_JSON = {"Content-Type": "application/json"}
 
 _FOLLOWING = "following"
 _SILENT = "its page answers, but has told nothing new for {:.0f} s: the job or its machine sleeps"
@@ -72,28 +72,20 @@ class Link:
         self._left.set()
 
     def profile(self) -> Profile:
-        """Of the run where it ended; else what all of its registers counted so far. Raises SmaragdineError before."""
+        """Of the run where it ended; else what its application took so far. Raises SmaragdineError before."""
         if self.whole is not None:
             return self.whole
-        if not self.moments:
-            raise SmaragdineError("nothing was told of the job yet", "wait for its first readings")
-        last = self.moments[-1]
-        kwh: dict[str, float] = {}
-        for domain in self.domains:
-            if domain.counted and domain.name in last.energy_j:
-                name = component(domain.device, domain.name)
-                kwh[name] = kwh.get(name, 0.0) + last.energy_j[domain.name] / J_PER_KWH
-        if not kwh:
-            raise SmaragdineError("nothing of the job is counted yet")
-        bases = {domain.basis for domain in self.domains if domain.counted}
-        return Profile(
-            name=f"{self.name}, so far",
-            by="run",
-            points=(Point(0, kwh, (last.end_ns - self.start_ns) / 1e9),),
-            basis=bases.pop() if len(bases) == 1 else "measured and modelled",
-            notice=notice(self.domains) or "",
-            source="a running recording: all of its machine, other programs and idle energy too",
-        )
+        return so_far(self.name, self.start_ns, self.domains, self.moments[-1] if self.moments else None)
+
+    def pause(self, pause: bool) -> None:
+        """Has the job's training pause, or go on. Raises SmaragdineError where its page refuses, or does not answer."""
+        url = _checked(self.address, PAUSE)
+        try:
+            told = _told(urllib.request.Request(url, json.dumps({"pause": pause}).encode(), _JSON))  # noqa: S310
+        except (OSError, HTTPException) as error:
+            raise SmaragdineError(f"its page is not reachable: {getattr(error, 'reason', None) or error}") from None
+        if problem := str(told.get("problem", ""))[:500]:
+            raise SmaragdineError(problem)
 
     def _follow(self, ask: Ask) -> None:
         wait_s, lost_at, fresh_at = _EACH_S, "", time.monotonic()
@@ -137,7 +129,7 @@ class Link:
         return bool(news)
 
 
-def _checked(address: str) -> str:
+def _checked(address: str, path: str = PATH) -> str:
     try:
         parts = urlsplit(address)
         fits = parts.scheme == "http" and parts.hostname in _OWN_NAMES and parts.port is not None
@@ -150,7 +142,7 @@ def _checked(address: str) -> str:
             "`ssh -L 8050:localhost:8050 HOST`",
         )
     host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
-    return f"http://{host}:{parts.port}/{PATH}?{parts.query}"
+    return f"http://{host}:{parts.port}/{path}?{parts.query}"
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -162,9 +154,13 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedire
 
 
 def _ask(url: str, since_ns: int) -> Mapping[str, Any]:
+    return _told(urllib.request.Request(f"{url}&{urlencode({'since': since_ns})}"))  # noqa: S310  http alone: `_checked`
+
+
+def _told(request: urllib.request.Request) -> Mapping[str, Any]:
     """Raises SmaragdineError where asking again is of no use, OSError where it may be."""
     try:
-        with _OPENER.open(f"{url}&{urlencode({'since': since_ns})}", timeout=_PATIENCE_S) as answer:
+        with _OPENER.open(request, timeout=_PATIENCE_S) as answer:
             content = answer.read(_LARGEST + 1)
     except urllib.error.HTTPError as error:
         if error.code == 403:
@@ -188,8 +184,12 @@ def _domain(told: Mapping[str, Any]) -> Domain:
 
 
 def _moment(told: Any) -> Live:
-    end_ns, power_w, energy_j = told
-    return Live(int(end_ns), _finite(power_w), _finite(energy_j))
+    end_ns, power_w, energy_j, settled_ns, settled_j, application_j, unknown_j, *standing = told
+    pausable, pausing, paused = map(bool, standing)
+    return Live(
+        int(end_ns), _finite(power_w), _finite(energy_j), int(settled_ns), _finite(settled_j), _finite(application_j),
+        _finite(unknown_j), pausable=pausable, pausing=pausing, paused=paused,
+    )  # fmt: skip
 
 
 def _finite(told: Mapping[str, Any]) -> dict[str, float]:

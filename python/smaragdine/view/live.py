@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from smaragdine.accounts.notice import notice
 from smaragdine.daemon.client import Client, Live
 from smaragdine.errors import SmaragdineError
 from smaragdine.figures import theme
+from smaragdine.figures.shades import PAUSED, key, shade
 from smaragdine.trace.metadata import Metadata
 
 # Ten minutes at the ten messages a second that a daemon sends.
@@ -55,8 +57,24 @@ class Following:
     def told(self, since_ns: int) -> list[list[Any]]:
         """Moments after an instant, as another page is sent them."""
         return [
-            [live.end_ns, dict(live.power_w), dict(live.energy_j)] for live in self.moments if live.end_ns > since_ns
-        ]
+            [live.end_ns, dict(live.power_w), dict(live.energy_j), live.settled_ns, dict(live.settled_j),
+             dict(live.application_j), dict(live.unknown_j), live.pausable, live.pausing, live.paused]
+            for live in list(self.moments) if live.end_ns > since_ns
+        ]  # fmt: skip
+
+    @property
+    def last(self) -> Live | None:
+        """What was told last."""
+        return self.moments[-1] if self.moments else None
+
+    def pause(self, pause: bool) -> None:
+        """Has the training pause, or go on. Raises SmaragdineError where it cannot, or its daemon does not answer."""
+        raw = self.metadata.raw
+        client = Client(Path(str(raw.get("socket", ""))))
+        try:
+            client.pause(str(raw.get("recording", "")), pause)
+        finally:
+            client.close()
 
 
 def watts(told: Sequence[Domain], start_ns: int, moments: Sequence[Live], problem: str = "") -> go.Figure:
@@ -78,6 +96,7 @@ def watts(told: Sequence[Domain], start_ns: int, moments: Sequence[Live], proble
             },
             hovertemplate="%{y:.3s}W at %{x:.1f} s<extra>%{fullData.name}</extra>",
         )
+    _shade_pauses(figure, start_ns, moments)
     if not moments:
         theme.say(figure, theme.safe(problem) or "waiting for the first readings …")
     return theme.dress(
@@ -93,3 +112,18 @@ def watts(told: Sequence[Domain], start_ns: int, moments: Sequence[Live], proble
         legend=theme.LEGEND,
         margin={"l": 56, "b": 48, "t": 64},
     )
+
+
+def _shade_pauses(figure: go.Figure, start_ns: int, moments: Sequence[Live]) -> None:
+    """Where the training stood still, from moment to moment."""
+    spans: list[list[float]] = []
+    for before, live in itertools.pairwise(moments):
+        if live.paused:
+            start_s, end_s = ((at.end_ns - start_ns) / 1e9 for at in (before, live))
+            if spans and spans[-1][1] == start_s:
+                spans[-1][1] = end_s
+            else:
+                spans.append([start_s, end_s])
+    if spans:
+        shade(figure, spans, PAUSED, 0.22)
+        key(figure, "paused", theme.faint(PAUSED, 0.5))

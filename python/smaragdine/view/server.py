@@ -6,13 +6,14 @@ import io
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import redirect_stderr, suppress
 from typing import Any
 
 from dash import Dash
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
-from smaragdine.errors import UsageError
+from smaragdine.errors import SmaragdineError, UsageError
 from smaragdine.view.door import ADMITTED, Door
 
 # Anybody on this machine may connect: what was not let in within this time is closed, however busily it writes.
@@ -40,8 +41,9 @@ class _Handler(WSGIRequestHandler):
 class Server(ThreadedWSGIServer):
     """Serves a page to this machine alone; `address` opens it."""
 
-    def __init__(self, app: Dash, port: int) -> None:
-        """Raises SmaragdineError where the port is taken, or is none."""
+    def __init__(self, app: Dash, port: int, warm: Callable[[], object] = lambda: None) -> None:
+        """`warm` makes what is asked for first. Raises SmaragdineError where the port is taken, or is none."""
+        self._warm = warm
         self.door = Door(app.server.wsgi_app)
         self._waiting: dict[socket.socket, float] = {}
         self._guard = threading.Lock()
@@ -50,6 +52,11 @@ class Server(ThreadedWSGIServer):
                 super().__init__("127.0.0.1", port, self.door, _Handler)
         except (OSError, OverflowError, SystemExit):
             raise UsageError(f"cannot listen on port {port}", "name another with --port") from None
+
+    def warm(self) -> None:
+        """Makes what the page asks for first; requests that come meanwhile wait for it, as they would without."""
+        with self.door.turn, suppress(SmaragdineError):
+            self._warm()
 
     @property
     def address(self) -> str:

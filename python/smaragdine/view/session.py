@@ -22,7 +22,7 @@ from smaragdine.what_if.profile import Profile
 _KEPT = 16
 
 
-@dataclass
+@dataclass(eq=False)
 class Session:
     """Opened lazily: a recording becomes a trace while the page is open."""
 

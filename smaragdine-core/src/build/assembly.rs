@@ -1,5 +1,6 @@
 //! From a journal to a trace: profiles decoded and named, clocks mapped, shares joined, steps found.
 
+mod agreement;
 mod bounds;
 mod corrections;
 mod doubts;
@@ -327,10 +328,17 @@ impl Assembly {
         measured.for_each(|record| all.add(record));
         let cut_from_ns = (metadata.state == State::Recording).then_some(metadata.start_ns);
         let (found, domains, mirrors) = all.finish(cut_from_ns);
-        (*readings, metadata.domains) = (found, domains);
+        metadata.domains = domains;
+        // What profilers measured themselves was known before, and is no register's.
+        let drawn = std::mem::replace(readings, found);
         mirrors.iter().for_each(|mirror| self.warnings.add(mirror));
         metadata.gaps = gaps(&metadata.domains, readings, metadata.suspensions());
         doubts(&metadata.domains, readings).iter().for_each(|doubt| self.warnings.add(doubt));
+        agreement::contradictions(&metadata.domains, readings).iter().for_each(|told| self.warnings.add(told));
+        readings.extend(drawn);
+        if !readings.is_sorted_by_key(|reading| (reading.domain, reading.start_ns)) {
+            readings.sort_by_key(|reading| (reading.domain, reading.start_ns));
+        }
         self.describe();
         self.describe_metrics();
         self.trace

@@ -3,7 +3,7 @@
 //! Some processors of several dies count the whole socket once and show that counter at every die; others count each
 //! die. Nothing in the machine tells which, but the readings do: two dies never draw the same energy many times over.
 
-use crate::trace::{Domain, Reading, SourceName, readings_of_domain};
+use crate::trace::{Domain, Reading, readings_of_domain};
 
 /// Fewer readings prove nothing.
 const LEAST_COMPARED: usize = 100;
@@ -41,7 +41,7 @@ pub fn may_mirror(domain: &Domain) -> bool {
 /// `package-0` of `package-0-die-1`, where that is counted.
 fn die(domain: &Domain) -> Option<&str> {
     let (of_socket, _) = domain.name.split_once("-die-")?;
-    (domain.counted && domain.source == SourceName::Powercap.name()).then_some(of_socket)
+    (domain.counted && domain.is_rapl()).then_some(of_socket)
 }
 
 /// How many readings of the two were compared, if they show that both are one register.

@@ -4,12 +4,16 @@
 //! those belong to [`crate::registers::sampler`] and [`crate::registers::station`]. To add one, implement [`Source`] in a file of its own and name it in [`discover`].
 
 pub mod choice;
+pub mod cray;
+pub mod drm;
 pub mod edge_lock;
 pub mod hwmon;
 pub mod model;
 pub mod nvml;
+pub mod perf;
 mod power;
 pub mod powercap;
+mod register;
 pub mod replay;
 
 use std::fs::File;
@@ -64,7 +68,7 @@ impl Value {
 
 /// Reads energy registers.
 pub trait Source: Send {
-    /// powercap, nvml, hwmon, model, replay
+    /// powercap, perf, nvml, drm, cray, hwmon, model, replay
     fn name(&self) -> &'static str;
 
     /// The registers, in the order of [`Observation::domain`].
@@ -129,6 +133,12 @@ pub struct Unavailable {
 pub struct Roots {
     pub powercap: PathBuf,
     pub hwmon: PathBuf,
+    pub drm: PathBuf,
+    pub cray: PathBuf,
+    /// Where perf's units are described.
+    pub perf: PathBuf,
+    /// Where their counters can be read as files; `None`: they are opened.
+    pub perf_counters: Option<PathBuf>,
     pub sys: PathBuf,
     pub proc: PathBuf,
     /// `None`: the driver's library, wherever the loader finds it.
@@ -148,6 +158,10 @@ impl Default for Roots {
         Self {
             powercap: "/sys/class/powercap".into(),
             hwmon: "/sys/class/hwmon".into(),
+            drm: "/sys/class/drm".into(),
+            cray: "/sys/cray/pm_counters".into(),
+            perf: "/sys/bus/event_source/devices".into(),
+            perf_counters: None,
             sys: topology::SYS.into(),
             proc: "/proc".into(),
             nvml_library: None,
@@ -157,7 +171,7 @@ impl Default for Roots {
 
 /// A kind of source, opened, or why it is not.
 pub struct Discovered {
-    /// powercap, nvml, hwmon, model
+    /// powercap, perf, nvml, drm, cray, hwmon, model
     pub name: &'static str,
     pub source: Result<Box<dyn Source>, Unavailable>,
 }
@@ -174,12 +188,27 @@ impl Discovered {
 pub fn discover(roots: &Roots, cuda: &CudaEnvironment) -> Vec<Discovered> {
     let topology = roots.topology();
     let powercap = powercap::Powercap::open(&roots.powercap).map(|powercap| powercap.on(&roots.proc).across(&topology));
+    let perf = perf::Perf::open(&roots.perf, roots.perf_counters.as_deref(), &topology);
+    let perf = perf.map(|perf| match &powercap {
+        Ok(powercap) => perf.beside(powercap.domains()),
+        Err(_) => perf,
+    });
+    let rapl = powercap.iter().flat_map(Source::domains).chain(perf.iter().flat_map(Source::domains));
+    let cray = cray::Cray::open(&roots.cray, &topology).map(|cray| cray.beside(rapl));
+    let cpus = powercap.is_ok() || perf.is_ok() || cray.iter().flat_map(Source::domains).any(|domain| domain.counted);
     let nvml = nvml::Nvml::open_for(roots.nvml_library.as_deref(), cuda);
+    let (nvidia, nvidia_counts) = nvml
+        .as_ref()
+        .map_or((0, false), |nvml| (nvml.gpus().len(), nvml.domains().iter().any(|domain| domain.counted)));
+    let drm = drm::Drm::open_beside(&roots.drm, cuda, nvidia, nvidia_counts);
     let hwmon =
-        hwmon::Hwmon::open(&roots.hwmon).map(|hwmon| hwmon.on(&topology).beside(powercap.is_ok(), nvml.is_ok()));
+        hwmon::Hwmon::open(&roots.hwmon).map(|hwmon| hwmon.on(&topology).beside(cpus, nvml.is_ok(), drm.is_ok()));
     vec![
         Discovered::new("powercap", powercap),
+        Discovered::new("perf", perf),
         Discovered::new("nvml", nvml),
+        Discovered::new("drm", drm),
+        Discovered::new("cray", cray),
         Discovered::new("hwmon", hwmon),
         Discovered::new("model", model::ModelledPower::open(&roots.proc, &topology)),
     ]
@@ -196,6 +225,9 @@ mod tests {
         let roots = Roots {
             powercap: nowhere.clone(),
             hwmon: nowhere.clone(),
+            drm: nowhere.clone(),
+            cray: nowhere.clone(),
+            perf: nowhere.clone(),
             nvml_library: Some(nowhere),
             ..Roots::default()
         };

@@ -4,20 +4,22 @@ mod collector;
 mod lifetime;
 mod merging;
 mod pace;
+mod pausing;
+mod requests;
 mod running;
 mod settling;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use prost::Message;
-
 pub use self::collector::Live;
 pub(crate) use self::lifetime::end_with_caller;
-use self::pace::Pace;
+use self::pausing::Pause;
+pub use self::pausing::{Holder, Pausing};
+use self::requests::Requests;
 use self::running::{Running, describe};
 use crate::build::assembler::Assembler;
 use crate::build::summary::Summary;
@@ -32,9 +34,6 @@ use crate::wire::v1::RecordRequest;
 
 /// Batches that may wait for the journal: a few seconds of a stalled disk.
 const WAITING_BATCHES: usize = 256;
-
-/// What clients may send to one recording: their traces are assembled in memory, and the disk is everyone's.
-const MOST_BYTES: u64 = 8 << 30;
 
 const JOURNAL: &str = "journal";
 
@@ -69,13 +68,9 @@ pub struct Recording {
     held: Arc<DiskUse>,
     /// `None` where an earlier daemon kept it.
     journal: Option<Arc<Mutex<Journal>>>,
-    streams: AtomicU64,
-    /// Bytes that clients sent.
-    taken: AtomicU64,
-    /// Requests that found no room.
-    left_out: AtomicU64,
-    pace: Mutex<Pace>,
+    requests: Requests,
     live: tokio::sync::watch::Receiver<Live>,
+    pause: Pause,
     /// Readable without waiting for a stop under way.
     running: AtomicBool,
     stage: Mutex<Stage>,
@@ -141,11 +136,9 @@ impl Recording {
             dir,
             held: options.held,
             journal: Some(journal),
-            streams: AtomicU64::new(0),
-            taken: AtomicU64::new(0),
-            left_out: AtomicU64::new(0),
-            pace: Mutex::default(),
+            requests: Requests::default(),
             live,
+            pause: Pause::default(),
             running: AtomicBool::new(true),
             stage: Mutex::new(Stage::Running(running)),
         })
@@ -174,11 +167,9 @@ impl Recording {
             dir: dir.to_owned(),
             held,
             journal: None,
-            streams: AtomicU64::new(0),
-            taken: AtomicU64::new(0),
-            left_out: AtomicU64::new(0),
-            pace: Mutex::default(),
+            requests: Requests::default(),
             live: tokio::sync::watch::channel(Live::default()).1,
+            pause: Pause::default(),
             running: AtomicBool::new(false),
             stage: Mutex::new(Stage::Ended),
         })
@@ -186,7 +177,7 @@ impl Recording {
 
     /// A number for a new stream of requests.
     pub fn open_stream(&self) -> u64 {
-        self.streams.fetch_add(1, Ordering::Relaxed)
+        self.requests.open_stream()
     }
 
     /// Keeps a client's request; returns how long its sender is to wait before the next.
@@ -195,21 +186,17 @@ impl Recording {
     /// [`Error::NoRoom`] where the disk is full, [`Error::TooMuch`] where this recording was sent enough,
     /// others where it ended or the journal takes no more.
     pub fn append(&self, stream: u64, request: RecordRequest) -> Result<Duration> {
-        let Some(journal) = self.journal.as_ref().filter(|_| self.is_running()) else {
-            return Err(Error::Invalid(format!("recording {} has ended", self.id)));
-        };
-        let bytes = request.encoded_len() as u64;
-        let kept = if self.taken.fetch_add(bytes, Ordering::Relaxed) + bytes <= MOST_BYTES {
-            lock(journal).append(&Record::Request { stream, request: Box::new(request) })
-        } else {
-            self.taken.fetch_sub(bytes, Ordering::Relaxed);
-            let most = MOST_BYTES >> 30;
-            Err(Error::TooMuch(format!("recording {} was sent {most} GiB, which is all it takes", self.id)))
-        };
-        if kept.is_err() {
-            self.left_out.fetch_add(1, Ordering::Relaxed);
-        }
-        kept.map(|()| lock(&self.pace).take(bytes))
+        self.require_running()?;
+        let Some(journal) = &self.journal else { return Err(self.ended()) };
+        self.requests.keep(&self.id, stream, request, |record| lock(journal).append(&record))
+    }
+
+    fn require_running(&self) -> Result<()> {
+        if self.is_running() { Ok(()) } else { Err(self.ended()) }
+    }
+
+    fn ended(&self) -> Error {
+        Error::Invalid(format!("recording {} has ended", self.id))
     }
 
     pub fn is_running(&self) -> bool {
@@ -225,6 +212,35 @@ impl Recording {
     #[must_use]
     pub fn live(&self) -> tokio::sync::watch::Receiver<Live> {
         self.live.clone()
+    }
+
+    #[must_use]
+    pub fn pausing(&self) -> Pausing {
+        self.pause.now()
+    }
+
+    /// Has the training pause before its next step, or go on.
+    ///
+    /// # Errors
+    /// [`Error::Told`] where no program of the recording said that it can.
+    pub fn ask_to_pause(&self, pause: bool) -> Result<()> {
+        self.require_running()?;
+        if self.pause.ask(pause) {
+            return Ok(());
+        }
+        Err(Error::Told {
+            problem: "this training did not say that it can pause".to_owned(),
+            hint: Some("give its callback, its hook or `smaragdine.record` pausable=True".to_owned()),
+        })
+    }
+
+    /// A program of it can pause from now on.
+    ///
+    /// # Errors
+    /// Where the recording has ended.
+    pub fn hold(&self) -> Result<Holder> {
+        self.require_running()?;
+        Ok(self.pause.enter())
     }
 
     /// When something was last written down.
@@ -281,6 +297,7 @@ impl Recording {
 
     fn end(&self, state: State, program_end_ns: Option<i64>) -> MutexGuard<'_, Stage> {
         self.running.store(false, Ordering::Release);
+        self.pause.ask(false);
         let mut stage = lock(&self.stage);
         if matches!(*stage, Stage::Running(_))
             && let Stage::Running(running) = std::mem::replace(&mut *stage, Stage::Ended)
@@ -295,7 +312,7 @@ impl Recording {
         let now_ns = self.clock().now_ns();
         let program_end_ns = program_end_ns.filter(|_| state == State::Cut);
         let mut end = Metadata { end_ns: Some(now_ns), program_end_ns, state, ..running.stop() };
-        let left_out = self.left_out.load(Ordering::Relaxed);
+        let left_out = self.requests.left_out();
         if left_out > 0 {
             end.warnings
                 .push(format!("{left_out} of the program's messages were left out: there was no room for them"));

@@ -17,7 +17,7 @@ use crate::registers::source::nvml::CudaEnvironment;
 use crate::registers::source::{Roots, discover};
 use crate::serve::access::Caller;
 use crate::serve::daemon::Daemon;
-use crate::serve::recording::{Live, end_with_caller};
+use crate::serve::recording::{Holder, Live, end_with_caller};
 use crate::serve::room::{PATIENCE, Room};
 use crate::trace::{Basis, Domain, Hardware, notice};
 use crate::wire::PROTOCOL_VERSION;
@@ -204,6 +204,7 @@ impl Accountant for Daemon {
         let mut realtime_offset_ns = metadata.realtime_offset_ns;
         let live = watched(recording.live(), period);
         let live = live.map(move |Live { end_ns, power_w, energy_j, settled }| {
+            let pausing = recording.pausing();
             Ok(v1::WatchResponse {
                 end_ns,
                 power_w: power_w.into_iter().collect(),
@@ -214,9 +215,63 @@ impl Accountant for Daemon {
                 unknown_j: settled.unknown_j.into_iter().collect(),
                 domains: std::mem::take(&mut domains),
                 realtime_offset_ns: std::mem::take(&mut realtime_offset_ns),
+                pausable: pausing.is_possible(),
+                pausing: pausing.is_asked(),
+                paused: pausing.stands(),
             })
         });
         Ok(Response::new(Box::pin(live)))
+    }
+
+    async fn pause(&self, request: Request<v1::PauseRequest>) -> Result<Response<v1::PauseResponse>, Status> {
+        let recording = self.find(&request.get_ref().recording, &self.caller(&request)?)?;
+        recording.ask_to_pause(request.get_ref().pause)?;
+        Ok(Response::new(v1::PauseResponse {}))
+    }
+
+    type HoldStream = Outgoing<v1::HoldResponse>;
+
+    async fn hold(&self, request: Request<Streaming<v1::HoldRequest>>) -> Result<Response<Self::HoldStream>, Status> {
+        let caller = self.caller(&request)?;
+        let mut incoming = request.into_inner();
+        let (sender, responses) = mpsc::channel(1);
+        let daemon = self.clone();
+        tokio::spawn(async move {
+            let Some(Ok(first)) = incoming.next().await else { return };
+            match daemon.find(&first.recording, &caller).and_then(|recording| recording.hold()) {
+                Ok(mut holder) => {
+                    holder.stands(first.paused);
+                    held(holder, incoming, &sender).await;
+                }
+                Err(error) => {
+                    let _ = sender.send(Err(error.into())).await;
+                }
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(responses))))
+    }
+}
+
+/// Tells a training whether it is to pause, and hears whether it stands still, until it is gone.
+async fn held(
+    mut holder: Holder,
+    mut incoming: Streaming<v1::HoldRequest>,
+    sender: &mpsc::Sender<Result<v1::HoldResponse, Status>>,
+) {
+    let mut told = None;
+    loop {
+        let pause = holder.is_asked();
+        if told.replace(pause) != Some(pause) && sender.send(Ok(v1::HoldResponse { pause })).await.is_err() {
+            return;
+        }
+        tokio::select! {
+            request = incoming.next() => match request {
+                Some(Ok(request)) => holder.stands(request.paused),
+                _ => return,
+            },
+            () = holder.changed() => {}
+            () = sender.closed() => return,
+        }
     }
 }
 

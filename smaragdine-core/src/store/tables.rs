@@ -175,8 +175,9 @@ pub fn read_as_it_is(dir: &Path) -> Result<Unsealed> {
     let metadata::ReadMetadata { metadata, unknown, seal } = metadata::read(dir)?;
     let changed: Vec<_> = seal.broken.map(|problem| (dir.join(METADATA), problem)).into_iter().collect();
     let mut trace = Trace { metadata, ..Trace::default() };
-    let found = read::tables(dir, &mut trace, seal.checksums.as_ref())?;
-    Ok(unsealed(dir, trace, changed, found, seal.checksums.as_ref(), unknown))
+    let mut tables = read::Tables::of(dir, trace.metadata.state, seal.checksums.as_ref());
+    tables.all(&mut trace)?;
+    Ok(unsealed(dir, trace, changed, tables.found, seal.checksums.as_ref(), unknown))
 }
 
 /// Opens the trace in `dir` though somebody changed it. Its edges, readings, events and steps, which may be larger than
@@ -189,36 +190,32 @@ pub fn open_as_it_is(dir: &Path) -> Result<Opened> {
     let changed: Vec<_> = seal.broken.map(|problem| (dir.join(METADATA), problem)).into_iter().collect();
     let mut trace = Trace { metadata, ..Trace::default() };
     let sealed = seal.checksums.as_ref();
-    let mut found = read::small_tables(dir, &mut trace, sealed)?;
-    let (ops, state) = (trace.ops.len(), trace.metadata.state);
+    let state = trace.metadata.state;
+    let mut tables = read::Tables::of(dir, state, sealed);
+    tables.small(&mut trace)?;
+    let ops = trace.ops.len();
     let known = Known {
         ops,
         devices: index(trace.metadata.devices.iter().cloned()),
         domains: index(trace.metadata.domains.iter().map(|domain| domain.name.clone())),
     };
-    let sealed_as = |layout: &Layout| sealed.and_then(|sealed| sealed.get(layout.name));
     let mut passing = Vec::new();
-    let edges = TableFile::open(dir, &EDGES, state)?.each_batch(sealed_as(&EDGES), &mut |batch| {
+    tables.rows(&EDGES, &mut |batch| {
         passing.clear();
         read::edges(batch, ops, &mut passing)
     })?;
-    found.insert(EDGES.name, edges);
-    if !TableFile::is_of_later_versions(dir, &METRICS, sealed_as(&METRICS)) {
-        // Nobody asks for them here; what cannot be is told all the same.
-        let metrics = TableFile::open(dir, &METRICS, state)?;
-        let found_in =
-            metrics.each_batch(sealed_as(&METRICS), &mut |batch| read::metrics(batch, &mut Trace::default()));
-        found.insert(METRICS.name, found_in?);
-    }
+    // Nobody asks for them here; what cannot be is told all the same.
+    tables.rows(&METRICS, &mut |batch| read::metrics(batch, &mut Trace::default()))?;
     let open = |layout| TableFile::open(dir, layout, state);
     let files = [open(&EVENTS)?, open(&READINGS)?, open(&STEPS)?];
     for (file, layout) in files.iter().zip([&EVENTS, &READINGS, &STEPS]) {
-        found.insert(layout.name, file.checked(sealed_as(layout), None)?);
+        let checked = file.checked(tables.sealed_as(layout), None)?;
+        tables.found.insert(layout.name, checked);
     }
     let mut flags = UnknownFlags::new();
     let large = LargeTables::of(dir, known, files, &mut flags)?;
     read::warn_of_flags(&flags, &mut trace.metadata.warnings);
-    Ok(Opened { unsealed: unsealed(dir, trace, changed, found, sealed, unknown), large })
+    Ok(Opened { unsealed: unsealed(dir, trace, changed, tables.found, sealed, unknown), large })
 }
 
 fn unsealed(

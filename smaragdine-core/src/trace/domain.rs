@@ -20,8 +20,14 @@ words! {
     pub enum SourceName {
         /// Linux' power capping tree: RAPL.
         Powercap = "powercap",
+        /// RAPL through perf's events.
+        Perf = "perf",
         /// NVIDIA's management library.
         Nvml = "nvml",
+        /// Linux' graphics drivers: GPUs of AMD and Intel.
+        Drm = "drm",
+        /// Cray's counters of a node and its parts.
+        Cray = "cray",
         /// Linux' hardware monitors.
         Hwmon = "hwmon",
         /// Power computed from CPU use, where no sensor counts.
@@ -61,6 +67,9 @@ pub struct Domain {
     /// Whose shares apply: `socket:0` by the kernel's id, `gpu:0`, or `socket:?` where that is not known.
     pub scope: String,
 }
+
+/// The meter of a whole node: whatever is counted there is within it.
+pub const WHOLE_NODE: &str = "node";
 
 /// The scope of what meters CPUs without its being known which: its share is unknown.
 pub const UNKNOWN_SOCKET: &str = "socket:?";

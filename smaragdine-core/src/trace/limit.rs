@@ -56,7 +56,13 @@ impl Domain {
     /// How often its register is updated, where that is known of its kind; else as often as it is seen to be.
     #[must_use]
     pub fn update_ns(&self) -> Option<i64> {
-        (self.source == SourceName::Powercap.name()).then_some(RAPL_UPDATE_NS)
+        self.is_rapl().then_some(RAPL_UPDATE_NS)
+    }
+
+    /// It is a register of RAPL, whoever reads it.
+    #[must_use]
+    pub fn is_rapl(&self) -> bool {
+        [SourceName::Powercap, SourceName::Perf].iter().any(|source| self.source == source.name())
     }
 
     /// What its register can do: by its kind, and by [`Domain::limit_w`] where that is known.
@@ -71,13 +77,13 @@ impl Domain {
             Some(limit_w) if self.is_of_gpu() => (PEAK * limit_w).max(LEAST_GPU_W),
             None if self.is_of_gpu() => GPU_W,
             Some(limit_w) => (PEAK * limit_w).clamp(LEAST_SOCKET_W, SOCKET_W),
-            None if is_socket || self.source == "powercap" => SOCKET_W,
+            None if is_socket || self.is_rapl() => SOCKET_W,
             None => PLATFORM_W,
         };
         let (stale_ns, moves_within_ns) = match self.source.as_str() {
             // Updated about every millisecond, some domains and blurred ones less often; by 61 µJ or less at a time, which
             // any package or memory that is on draws many times a second.
-            "powercap" => (20 * MS, 1_000 * MS),
+            "powercap" | "perf" => (20 * MS, 1_000 * MS),
             // Updated every 20 to 100 ms, by single millijoules; an idle GPU draws watts.
             "nvml" => (100 * MS, 1_000 * MS),
             // Whatever the chip does: some look once a second.

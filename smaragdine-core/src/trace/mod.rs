@@ -25,7 +25,7 @@ mod words;
 pub use accounts::{Entry, FootprintDomainRow, FootprintRow, LedgerRow, Policy};
 pub use clock_change::{ClockChange, Suspension};
 pub use coverage::{Coverage, Deconvolution, Level, Solved, Unmeasured};
-pub use domain::{Basis, Domain, SourceName, UNKNOWN_SOCKET};
+pub use domain::{Basis, Domain, SourceName, UNKNOWN_SOCKET, WHOLE_NODE};
 pub use event::{Event, Kind, Op, OwnLayer, Phase, Step};
 pub use gap::{Gap, gaps};
 pub use hardware::{GpuHardware, Hardware, Host};

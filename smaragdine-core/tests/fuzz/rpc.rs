@@ -171,6 +171,9 @@ async fn no_message_makes_a_call_panic() {
         roots: Roots {
             powercap: nowhere.clone(),
             hwmon: nowhere.clone(),
+            drm: nowhere.clone(),
+            cray: nowhere.clone(),
+            perf: nowhere.clone(),
             nvml_library: Some(nowhere),
             ..Roots::default()
         },

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use fake_powercap::moving::Registers;
 use fake_powercap::{Layout, Waveform};
 use smaragdine_core::clock::{monotonic_ns, realtime_ns};
 use smaragdine_core::wire::v1;

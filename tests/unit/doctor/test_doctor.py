@@ -207,7 +207,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("smaragdine.daemon.running.SYSTEM_SOCKET", tmp_path / "none")
     for name in ("SMARAGDINE_SOCKET", "SMARAGDINE_STATE_DIR"):
         monkeypatch.delenv(name, raising=False)
-    for name in ("POWERCAP_ROOT", "HWMON_ROOT", "NVML_LIBRARY"):
+    for name in ("POWERCAP_ROOT", "HWMON_ROOT", "NVML_LIBRARY", "DRM_ROOT", "PERF_ROOT", "CRAY_ROOT"):
         monkeypatch.setenv(f"SMARAGDINE_{name}", str(tmp_path / "none"))
     monkeypatch.setattr(doctor, "_TRIAL_S", 0.5)
     return tmp_path
@@ -252,3 +252,39 @@ def test_a_register_that_gives_no_reading_is_not_measured(
         monkeypatch.setenv("SMARAGDINE_POWERCAP_ROOT", str(tree.root))
         assert main(["doctor"]) == 3
     assert "no reading" in capsys.readouterr().out
+
+
+PERF = Source("perf", True, None, None, (domain("package-0", source="perf"), domain("dram-0", source="perf")))
+NO_PERF = Source("perf", False, "cannot open power/energy-pkg/ on CPU 0: Permission denied (os error 13)", "ask", ())
+
+
+def told(*sources: Source, trial: Trial = WELL) -> dict[str, str]:
+    examined = Examination(described(*sources, MODEL), None, None, trial, DESK)
+    return {finding.about: f"{finding.can}\n{finding.ask}" for finding in examined.findings}
+
+
+def test_registers_that_perf_may_read_leave_nothing_to_ask_for() -> None:
+    assert told(denied(ZONE), PERF) == {}
+    assert list(told(denied(ZONE), replace(PERF, domains=PERF.domains[:1]))) == ["no register meters memory"]
+    # Powercap lacks the memory, which perf meters.
+    assert told(replace(SERVER, domains=SERVER.domains[:1]), PERF) == {}
+
+
+def test_perf_that_is_denied_is_another_thing_to_ask_for() -> None:
+    ((about, ask),) = told(denied(ZONE), NO_PERF).items()
+    assert about.startswith("CPU energy cannot be read")
+    assert "perf_event_paranoid" in ask
+    assert "perf_event_paranoid" not in told(denied(ZONE))[about]
+
+
+def test_a_card_of_amd_that_cannot_be_metered_is_told_and_a_machine_without_one_is_not() -> None:
+    absent = Source("drm", False, "no GPU of AMD or Intel below /sys/class/drm", "mount it", ())
+    assert told(SERVER, absent) == {}
+    silent = replace(absent, problem="gpu-0 (AMD 0x740f, 0000:03:00.0): it tells neither energy nor power")
+    assert list(told(SERVER, silent)) == [f"GPU energy cannot be read: {silent.problem}"]
+
+
+def test_who_uses_a_card_of_amd_is_unknown_and_what_helps_is_told() -> None:
+    warning = "the share of gpu-0 is unknown: which processes use a GPU of AMD's or Intel's is not known here"
+    card = Source("drm", True, None, None, (domain("gpu-0", "GPU:0", "drm"),))
+    assert "to your program alone" in told(SERVER, card, trial=replace(WELL, warnings=(warning,)))[warning]

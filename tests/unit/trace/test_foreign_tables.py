@@ -138,7 +138,7 @@ def reversed_with_more(file: Path) -> None:
 def shuffled(file: Path) -> None:
     """DuckDB keeps no order where it is told not to, and Spark none after a shuffle."""
     table = pq.read_table(file)
-    pq.write_table(table.take(list(range(table.num_rows))[::-1]), file)
+    pq.write_table(table.take(pa.array(list(range(table.num_rows))[::-1], pa.int64())), file)
 
 
 REWRITES: dict[str, Rewrite] = {

@@ -30,6 +30,12 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = synthetic_trace.write(
         tmp_path_factory.mktemp("ours") / "t", program, steps=4, traced=(1,), gpu=True, overrides={"hardware": hardware}
     )
+    at = synthetic_trace.START_NS
+    rows = [[0, 1], ["request", "größe"], [None, 0], [at, at + 1], [at + 9, at + 2], [7, None], [None, 1]]
+    spans = {
+        of.name: pa.array(row, of.type) for of, row in zip(pq.read_schema(path / "spans.parquet"), rows, strict=True)
+    }
+    pq.write_table(pa.table(spans), path / "spans.parquet")
     fields = json.loads((path / "trace.json").read_text())
     (path / "trace.json").write_text(json.dumps({k: v for k, v in fields.items() if k not in (SEAL, CHECKSUMS)}))
     for policy in ("equal", "deconvolved"):

@@ -9,12 +9,13 @@ import pytest
 
 from profiles import energyvis, layered, two_components
 from smaragdine import SmaragdineError
-from smaragdine.what_if import Profile, Scenario
+from smaragdine.what_if import Layers, Profile, Scenario, Work
 
 pytest.importorskip("dash")
 
 from smaragdine.figures.consumption import hovered
 from smaragdine.view.shelf import Shelf, examples, imported, scenario_file
+from smaragdine.view.what_if import cards
 from smaragdine.view.what_if.answer import answer
 from smaragdine.view.what_if.change import clicked, pressed, typed
 from smaragdine.view.what_if.field import field, is_shown
@@ -178,3 +179,16 @@ def test_six_examples_come_with_the_package_and_say_what_they_rest_on() -> None:
     assert all(profile.basis in ("measured", "modelled") for profile in held)
     assert all("modelled" in profile.notice for profile in held if profile.modelled)
     assert sum(profile.layers is not None for profile in held) >= 3
+
+
+def test_of_very_many_layers_the_largest_are_listed_and_the_one_that_is_asked_about() -> None:
+    rows = [Work(f"net/layer_{number}", "forward", "MatMul", "measured", 1.0 + number, None, None, None)
+            for number in range(1000)]  # fmt: skip
+    profile = two_components(layers=Layers(1e6, tuple(rows)))
+    state = State().varied(layer="net/layer_0", question="without")
+    dropdown, _, _ = cards.layers(state, profile)
+    assert {"net", "net/layer_999", "net/layer_0"} <= set(dropdown.options)
+    assert "net/layer_1" not in dropdown.options
+    assert len(dropdown.options) == cards._MOST_LAYERS + 1
+    *_, told = cards.layers(State(), profile)
+    assert "1,001 layers" in told.children

@@ -24,7 +24,7 @@ try:
     import keras
 except ImportError as error:
     raise ImportError(
-        "smaragdine.keras needs Keras 3, on TensorFlow or JAX\nhint: pip install 'smaragdine[tensorflow]'"
+        "smaragdine.keras needs Keras 3, on TensorFlow, JAX or PyTorch\nhint: pip install 'smaragdine[tensorflow]'"
     ) from error
 
 _LOG = logging.getLogger("smaragdine")
@@ -42,7 +42,8 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
     The logs of each epoch hold joules per step and per sample (docs/trackers.md), for every callback that reads them.
     A run of MLflow or Weights & Biases that is active gets totals and the report, unless `trackers` is False. `budget`
     (`2 kWh`, `500 J`, or `100 g` of CO2e where the labels tell a `region`) warns when most of it and all of it is
-    drawn; with `budget_stops`, `fit` then ends as by EarlyStopping.
+    drawn; with `budget_stops`, `fit` then ends as by EarlyStopping. Where it is `pausable`, its owner may have it stand
+    still between two steps, on the page of `smaragdine view`.
 
     Raises `UsageError` before any training where an option makes no sense, or `output` holds what is no trace. Nothing
     else that goes wrong with recording, at its start or later, fails the training. A copy, also by pickle, has recorded
@@ -66,6 +67,7 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
         budget: str | None = None,
         budget_stops: bool = False,
         trackers: bool = True,
+        pausable: bool = False,
     ) -> None:
         super().__init__()
         self._plan = Plan(
@@ -78,6 +80,7 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
             budget=budget,
             budget_stops=budget_stops,
             trackers=trackers,
+            pausable=pausable,
         )
         self._recorder: Recorder | None = None
         self._call: _Call | None = None
@@ -115,8 +118,12 @@ class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
             import jax
 
             software["jax"] = str(jax.__version__)
+        elif backend == "torch":
+            import torch
+
+            software["torch"] = str(torch.__version__)
         else:
-            _LOG.warning("Keras runs on %s: energy is measured, but broken down only on TensorFlow and JAX", backend)
+            _LOG.warning("Keras runs on %s: energy is measured, but not broken down there", backend)
         self._call = self._log = None
         recorder = self._recorder = self._plan.start(getattr(self.model, "name", None), software)
         self._doing = doing
@@ -213,6 +220,12 @@ def _tracer(backend: str, recorder: Recorder, model: Any, doing: str) -> Tracer 
     """What makes operations known on this backend of Keras', where anything does."""
     if backend == "jax":
         return JaxTracer(recorder.channel, model=Model(str(model.name), layer_paths(model)))
+    if backend == "torch":
+        import torch
+
+        from smaragdine.frameworks.torch.tracer import TorchTracer
+
+        return TorchTracer(recorder.channel, torch, [model])
     if backend != "tensorflow":
         return None
     from smaragdine.frameworks.tensorflow.program import Program
@@ -229,7 +242,13 @@ class _Call:
         self._batches = Batches(self._call)
         under_way = self._call.under_way if self._call else None
         self.training = Training(
-            recorder, plan.windows(), tracer, under_way=under_way, budget=plan.budget, trackers=plan.trackers
+            recorder,
+            plan.windows(),
+            tracer,
+            under_way=under_way,
+            budget=plan.budget,
+            trackers=plan.trackers,
+            pausable=plan.pausable,
         )
         self.epoch = 0
 

@@ -28,8 +28,8 @@ class EnergyHook(_v1.train.SessionRunHook):  # type: ignore[misc,name-defined]
 
     Every `session.run` is a step of `samples` examples (0: unknown). Steps are traced in windows of `window` steps,
     which open `every` so many steps, or ("auto") as often as their cost stays below 1 % of the training. `name` is the
-    trace's name, the model's outermost scope by default. `budget` and `trackers` are as `smaragdine.record` takes
-    them; with `budget_stops` the session is then asked to stop.
+    trace's name, the model's outermost scope by default. `budget`, `trackers` and `pausable` are as `smaragdine.record`
+    takes them; with `budget_stops` the session is then asked to stop.
 
     Raises `UsageError` before any session where an option makes no sense, or `output` holds what is no trace. Nothing
     else that goes wrong with recording, at its start or later, fails the training. A copy, also by pickle, has recorded
@@ -48,6 +48,7 @@ class EnergyHook(_v1.train.SessionRunHook):  # type: ignore[misc,name-defined]
         budget: str | None = None,
         budget_stops: bool = False,
         trackers: bool = True,
+        pausable: bool = False,
         samples: int = 0,
     ) -> None:
         self._plan = Plan(
@@ -60,6 +61,7 @@ class EnergyHook(_v1.train.SessionRunHook):  # type: ignore[misc,name-defined]
             budget=budget,
             budget_stops=budget_stops,
             trackers=trackers,
+            pausable=pausable,
         )
         self._samples = samples
         self._recorder: Recorder | None = None
@@ -104,6 +106,7 @@ class EnergyHook(_v1.train.SessionRunHook):  # type: ignore[misc,name-defined]
                 self._tracer,
                 budget=self._plan.budget,
                 trackers=self._plan.trackers,
+                pausable=self._plan.pausable,
             )
 
     def after_create_session(self, session: Any, coord: Any) -> None:

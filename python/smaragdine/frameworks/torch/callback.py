@@ -32,9 +32,12 @@ class Trained:
         every: int | Auto,
         name: str | None,
         labels: Mapping[str, str] | None,
+        pausable: bool,
     ) -> None:
         """Raises `UsageError` as `Plan` does."""
-        self._plan = Plan(output, period=period, window=window, every=every, name=name, labels=labels)
+        self._plan = Plan(
+            output, period=period, window=window, every=every, name=name, labels=labels, pausable=pausable
+        )
         self._recorder: Recorder | None = None
         self.training: Training | None = None
 
@@ -56,7 +59,9 @@ class Trained:
             tracer = TorchTracer(recorder.channel, torch, [model])
             call = Call.around(loop)
             under_way = call.under_way if call else None
-            self.training = Training(recorder, self._plan.windows(), tracer, under_way=under_way)
+            self.training = Training(
+                recorder, self._plan.windows(), tracer, under_way=under_way, pausable=self._plan.pausable
+            )
         except Exception as error:  # noqa: BLE001  the training goes on, and so does the measuring of its energy
             _LOG.warning("energy is measured, but not broken down: %r", error)
 

@@ -45,9 +45,12 @@ class EnergyCallback(_BASE):  # type: ignore[misc]
         every: int | Auto = "auto",
         name: str | None = None,
         labels: Mapping[str, str] | None = None,
+        pausable: bool = False,
     ) -> None:
         super().__init__()
-        self._trained = Trained(output, period=period, window=window, every=every, name=name, labels=labels)
+        self._trained = Trained(
+            output, period=period, window=window, every=every, name=name, labels=labels, pausable=pausable
+        )
         self._step = -1
         self._within = False
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
+from smaragdine.frameworks.torch.keras_optimizers import KerasOptimizers
 from smaragdine.frameworks.torch.paths import paths, snake
 
 # The daemon knows ours by it; `?` follows where a module is outside the model.
@@ -22,6 +23,7 @@ class Marks:
         self._torch = torch
         self._models = list(models)
         self._known = bool(self._models)
+        self._optimizers = KerasOptimizers(torch)
         # Of the window that is open. Modules by id, for one may define what equality is; held, so that none takes
         # another's place.
         self._marks: dict[int, str] = {}
@@ -43,9 +45,11 @@ class Marks:
         cls = self._torch.nn.Module
         self._original = cls.__call__
         self._patch = cls.__call__ = self._marking(self._original)
+        self._optimizers.open()
 
     def close(self) -> None:
         """Marks no more, and lets go of the modules. Where another patched over ours, ours stays and does nothing."""
+        self._optimizers.close()
         patch, self._patch = self._patch, None
         cls = self._torch.nn.Module
         if patch is not None and cls.__call__ is patch:

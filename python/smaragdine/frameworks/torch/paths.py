@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from smaragdine.frameworks.tensorflow.outline import Outline, is_layer
+
 # Attributes by which wrappers hold what they wrap: of torch.compile, FSDP, checkpointing, flattened parameters.
 _WRAPPING = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_fpw_module"})
 # Of these alone, `module` is no name of the user's.
@@ -19,12 +21,16 @@ _MOST_MODULES = 1_000_000
 def paths(models: Iterable[Any]) -> Iterator[tuple[Any, str]]:
     """Every module of the models with its path, `bert/encoder/layer/0`; one that stands in several places, its first.
 
-    A model is called after its class, those of one class are numbered. A wrapper has the path of what it wraps.
+    A model is called after its class, those of one class are numbered. A wrapper has the path of what it wraps. A model
+    of Keras' and its layers have the names that Keras gives them.
     """
     names: dict[str, int] = {}
     seen: set[int] = set()
     for model in models:
-        name = snake(type(unwrapped(model)).__name__)
+        if is_layer(inside := unwrapped(model)):
+            yield from ((layer, path) for layer, path in Outline([inside]).layers if id(layer) not in seen)
+            continue
+        name = snake(type(inside).__name__)
         names[name] = names.get(name, 0) + 1
         if names[name] > 1:
             name = f"{name}_{names[name] - 1}"

@@ -52,7 +52,7 @@ class Profiler:
             if self._on_gpu():
                 activities.add(autograd.ProfilerActivity.CUDA)
                 # What was launched before has no launch in this window.
-                self._torch.cuda.synchronize()
+                self._synchronise()
             kineto = self._torch._C._profiler
             config = autograd.ProfilerConfig(
                 autograd.ProfilerState.KINETO, False, False, False, False, False, kineto._ExperimentalConfig()
@@ -70,7 +70,7 @@ class Profiler:
     def settle(self) -> None:
         """Waits until GPUs have done what they were asked for."""
         if self._running and self._on_gpu():
-            self._torch.cuda.synchronize()
+            self._synchronise()
 
     def stop(self) -> Path | None:
         """Closes the window; returns the folder of what was seen, None where nothing can be said.
@@ -83,7 +83,7 @@ class Profiler:
         directory = None
         try:
             if self._on_gpu():
-                self._torch.cuda.synchronize()
+                self._synchronise()
             result = self._torch.autograd._disable_profiler()
             if abs(_offset_ns() - self._offset_ns) > _CLOCK_STEP_NS:
                 _LOG.warning("a profile was left out: the clock was set while it was taken")
@@ -93,6 +93,15 @@ class Profiler:
         except Exception as error:  # noqa: BLE001  nothing that a profiler does may end a training
             _LOG.warning("a profile was lost, another profiler may have stopped this one: %s", error)
         return directory
+
+    def _synchronise(self) -> None:
+        """Waits for the GPU that is current, and for others that this process holds memory of: to ask one that it does
+        not use would start it up."""
+        cuda = self._torch.cuda
+        current = cuda.current_device()
+        for device in range(cuda.device_count()):
+            if device == current or cuda.memory_reserved(device):
+                cuda.synchronize(device)
 
     def _on_gpu(self) -> bool:
         cuda = getattr(self._torch, "cuda", None)

@@ -37,8 +37,11 @@ class EnergyCallback(TrainerCallback):  # type: ignore[misc]
         every: int | Auto = "auto",
         name: str | None = None,
         labels: Mapping[str, str] | None = None,
+        pausable: bool = False,
     ) -> None:
-        self._trained = Trained(output, period=period, window=window, every=every, name=name, labels=labels)
+        self._trained = Trained(
+            output, period=period, window=window, every=every, name=name, labels=labels, pausable=pausable
+        )
         self._tokens = 0
 
     @property

@@ -10,6 +10,8 @@ from typing import Any
 from smaragdine.accounts.row import sum_known
 from smaragdine.trace.jobs.merging import Merged
 from smaragdine.trace.jobs.part import Part
+from smaragdine.trace.metadata import SourceReport
+from smaragdine.trace.metrics import Metric
 from smaragdine.trace.seal import SEAL
 
 # Of more machines than this, how many more there are.
@@ -38,9 +40,10 @@ def fields(merged: Merged) -> dict[str, Any]:
         "host": {**(raw.get("host", {}) if len(merged.machines) == 1 else {}), "name": _names(merged)},
         "hardware": _hardware(merged),
         "software": dict(first.software),
+        "program": raw.get("program"),
         "devices": list(dict.fromkeys(device for part in parts for device in part.metadata.devices)),
         "domains": [asdict(domain) for domain in domains],
-        "sources": [],
+        "sources": _sources(parts),
         "share_source": first.share_source,
         "share_tick_ns": first.share_tick_ns,
         "options": {
@@ -56,6 +59,7 @@ def fields(merged: Merged) -> dict[str, Any]:
             "steps_s": sum(one.steps_s or 0.0 for one in coverages),
             "traced_s": sum(one.traced_s or 0.0 for one in coverages),
         },
+        "metrics": [asdict(one) for one in _metrics(parts)],
         "hidden_operations": sorted({name for part in parts for name in part.metadata.hidden_operations}),
         "profiling": [],
         "clock_changes": [],
@@ -70,6 +74,40 @@ def seals(parts: Sequence[Part]) -> list[dict[str, Any]]:
         {"host": part.host, "rank": part.rank, "attempt": part.attempt, SEAL: part.metadata.raw.get(SEAL)}
         for part in parts
     ]
+
+
+def _sources(parts: Sequence[Part]) -> list[dict[str, Any]]:
+    """How well each was sampled by all who recorded: ticks add, periods are the longest."""
+    told: dict[str, list[SourceReport]] = {}
+    for part in parts:
+        for one in part.metadata.sources:
+            told.setdefault(one.name, []).append(one)
+    return [
+        {
+            "name": name,
+            "period_ns": max(one.period_ns for one in own),
+            "measured_period_ns": max(one.measured_period_ns or 0 for one in own) or None,
+            **{count: sum(getattr(one, count) for one in own) for count in ("ticks", "missed_ticks", "failed_reads")},
+            "lateness_p50_ns": max(
+                (one.lateness_p50_ns for one in own if one.lateness_p50_ns is not None), default=None
+            ),
+            "lateness_p99_ns": max(
+                (one.lateness_p99_ns for one in own if one.lateness_p99_ns is not None), default=None
+            ),
+            "cpu_s": sum_known(one.cpu_s for one in own),
+        }
+        for name, own in told.items()
+    ]
+
+
+def _metrics(parts: Sequence[Part]) -> list[Metric]:
+    """What each is; why it could not be sampled, where no rank could."""
+    told: dict[str, Metric] = {}
+    for part in parts:
+        for one in part.metadata.metrics:
+            if one.name not in told or (told[one.name].problem and not one.problem):
+                told[one.name] = one
+    return list(told.values())
 
 
 def _names(merged: Merged) -> str:

@@ -55,10 +55,35 @@ def machines(parts: Sequence[Part]) -> tuple[tuple[Machine, ...], tuple[str, ...
         groups += apart
     names = _names(groups)
     pairs = zip(names, groups, strict=True)
-    found = tuple(Machine(name, tuple(own), tuple(_registers(name, own))) for name, own in pairs)
+    found = tuple(_machine(name, own) for name, own in pairs)
     for machine in found:
         told += _remarks(machine)
-    return found, tuple(told)
+    return found, (*told, *_clocks(found))
+
+
+def _machine(name: str, own: Sequence[Part]) -> Machine:
+    machine = Machine(name, tuple(own), tuple(_registers(name, own)))
+    for part in own:
+        # What is known of a register together is less than what each of those who watched it told.
+        part.forget()
+    return machine
+
+
+def _clocks(found: Sequence[Machine]) -> Iterator[str]:
+    """Machines of one job that recorded at no common time, by what their own clocks say."""
+    spans = []
+    for machine in found:
+        own = [part.metadata for part in machine.parts if part.attempt == 1] or [machine.parts[0].metadata]
+        spans.append((min(one.start_ns for one in own), max(one.end_ns or one.start_ns for one in own), machine.name))
+    until_ns, before = None, ""
+    for start_ns, end_ns, name in sorted(spans):
+        if until_ns is not None and start_ns > until_ns:
+            yield (
+                f"{name} began {(start_ns - until_ns) / 1e9:.3g} s after {before} had ended, by their own clocks: "
+                "these differ, or the hosts worked one after another; energies add all the same, its length is doubtful"
+            )
+        if until_ns is None or end_ns > until_ns:
+            until_ns, before = end_ns, name
 
 
 def _by_register(parts: list[Part]) -> list[list[Part]]:
@@ -112,7 +137,7 @@ def _registers(machine: str, parts: Sequence[Part]) -> Iterator[Watch]:
     seen: dict[tuple[str, str], list[tuple[Part, Domain]]] = defaultdict(list)
     for part in parts:
         for domain in part.metadata.domains:
-            seen[domain.name, _uuid(part, domain)].append((part, domain))
+            seen[domain.name, uuid_of(part, domain.device)].append((part, domain))
     twice: dict[str, int] = defaultdict(int)
     for (name, uuid), own in seen.items():
         twice[name] += 1
@@ -134,9 +159,10 @@ def _registers(machine: str, parts: Sequence[Part]) -> Iterator[Watch]:
         )  # fmt: skip
 
 
-def _uuid(part: Part, domain: Domain) -> str:
+def uuid_of(part: Part, device: str) -> str:
+    """Which GPU it is that a part calls `device`; empty where it does not tell, and of any other device."""
     for gpu in part.metadata.hardware.gpus:
-        if domain.device == f"GPU:{gpu.index}":
+        if device == f"GPU:{gpu.index}":
             return gpu.uuid or ""
     return ""
 

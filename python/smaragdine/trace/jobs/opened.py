@@ -6,11 +6,13 @@ import logging
 import shutil
 import tempfile
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from smaragdine.errors import TraceError
 from smaragdine.files.ranks import is_job
+from smaragdine.files.remote import fetch, is_remote
 from smaragdine.trace import written
 from smaragdine.trace.jobs.fields import fields, seals
 from smaragdine.trace.jobs.merging import merge
@@ -18,13 +20,15 @@ from smaragdine.trace.jobs.part import Found, Part, within
 from smaragdine.trace.metadata import Metadata
 
 _LOG = logging.getLogger("smaragdine")
+# A job of thousands of ranks may have thousands of the same thing to tell.
+_MOST_TOLD = 20
 
 
 class Kept:
     """A temporary directory that is there for as long as somebody reads its tables."""
 
-    def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="smaragdine-job-"))
+    def __init__(self, prefix: str = "smaragdine-job-") -> None:
+        self.path = Path(tempfile.mkdtemp(prefix=prefix))
         weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
@@ -36,11 +40,21 @@ def write(found: Found, output: Path) -> tuple[str, ...]:
 
 
 class Opened(NamedTuple):
-    """Where the tables of a trace, or of a job, lie; a job's parts; and what keeps tables that were made of them."""
+    """Where the tables of a trace, or of a job, lie; a job's parts; and what keeps tables that were made of them, or
+    fetched."""
 
     tables: Path
     parts: tuple[Part, ...] = ()
-    kept: Kept | None = None
+    kept: tuple[Kept, ...] = ()
+
+
+def here(path: str | Path) -> tuple[Path, tuple[Kept, ...]]:
+    """The directory that is named, or that what lies at a URL is fetched into. Raises SmaragdineError."""
+    if not is_remote(path):
+        return Path(path), ()
+    kept = Kept("smaragdine-fetched-")
+    fetch(str(path), kept.path)
+    return kept.path, (kept,)
 
 
 def opened(folder: Path) -> Opened:
@@ -51,15 +65,21 @@ def opened(folder: Path) -> Opened:
     before = _merged(folder)
     if before is not None and before.get("parts") == seals(found.parts):
         told = before.get("told")
-        for sentence in told if isinstance(told, list) else []:
-            _LOG.warning("%s: %s", folder, sentence)
+        _tell(folder, told if isinstance(told, list) else [])
         return Opened(folder, found.parts)
     if before is not None:
         _LOG.warning("%s: its parts changed since they were merged; `smaragdine merge %s` renews that", folder, folder)
     kept = Kept()
-    for sentence in write(found, kept.path):
+    _tell(folder, write(found, kept.path))
+    return Opened(kept.path, found.parts, (kept,))
+
+
+def _tell(folder: Path, told: Sequence[object]) -> None:
+    for sentence in told[:_MOST_TOLD]:
         _LOG.warning("%s: %s", folder, sentence)
-    return Opened(kept.path, found.parts, kept)
+    if len(told) > _MOST_TOLD:
+        _LOG.warning("%s: and %d more of the like; the job's `metadata.warnings` has all", folder,
+                     len(told) - _MOST_TOLD)  # fmt: skip
 
 
 def _merged(folder: Path) -> dict[str, Any] | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
@@ -15,7 +16,9 @@ from smaragdine.files.ranks import is_job, place, placed, places
 from smaragdine.trace.accounting import Accounting
 from smaragdine.trace.metadata import Metadata
 from smaragdine.trace.readings import Readings, readings_by_domain
-from smaragdine.trace.tables import Tables
+from smaragdine.trace.tables import TABLES_IN_ORDER, Tables
+
+_ACCOUNTED = ("readings", "ledger")
 
 
 @dataclass(frozen=True)
@@ -28,18 +31,25 @@ class Part:
     rank: int
     attempt: int = 1
 
-    @cached_property
-    def tables(self) -> Tables:
-        return Tables(self.path, self.metadata.checksums)
+    def tables(self, *attached: str) -> Tables:
+        """Those that are named, or all. Whoever opens them closes them: a job may have ten thousand parts."""
+        return Tables(self.path, self.metadata.checksums, attached=attached or TABLES_IN_ORDER, threads=1)
 
-    @cached_property
-    def accounting(self) -> Accounting:
-        return Accounting(self.metadata, self.tables)
+    @contextmanager
+    def accounting(self, *attached: str) -> Iterator[Accounting]:
+        """What it was accounted to, by the tables that are named beside those that this takes."""
+        with closing(self.tables(*dict.fromkeys((*attached, *_ACCOUNTED)))) as tables:
+            yield Accounting(self.metadata, tables)
 
     @cached_property
     def watched(self) -> dict[str, Watched]:
         """Its readings by domain, with the shares that its own accounting went by."""
-        return {name: _watched(own) for name, own in readings_by_domain(self.tables, ()).items()}
+        with closing(self.tables("readings")) as tables:
+            return {name: _watched(own) for name, own in readings_by_domain(tables, ()).items()}
+
+    def forget(self) -> None:
+        """Gives back the memory of its readings."""
+        self.__dict__.pop("watched", None)
 
     @property
     def folder(self) -> PurePath:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from typing import Any
 
 from dash import dcc, html
@@ -58,7 +59,7 @@ def _about(profile: Profile) -> str:
     several = "s" if len(profile.points) > 1 else ""
     return (
         f"{len(profile.points)} {profile.by}{several}, {profile.basis}; {parts}; "
-        f"{profile.region or 'place not told'}; from {profile.source or 'a file'}"
+        f"{profile.region or 'where it ran is unknown: choose a place to see CO2e'}; from {profile.source or 'a file'}"
     )
 
 
@@ -140,14 +141,28 @@ def hours(state: State, profile: Profile) -> list[Any]:
     ]  # fmt: skip
 
 
+# The browser's list of choices indexes every part of every name: a thousand of them would take it seconds.
+_MOST_LAYERS = 150
+
+
 def layers(state: State, profile: Profile) -> list[Any]:
     if profile.layers is None:
         return [html.P("this profile has no footprint by layer", className="fine")]
     asked = state.scenario
-    paths = sorted({"/".join(path) for row in profile.layers.rows if row.layer not in LAYER_WORDS
-                    for path in _prefixes(row.layer)})  # fmt: skip
+    energy_j: dict[str, float] = {}
+    for row in profile.layers.rows:
+        for path in _prefixes(row.layer) if row.layer not in LAYER_WORDS else ():
+            name = "/".join(path)
+            energy_j[name] = energy_j.get(name, 0.0) + row.energy_j
+    held = set(heapq.nlargest(_MOST_LAYERS, energy_j, key=energy_j.__getitem__))
+    paths = sorted(held | ({asked.layer} & energy_j.keys()))
+    words = "an estimate from this trace's own joules; no kernel is run anew"
+    if len(paths) < len(energy_j):
+        words += (
+            f"; the {len(held)} largest of {len(energy_j):,} layers are listed: open another under Explore to ask of it"
+        )
     options = [{"label": "as it is", "value": ""}] + [{"label": _WORDS[word], "value": word} for word in QUESTIONS]
-    told: Any = html.P("an estimate from this trace's own joules; no kernel is run anew", className="fine")
+    told: Any = html.P(words, className="fine")
     if asked.question:
         try:
             told = html.P(str(QUESTIONS[asked.question](profile, asked.layer)), className="estimate")

@@ -49,8 +49,26 @@ document.addEventListener('contextmenu', (event) => {
 });
 document.addEventListener('keydown', (event) => {
   if (!(event.ctrlKey || event.metaKey) || event.key !== 'z' || event.target.matches('input, textarea')) return;
-  const undo = [...document.querySelectorAll('.does button')].find((button) => button.textContent === 'Undo');
-  if (undo && undo.offsetParent) { event.preventDefault(); undo.click(); }
+  const undo = [...document.querySelectorAll('.what-if button')].find(
+    (button) => button.textContent === 'Undo' && button.offsetParent,
+  );
+  if (undo) { event.preventDefault(); undo.click(); }
+});
+// / searches, Escape leads outwards, Alt and a number to a tab.
+document.addEventListener('keydown', (event) => {
+  if (event.altKey && /^[1-4]$/.test(event.key)) {
+    const tab = document.querySelectorAll('#tab input')[event.key - 1];
+    if (tab) { event.preventDefault(); tab.click(); }
+    return;
+  }
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches('input, textarea')) return;
+  const search = document.getElementById('search');
+  if (!search || !search.offsetParent || document.querySelector('.dash-dropdown-content')) return;
+  if (event.key === '/') { event.preventDefault(); search.focus(); }
+  if (event.key === 'Escape') {
+    const outwards = [...document.querySelectorAll('#crumbs button:not([disabled])')].at(-1);
+    if (outwards) outwards.click();
+  }
 });
 // What is drawn anew takes the focus with it: who uses the keyboard would start at the top of the page after each key.
 (() => {

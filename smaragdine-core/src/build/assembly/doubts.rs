@@ -1,6 +1,6 @@
 //! Registers that cannot be believed, in words.
 
-use crate::trace::{Domain, Flag, Reading, readings_of_domain};
+use crate::trace::{Domain, Flag, Reading, SourceName, readings_of_domain};
 
 /// What is to be known of counted registers that showed what cannot be, or stood still. `readings` are by domain and
 /// time.
@@ -20,8 +20,24 @@ pub(super) fn doubts(domains: &[Domain], readings: &[Reading]) -> Vec<String> {
         });
         impossible.into_iter().chain(standing)
     };
-    let counted = (0..=u16::MAX).zip(domains).filter(|(_, domain)| domain.counted);
-    counted.flat_map(of_domain).collect()
+    let counted = || (0..=u16::MAX).zip(domains).filter(|(_, domain)| domain.counted);
+    counted().flat_map(of_domain).chain(unshared(counted(), readings)).collect()
+}
+
+/// GPUs of which nothing tells who uses them.
+fn unshared<'a>(counted: impl Iterator<Item = (u16, &'a Domain)>, readings: &[Reading]) -> Option<String> {
+    let is_unshared = |number: u16| {
+        let readings = readings_of_domain(readings, number);
+        !readings.is_empty() && readings.iter().all(|reading| reading.app_share.is_none())
+    };
+    let of_drm = counted.filter(|(number, domain)| domain.source == SourceName::Drm.name() && is_unshared(*number));
+    let names: Vec<&str> = of_drm.map(|(_, domain)| domain.name.as_str()).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "the share of {} is unknown: which processes use a GPU of AMD's or Intel's is not known here",
+            names.join(", ")
+        )
+    })
 }
 
 /// How many stretches of readings have a flag, and how long they are together; `None`: there are none.
@@ -74,5 +90,15 @@ mod tests {
         assert!(told[0].starts_with("package-0 showed what it cannot draw (above 2000 W"), "{}", told[0]);
         assert!(told[0].contains("2 times, for 0.012 s"), "{}", told[0]);
         assert!(told[1].starts_with("dram-0 stood still, once, for 3.000 s"), "{}", told[1]);
+    }
+
+    #[test]
+    fn a_gpu_of_which_nothing_tells_who_uses_it_is_named_once() {
+        let domains = ["gpu-0", "gpu-1", "gpu-2"].map(|name| Domain::new(name, "GPU:0", "drm", "gpu:0"));
+        let mut readings = [0, 1, 2].map(|domain| reading(domain, 0, 4, Flag::Wrap));
+        readings[1].app_share = Some(1.0);
+        let told = doubts(&domains, &readings);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with("the share of gpu-0, gpu-2 is unknown"), "{}", told[0]);
     }
 }

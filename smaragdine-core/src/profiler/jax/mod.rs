@@ -6,8 +6,9 @@ mod argument;
 mod name;
 mod names;
 mod origin;
+mod owners;
 
 pub(crate) use self::argument::common;
-pub use self::name::{Name, Pass, is_traced};
+pub use self::name::{Name, Pass, is_combined, is_traced};
 pub use self::names::Namer;
 pub use self::origin::Origin;

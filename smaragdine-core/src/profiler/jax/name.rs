@@ -21,6 +21,8 @@ pub struct Name<'a> {
     pub pass: Pass,
     /// The user's own scopes, `Bert`, `encoder`, `layer_0`.
     pub scopes: Vec<&'a str>,
+    /// Those that Flax itself says are modules, by a method's scope.
+    pub modules: Vec<&'a str>,
     /// `dot_general`; empty where the name ends in a scope.
     pub operation: &'a str,
 }
@@ -32,12 +34,42 @@ pub fn is_traced(op_name: &str) -> bool {
     begins(op_name) || op_name.split(';').any(begins)
 }
 
+/// Whether XLA made one instruction of several, as of the sums over devices of many layers' gradients:
+/// `jit(step)/(transpose(jvp(Net))/a/psum:transpose(jvp(Net))/b/psum)`.
+#[must_use]
+pub fn is_combined(op_name: &str) -> bool {
+    split(op_name, b'/').last().is_some_and(|last| last.starts_with('('))
+}
+
 impl<'a> Name<'a> {
     #[must_use]
     pub fn of(op_name: &'a str) -> Self {
         // What XLA merged has the names of both.
         let whole = op_name.split(';').find(|part| is_traced(part)).unwrap_or(op_name);
-        let mut segments = split(whole);
+        let mut segments = split(whole, b'/');
+        let Some(combined) = segments.last().and_then(|last| last.strip_prefix('(')) else {
+            return Self::of_segments(segments);
+        };
+        segments.pop();
+        let parts = split(combined.strip_suffix(')').unwrap_or(combined), b':');
+        let named = |part| Self::of_segments(segments.iter().copied().chain(split(part, b'/')).collect());
+        Self::of_all(&parts.into_iter().map(named).collect::<Vec<_>>())
+    }
+
+    /// Of the pass that comes last, whatever all of it have in common.
+    fn of_all(parts: &[Self]) -> Self {
+        let pass = [Pass::Backward, Pass::Forward].into_iter().find(|pass| parts.iter().any(|part| part.pass == *pass));
+        let pass = pass.unwrap_or_default();
+        let mut alike = parts.iter().filter(|part| part.pass == pass && !part.scopes.is_empty());
+        let mut scopes = alike.next().map(|first| first.scopes.clone()).unwrap_or_default();
+        for part in alike {
+            let common = scopes.iter().zip(&part.scopes).take_while(|(one, other)| one == other).count();
+            scopes.truncate(common);
+        }
+        Self { pass, scopes, ..Self::default() }
+    }
+
+    fn of_segments(mut segments: Vec<&'a str>) -> Self {
         let mut name = Self::default();
         if segments.last().is_some_and(|last| !last.contains('(')) {
             name.operation = segments.pop().unwrap_or("");
@@ -66,7 +98,7 @@ impl<'a> Name<'a> {
             }
             inside = content;
         }
-        let scopes = split(inside);
+        let scopes = split(inside, b'/');
         let scopes = scopes.into_iter().filter(|scope| !scope.is_empty() && *scope != "~" && !scope.contains("->"));
         let scopes: Vec<&str> = scopes.filter(|scope| !scope.starts_with("jit(")).collect();
         // What is recomputed begins its path anew, unless it was differentiated within a scope.
@@ -96,6 +128,7 @@ impl<'a> Name<'a> {
         for (index, &scope) in self.scopes.iter().enumerate() {
             // Flax: a method that is not the module's call, `layer.scan_fn`.
             let module = if is_class(scope) { None } else { method_of(scope) };
+            self.modules.extend(module);
             match module {
                 Some(module) if self.scopes.get(index + 1) == Some(&module) => {}
                 Some(module) => settled.push(module),
@@ -109,7 +142,8 @@ impl<'a> Name<'a> {
 /// What JAX's control flow and its transformations add between scopes.
 fn is_control(before: &str, segment: &str, next: &str) -> bool {
     match segment {
-        "while" => matches!(next, "body" | "cond"),
+        // No attribute can be called so. What XLA copies for a loop has no part of it.
+        "while" => true,
         "body" => before == "while",
         "cond" => before == "while" || is_branch(next),
         "closed_call"
@@ -125,7 +159,14 @@ fn is_control(before: &str, segment: &str, next: &str) -> bool {
         | "xla_pmap"
         | "pjit"
         | "custom_lin" => true,
-        _ => is_branch(segment) || segment.starts_with("custom_") && segment.contains("_call"),
+        // The function in which something was traced first, `Dropout.__call__` or `make.<locals>.step`: Flax leaves a
+        // module's call out.
+        _ => {
+            is_branch(segment)
+                || segment.starts_with("custom_") && segment.contains("_call")
+                || segment.ends_with(".__call__")
+                || segment.contains("<locals>")
+        }
     }
 }
 
@@ -153,14 +194,14 @@ fn unwrapped(segment: &str) -> Option<(&str, &str)> {
     Some((wrapper, rest.strip_suffix(')')?))
 }
 
-/// At each `/` outside parentheses.
-fn split(name: &str) -> Vec<&str> {
+/// At each separator outside parentheses.
+fn split(name: &str, separator: u8) -> Vec<&str> {
     let (mut depth, mut start, mut segments) = (0_usize, 0, Vec::new());
     for (at, byte) in name.bytes().enumerate() {
         match byte {
             b'(' => depth += 1,
             b')' => depth = depth.saturating_sub(1),
-            b'/' if depth == 0 => {
+            _ if byte == separator && depth == 0 => {
                 segments.push(&name[start..at]);
                 start = at + 1;
             }

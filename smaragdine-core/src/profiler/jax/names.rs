@@ -5,6 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::argument::keys;
 use super::name::{Name, Pass, is_class, is_traced};
 use super::origin::Origin;
+use super::owners::Owners;
 use crate::profiler::RawOp;
 use crate::trace::{Model, Op, OwnLayer, Phase};
 
@@ -25,6 +26,7 @@ pub struct Namer {
     layers: FxHashSet<String>,
     /// Those by their last scope, in the order in which they were learnt.
     by_last: FxHashMap<String, Vec<String>>,
+    owners: Owners,
     /// A program computes gradients.
     trains: bool,
     /// What the program says of its model: its own name, and the paths of its layers without that.
@@ -51,12 +53,22 @@ impl Namer {
     pub fn of<'a>(model: &Model, names: impl IntoIterator<Item = &'a RawOp>) -> Self {
         let told = model.layer_paths.iter().cloned().collect();
         let mut namer = Self { model: model.name.clone(), told, ..Self::default() };
-        for (raw, origin) in names.into_iter().filter_map(|raw| Some((raw, raw.origin.as_deref()?))) {
+        // Of a program that trains, what is outside may be the optimizer's own scopes.
+        let of_model = |name: &Name, origin: &Origin| name.pass != Pass::Outside || !origin.trains;
+        let names: Vec<(Name, &Origin)> =
+            names.into_iter().filter_map(|raw| Some((Name::of(&raw.raw_name), raw.origin.as_deref()?))).collect();
+        for (name, origin) in &names {
             namer.trains |= origin.trains;
-            let name = Name::of(&raw.raw_name);
-            // Of a program that trains, what is outside may be the optimizer's own scopes.
-            if name.pass != Pass::Outside || !origin.trains {
-                let layer = namer.layer_of(&name).unwrap_or_default();
+            if of_model(name, origin) {
+                namer.owners.learn_name(name);
+            }
+            if let Some(path) = &origin.argument {
+                namer.owners.learn_argument(path);
+            }
+        }
+        for (name, origin) in &names {
+            if of_model(name, origin) {
+                let layer = namer.layer_of(name).unwrap_or_default();
                 if !layer.is_empty() && OwnLayer::parse(&layer).is_none() {
                     namer.learn(&layer.split('/').collect::<Vec<_>>());
                 }
@@ -129,8 +141,12 @@ impl Namer {
 
     fn outside(&self, name: &Name, origin: &Origin) -> Place {
         if let Some(layer) = self.layer_of(name) {
-            if !origin.trains || self.layers.contains(&layer) || self.holds(&name.scopes) {
+            if !origin.trains || self.layers.contains(&layer) {
                 return Place::new(layer, Phase::Forward);
+            }
+            // What XLA took out of a loop may have lost the scopes around it.
+            if self.ending_in(&name.scopes).next().is_some() {
+                return Place::new(self.only(&name.scopes).map_or(layer, str::to_owned), Phase::Forward);
             }
             let phase =
                 if origin.gradient.is_some() || origin.argument.is_some() { Phase::Optimizer } else { Phase::Other };
@@ -158,7 +174,7 @@ impl Namer {
         if name.scopes.first().is_some_and(|first| *first == COMPILED_LOSS) {
             return Some(OwnLayer::Loss.name().to_owned());
         }
-        let layer = name.scopes.join("/");
+        let layer = self.owners.own_path(&name.scopes).join("/");
         // A functional or sequential model of Keras opens no scope of its own.
         if (1..=name.scopes.len()).any(|depth| self.told.contains(&name.scopes[..depth].join("/"))) {
             return Some(format!("{}/{layer}", self.model));
@@ -174,30 +190,30 @@ impl Namer {
         Place::new(self.layer_of(&Name::of(served)).unwrap_or_else(|| self.loss().to_owned()), phase)
     }
 
-    /// Whether some layer lies within these scopes, other scopes between them.
-    fn holds(&self, scopes: &[&str]) -> bool {
-        self.ending_in(scopes).next().is_some()
-    }
-
     /// Layers that end in the last of these scopes and have all in their order, with how many they have besides.
-    fn ending_in<'a>(&'a self, scopes: &'a [&str]) -> impl Iterator<Item = (usize, &'a str)> {
+    fn ending_in<'a>(&'a self, scopes: &[&str]) -> impl Iterator<Item = (usize, &'a str)> {
         let alike = scopes.last().and_then(|last| self.by_last.get(*last)).map_or(&[][..], Vec::as_slice);
         alike.iter().take(MOST_ALIKE).filter_map(|layer| Some((beside(layer, scopes)?, layer.as_str())))
+    }
+
+    /// The one of them that has least besides.
+    fn only(&self, scopes: &[&str]) -> Option<&str> {
+        let mut holders: Vec<_> = self.ending_in(scopes).collect();
+        holders.sort_unstable();
+        let (between, layer) = *holders.first()?;
+        holders.get(1).is_none_or(|(next, _)| *next > between).then_some(layer)
     }
 
     /// The layer whose variable has this path: the one that ends in as many of the path's keys as may be, and where
     /// several do, the one that adds least to them.
     fn updated(&self, path: &str) -> Option<Place> {
-        let mut path = keys(path);
-        let variable = path.pop()?;
+        let path = keys(path);
+        let variable = path.len().checked_sub(1)?;
+        // A module may keep variables under names that it opens no scope for.
+        let depth = path[..variable].iter().rposition(|key| self.by_last.contains_key(*key))? + 1;
         // The outermost keys are the argument's own, `p` and `params`.
-        (0..path.len()).find_map(|start| {
-            let mut holders: Vec<_> = self.ending_in(&path[start..]).collect();
-            holders.sort_unstable();
-            let (between, layer) = *holders.first()?;
-            let alone = holders.get(1).is_none_or(|(next, _)| *next > between);
-            alone.then(|| Place { within: variable.to_owned(), ..Place::new(layer, Phase::Optimizer) })
-        })
+        let layer = (0..depth).find_map(|start| self.only(&path[start..depth]))?;
+        Some(Place { within: path[depth..].join("/"), ..Place::new(layer, Phase::Optimizer) })
     }
 }
 

@@ -13,6 +13,7 @@ mod document;
 mod frames;
 mod json;
 mod launches;
+mod leaf;
 mod names;
 mod notes;
 mod partners;
@@ -71,10 +72,11 @@ pub fn decode_within(bytes: &[u8], within: &RangeInclusive<i64>) -> Result<Profi
     let mut names = Names::new(&titles, &scopes);
     let mut profile = Profile { impossible: document.impossible, ..Profile::default() };
     profile.notes.extend(notes::without_base(&document));
-    let events = threads.events(&mut names);
-    if !events.is_empty() {
+    for (lane, spans) in (0..).zip(&threads.spans) {
+        profile.events.extend(names.events(&threads.leaves, spans, 0, lane));
+    }
+    if !profile.events.is_empty() {
         profile.devices.push("CPU:0".to_owned());
-        profile.events = events;
     }
     let streams = Streams::of(&document, &launches, &threads, &titles);
     streams.add_to(&mut profile, &mut names);

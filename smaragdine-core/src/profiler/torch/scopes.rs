@@ -2,7 +2,7 @@
 
 use super::frames::{Frame, Frames, Kind, NONE};
 use super::partners::Partners;
-use super::thread::{Leaf, MOST_NUMBERED, Threads};
+use super::thread::Threads;
 use super::title::Title;
 use super::titles::Titles;
 use crate::trace::{OwnLayer, Phase};
@@ -139,7 +139,7 @@ impl Scopes {
                 let layer = self.get(scope).layer.as_str();
                 // What the optimizer or the loader computes makes no nodes; a node cannot be theirs.
                 let layer = if own(layer) { OwnLayer::Unknown.name() } else { layer };
-                gradients(layer, Some(&named(word, leaf)))
+                gradients(layer, Some(&leaf.named(word)))
             }
             (Kind::Optimizer { .. }, Title::Optimizer { name, .. }) => {
                 let layer = OwnLayer::Optimizer.name();
@@ -162,15 +162,6 @@ fn gradients(layer: &str, operation: Option<&str>) -> Scope {
         prefix.push_str(operation);
     }
     Scope { layer: layer.to_owned(), prefix, phase: Phase::Backward }
-}
-
-/// `addmm`, `addmm_1`; beyond so many, all the rest together.
-pub(super) fn named(word: &str, leaf: &Leaf) -> String {
-    match leaf.occurrence {
-        0 => word.to_owned(),
-        more if more + 1 >= MOST_NUMBERED => format!("{word}_more"),
-        occurrence => format!("{word}_{occurrence}"),
-    }
 }
 
 /// What an outermost frame tells of the program's course.

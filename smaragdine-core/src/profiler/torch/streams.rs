@@ -7,11 +7,12 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::document::{Category, Document, Record};
 use super::frames::NONE;
 use super::launches::{Launcher, Launches, is_graph, launches};
+use super::leaf::Leaf;
 use super::names::Names;
-use super::thread::{Leaf, Threads};
+use super::thread::Threads;
 use super::titles::Titles;
-use crate::profiler::leaves::{LaneSpan, What, resolve};
-use crate::profiler::{Profile, RawEvent};
+use crate::profiler::Profile;
+use crate::profiler::leaves::{LaneSpan, What};
 use crate::trace::Kind;
 
 /// More than a machine has.
@@ -93,7 +94,6 @@ impl Streams {
     }
 
     pub(super) fn add_to(&self, profile: &mut Profile, names: &mut Names) {
-        let mut resolved = Vec::new();
         let mut lanes: BTreeMap<u16, u32> = BTreeMap::new();
         for ((device, _), spans) in &self.spans {
             let name = format!("GPU:{device}");
@@ -102,15 +102,7 @@ impl Streams {
                 profile.devices.len() - 1
             });
             let lane = lanes.entry(*device).or_default();
-            resolved.clear();
-            resolve(&mut spans.clone(), &mut resolved);
-            for leaf in &resolved {
-                let What::Operation(own) = leaf.what else { continue };
-                let name = names.of_leaf(&self.leaves[own as usize]);
-                let LaneSpan { kind, start_ns, end_ns, correlation, .. } = *leaf;
-                let device = number as u16;
-                profile.events.push(RawEvent { name, device, lane: *lane, kind, start_ns, end_ns, correlation });
-            }
+            profile.events.extend(names.events(&self.leaves, spans, number as u16, *lane));
             *lane += 1;
         }
     }

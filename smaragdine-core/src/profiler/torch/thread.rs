@@ -5,26 +5,11 @@ use rustc_hash::FxHashMap;
 use super::document::{Category, Document, Record};
 use super::frames::{Frames, NONE};
 use super::launches::{Launcher, Launches, waits};
-use super::names::Names;
+use super::leaf::{Leaf, MOST_NUMBERED};
 use super::title::Title;
 use super::titles::Titles;
-use crate::profiler::RawEvent;
-use crate::profiler::leaves::{LaneSpan, What, resolve};
+use crate::profiler::leaves::{LaneSpan, What};
 use crate::trace::Kind as Activity;
-
-/// Operations of one name in one frame that are told apart; further ones share a name.
-pub(super) const MOST_NUMBERED: u32 = 64;
-
-/// What an operation is, whoever's scope its frame is in.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Leaf {
-    pub(super) frame: u32,
-    /// [`Titles::word`]
-    pub(super) word: u32,
-    /// How many of its name ran in the frame before it.
-    pub(super) occurrence: u32,
-    pub(super) at_ns: i64,
-}
 
 #[derive(Debug, Default)]
 pub(super) struct Threads {
@@ -32,7 +17,7 @@ pub(super) struct Threads {
     /// By record: its leaf, or [`NONE`].
     pub(super) leaf_of: Vec<u32>,
     /// By thread, spans of leaves.
-    spans: Vec<Vec<LaneSpan>>,
+    pub(super) spans: Vec<Vec<LaneSpan>>,
 }
 
 /// What is open on a thread.
@@ -114,23 +99,6 @@ impl Threads {
             threads.spans.push(spans);
         }
         threads
-    }
-
-    /// Of all threads, leaf work only, in order of lane and time.
-    pub(super) fn events(&self, names: &mut Names) -> Vec<RawEvent> {
-        let mut events = Vec::new();
-        let mut resolved = Vec::new();
-        for (lane, spans) in (0..).zip(&self.spans) {
-            resolved.clear();
-            resolve(&mut spans.clone(), &mut resolved);
-            for leaf in &resolved {
-                let What::Operation(number) = leaf.what else { continue };
-                let name = names.of_leaf(&self.leaves[number as usize]);
-                let LaneSpan { kind, start_ns, end_ns, .. } = *leaf;
-                events.push(RawEvent { name, device: 0, lane, kind, start_ns, end_ns, correlation: None });
-            }
-        }
-        events
     }
 }
 

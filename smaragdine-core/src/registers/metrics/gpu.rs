@@ -11,7 +11,7 @@ use super::thread::Looks;
 use super::{Absent, Metric, Values};
 use crate::clock::realtime_ns;
 use crate::registers::shares::{Members, StatFile};
-use crate::registers::source::nvml::{CudaEnvironment, Handle, enumerate};
+use crate::registers::source::nvml::{CudaEnvironment, Handle, computing, enumerate};
 
 pub(super) const METRICS: &[Metric<GpuLooks>] = &[
     Metric {
@@ -101,6 +101,7 @@ pub(super) struct GpuLooks {
     stat: StatFile,
     application: i32,
     members: Members,
+    proc_root: PathBuf,
     /// The application has been visible; when it ends, its descendants still are its own.
     seen: bool,
     library: Library,
@@ -147,6 +148,7 @@ impl GpuLooks {
             stat: StatFile::below(proc_root),
             application,
             members: Members::new(proc_root, application, Vec::new()),
+            proc_root: proc_root.to_owned(),
             seen: false,
             library,
         })
@@ -213,19 +215,17 @@ impl Looks for GpuLooks {
         let _ = self.members.discover(forks);
         self.seen |= self.members.is_application(self.application);
         for gpu in &mut self.gpus {
-            gpu.holders = holders(&gpu.handle.device(&self.library), gpu.mig, self.seen, &self.members);
+            gpu.holders =
+                holders(&gpu.handle.device(&self.library), gpu.mig, self.seen, &self.members, &self.proc_root);
         }
     }
 }
 
-fn holders(device: &Device<'_>, mig: bool, seen: bool, members: &Members) -> Result<Holders, String> {
-    if mig {
-        return Err("its MIG instances have processes of their own".into());
-    }
+fn holders(device: &Device<'_>, mig: bool, seen: bool, members: &Members, proc_root: &Path) -> Result<Holders, String> {
     if !seen {
         return Err("the application's processes are not visible to the daemon".into());
     }
-    let processes = device.running_compute_processes().map_err(|error| error.to_string())?;
+    let processes = computing(device, mig, proc_root)?;
     let mut holders = Holders { own_bytes: Some(0.0), ..Holders::default() };
     for process in processes {
         if !i32::try_from(process.pid).is_ok_and(|pid| members.is_application(pid)) {

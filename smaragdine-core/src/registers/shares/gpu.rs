@@ -2,7 +2,7 @@
 //!
 //! A GPU's energy is the application's while no other process holds the GPU, and idle while nobody does. While it is
 //! shared, the processes' utilisation divides it, flagged; where the driver tells none, the share is unknown.
-//! Under MPS the holder is NVIDIA's own server process; such a GPU counts as held by others.
+//! Through MPS, and where it is divided into MIG instances, the share is unknown.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::SyncSender;
@@ -16,7 +16,7 @@ use super::periodic::{Look, Periodic};
 use super::{PERIOD_NS, ShareReport};
 use crate::clock::{TraceClock, monotonic_ns, realtime_ns};
 use crate::registers::source::Unavailable;
-use crate::registers::source::nvml::{CudaEnvironment, Handle, enumerate};
+use crate::registers::source::nvml::{CudaEnvironment, Handle, computing, enumerate};
 use crate::trace::{Flag, Flags, ShareSample};
 
 /// Utilisation is sampled by the driver up to once a second.
@@ -149,7 +149,7 @@ impl Look for GpuLooks {
         let mut samples = Vec::with_capacity(self.gpus.len());
         for gpu in &mut self.gpus {
             let device = gpu.device.device(&self.library);
-            let now = holders(&device, gpu.mig, self.seen, &self.members).unwrap_or_else(|problem| {
+            let now = holders(&device, gpu.mig, self.seen, &self.members, &self.proc_root).unwrap_or_else(|problem| {
                 note(format!("gpu-{}: {problem}", gpu.number));
                 Holders::Unknown
             });
@@ -180,12 +180,8 @@ impl Look for GpuLooks {
 }
 
 /// Who holds a GPU now, or why that is not known.
-fn holders(device: &Device<'_>, mig: bool, seen: bool, members: &Members) -> Result<Holders, String> {
-    if mig {
-        return Err("its MIG instances have processes of their own, and its energy is that of all of them".into());
-    }
-    let processes =
-        device.running_compute_processes().map_err(|error| format!("cannot list its processes: {error}"))?;
+fn holders(device: &Device<'_>, mig: bool, seen: bool, members: &Members, proc_root: &Path) -> Result<Holders, String> {
+    let processes = computing(device, mig, proc_root)?;
     if processes.is_empty() {
         // In a foreign pid namespace the list is empty, whoever computes.
         return match device.utilization_rates() {

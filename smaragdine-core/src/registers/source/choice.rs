@@ -40,8 +40,15 @@ mod tests {
             fs::write(path(file), text).unwrap();
         }
         let nowhere = path("nowhere");
-        let roots =
-            Roots { powercap: nowhere.clone(), hwmon: path("hwmon"), nvml_library: Some(nowhere), ..Roots::default() };
+        let roots = Roots {
+            powercap: nowhere.clone(),
+            hwmon: path("hwmon"),
+            drm: nowhere.clone(),
+            cray: nowhere.clone(),
+            perf: nowhere.clone(),
+            nvml_library: Some(nowhere),
+            ..Roots::default()
+        };
         (root, roots)
     }
 

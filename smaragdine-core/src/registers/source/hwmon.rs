@@ -120,9 +120,7 @@ fn domain(driver: &str, label: &str, known: Option<Known>) -> Domain {
     let because = match known.map(|known| known.meaning) {
         Some(Meaning::Socket(_) | Meaning::Module) => None,
         Some(Meaning::Part | Meaning::Core) => Some("a part of a socket that is not metered as a whole"),
-        Some(Meaning::Graphics) => {
-            Some("a graphics card's own meter: which card a program uses is known of NVIDIA's alone")
-        }
+        Some(Meaning::Graphics) => Some("a graphics card's own meter, which its own source, drm, could not read"),
         Some(Meaning::Shown(because)) => Some(because),
         None => Some("what this meter measures, and whether another holds it, is not known"),
     };

@@ -11,6 +11,7 @@
 mod field;
 mod gpu;
 mod meter;
+mod processes;
 mod samples;
 mod stamp;
 
@@ -24,6 +25,7 @@ use nvml_wrapper_sys::bindings::{NVML_POWER_SCOPE_MEMORY, NVML_POWER_SCOPE_MODUL
 pub use gpu::{CudaEnvironment, Gpu, visible_devices};
 pub(crate) use meter::Handle;
 use meter::{Meter, Register};
+pub(crate) use processes::computing;
 use stamp::WallClock;
 
 use super::{Observation, Source, Unavailable};

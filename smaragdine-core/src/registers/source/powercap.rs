@@ -8,14 +8,13 @@
 //! an MSR (`intel-rapl`) and through MMIO (`intel-rapl-mmio`). `name_and_count` decides which one is counted.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use crate::clock::monotonic_ns;
 use crate::registers::cpuinfo::Cpuinfo;
-use crate::registers::source::{Observation, Source, Unavailable, Value, identity};
+use crate::registers::source::register::{Register, parse};
+use crate::registers::source::{Observation, Source, Unavailable, Value};
 use crate::registers::topology::Topology;
 use crate::trace::{Basis, Domain, Flag, Flags, RAPL_UPDATE_NS, UNKNOWN_SOCKET};
 
@@ -35,15 +34,6 @@ pub struct Powercap {
     registers: Vec<Register>,
     unreadable: Vec<Unavailable>,
     filtered: bool,
-}
-
-/// An open `energy_uj`.
-#[derive(Debug)]
-struct Register {
-    path: PathBuf,
-    file: File,
-    /// The last read failed. A driver that was reloaded leaves old descriptors dead, so the next read opens anew.
-    failed: bool,
 }
 
 /// One zone's directory, as found.
@@ -76,10 +66,10 @@ impl Powercap {
         let mut unreadable = Vec::new();
         for zone in zones {
             let path = zone.directory.join("energy_uj");
-            match File::open(&path) {
-                Ok(file) => {
+            match Register::open(&path) {
+                Ok(register) => {
                     readable.push(zone);
-                    registers.push(Register { path, file, failed: false });
+                    registers.push(register);
                 }
                 Err(error) => unreadable.push(forbidden(&path, &error)),
             }
@@ -132,7 +122,7 @@ impl Source for Powercap {
 
     fn registers(&self) -> Vec<String> {
         let blurred = if self.filtered { " blurred" } else { "" };
-        self.registers.iter().map(|register| identity(&register.path, &register.file) + blurred).collect()
+        self.registers.iter().map(|register| register.identity() + blurred).collect()
     }
 
     fn update_ns(&self) -> Option<i64> {
@@ -152,40 +142,10 @@ impl Source for Powercap {
             let read_end_ns = monotonic_ns();
             let value = match energy_uj {
                 Ok(energy_uj) => Value::Counter { energy_uj },
-                Err(error) => Value::Failed { problem: format!("cannot read {}: {error}", register.path.display()) },
+                Err(error) => Value::Failed { problem: register.problem(&error) },
             };
             out.push(Observation { domain, read_start_ns, read_end_ns, value, flags });
         }
-    }
-}
-
-impl Register {
-    fn read(&mut self) -> io::Result<u64> {
-        if self.failed
-            && let Ok(file) = File::open(&self.path)
-        {
-            self.file = file;
-        }
-        let mut buffer = [0; 32];
-        let energy_uj = self.file.read_at(&mut buffer, 0).and_then(|length| parse(&buffer[..length]));
-        self.failed = energy_uj.is_err();
-        energy_uj
-    }
-}
-
-/// Decimal digits and a newline. Parsed by hand: a read must not allocate, nor go through UTF-8.
-fn parse(text: &[u8]) -> io::Result<u64> {
-    let digits = text.trim_ascii();
-    let value = digits.iter().try_fold(0_u64, |value, byte| {
-        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
-        value.checked_mul(10)?.checked_add(digit)
-    });
-    match value {
-        Some(value) if !digits.is_empty() => Ok(value),
-        _ => Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("{:?} is no number", text.escape_ascii().to_string()),
-        )),
     }
 }
 

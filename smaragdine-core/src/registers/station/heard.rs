@@ -2,7 +2,7 @@
 
 use crate::registers::counter::{Counter, Interval};
 use crate::registers::source::{Observation, Value};
-use crate::trace::{Domain, Flag};
+use crate::trace::{Domain, Flag, Flags};
 
 #[derive(Debug)]
 pub(super) struct Heard {
@@ -17,6 +17,8 @@ pub(super) struct Heard {
     until_ns: Option<i64>,
     /// Reads were left out since.
     missed: bool,
+    /// What reads between the listener's ticks told of the register: that it started again, say.
+    told: Flags,
 }
 
 impl Heard {
@@ -28,6 +30,7 @@ impl Heard {
             together: None,
             until_ns: None,
             missed: false,
+            told: Flags::NONE,
         }
     }
 
@@ -83,9 +86,12 @@ impl Heard {
             }
             Value::Counter { .. } | Value::Updated { .. } | Value::Stamped { .. } | Value::Failed { .. } if own => {
                 self.put_together(&mut closed);
+                observation.flags = observation.flags.union(std::mem::take(&mut self.told));
                 self.update(&observation, &mut closed);
             }
-            Value::Counter { .. } | Value::Updated { .. } | Value::Stamped { .. } | Value::Failed { .. } => {}
+            Value::Counter { .. } | Value::Updated { .. } | Value::Stamped { .. } | Value::Failed { .. } => {
+                self.told = self.told.union(observation.flags.doubts());
+            }
         }
     }
 
@@ -157,7 +163,6 @@ impl Heard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::Flags;
 
     fn heard() -> Heard {
         let domain = Domain { counted: false, ..Domain::new("rail", "CPU:0", "test", "") };
@@ -257,5 +262,20 @@ mod tests {
         heard.miss();
         let told = [(counter(100_000_100, 8), false), (counter(200_000_100, 1_000_007), true)];
         assert_eq!(hear(&mut heard, told), [(100, 200_000_100, 1.0, false)]);
+    }
+
+    #[test]
+    fn a_restart_that_a_read_between_own_ticks_told_is_a_gap() {
+        let counter = |at_ns, energy_uj| observation(at_ns, Value::Counter { energy_uj });
+        let told = |observation: Observation| Observation { flags: Flags::NONE.with(Flag::Reset), ..observation };
+        let mut heard = heard();
+        heard.hear_first(&counter(100, 7));
+        // By the listener's own tick the register has passed what it showed before.
+        let read = [(told(counter(100_000_100, 1)), false), (counter(200_000_100, 2_000_007), true)];
+        assert_eq!(hear(&mut heard, read), [(100, 200_000_100, 2.0, true)]);
+        assert_eq!(
+            hear(&mut heard, [(counter(300_000_100, 3_000_007), true)]),
+            [(200_000_100, 300_000_100, 1.0, false)]
+        );
     }
 }

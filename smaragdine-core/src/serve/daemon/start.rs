@@ -85,8 +85,6 @@ impl Daemon {
 
 /// The caller's own word on its CUDA environment.
 fn cuda(environment: &HashMap<String, String>) -> Option<CudaEnvironment> {
-    let value = |name: &str| environment.get(name).cloned();
-    let told =
-        CudaEnvironment { visible_devices: value("CUDA_VISIBLE_DEVICES"), device_order: value("CUDA_DEVICE_ORDER") };
+    let told = CudaEnvironment::told(|name| environment.get(name).cloned());
     (told != CudaEnvironment::default()).then_some(told)
 }

@@ -100,8 +100,8 @@ impl Running {
         end.metrics = report.absent;
         end.metrics_cpu_s = Some(report.cpu_s);
         let told_of_metrics = report.problems;
-        let all_read = self.subscriptions.into_iter().fold(true, |read, subscription| subscription.leave() && read);
-        if !all_read {
+        let read: Vec<bool> = self.subscriptions.into_iter().map(Subscription::leave).collect();
+        if read.contains(&false) {
             end.warnings.push("a thread that reads sensors failed; readings are missing".to_owned());
         }
         let report = self.shares.stop();

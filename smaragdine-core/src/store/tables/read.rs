@@ -7,7 +7,7 @@ use arrow_array::types::{Float64Type, Int64Type, UInt32Type, UInt64Type};
 use arrow_array::{Array, StringArray};
 use rustc_hash::FxHashMap;
 
-use super::checksum::Checksums;
+use super::checksum::{Checksum, Checksums};
 use super::columns::{Checked, Columns, index, known_op, named, parsed, value};
 use super::file::{ReadTable, TableFile};
 use super::layout::{
@@ -17,60 +17,63 @@ use crate::error::{Error, Result};
 use crate::span::Span;
 use crate::trace::{
     Basis, Entry, Event, Flag, Flags, FootprintDomainRow, FootprintRow, Kind, LedgerRow, NamedSpan, Op, Phase, Policy,
-    Reading, Step, Trace,
+    Reading, State, Step, Trace,
 };
 
-/// Fills the tables of `trace`, whose metadata is there, and says what each was found to be.
-pub(super) fn tables(
-    dir: &Path,
-    trace: &mut Trace,
-    sealed: Option<&Checksums>,
-) -> Result<BTreeMap<&'static str, ReadTable>> {
-    let mut found = small_tables(dir, trace, sealed)?;
-    let state = trace.metadata.state;
-    let mut rows = |layout: &'static Layout, row: &mut dyn FnMut(&Columns) -> Checked<()>| -> Result<()> {
-        let file = TableFile::open(dir, layout, state)?;
-        found.insert(layout.name, file.each_batch(sealed.and_then(|sealed| sealed.get(layout.name)), row)?);
-        Ok(())
-    };
-    let ops = trace.ops.len();
-    rows(&EDGES, &mut |batch| edges(batch, ops, &mut trace.edges))?;
-    let domains = index(trace.metadata.domains.iter().map(|domain| domain.name.clone()));
-    let mut unknown = UnknownFlags::new();
-    rows(&READINGS, &mut |batch| readings(batch, &domains, &mut trace.readings, &mut unknown))?;
-    warn_of_flags(&unknown, &mut trace.metadata.warnings);
-    let devices = index(trace.metadata.devices.iter().cloned());
-    rows(&EVENTS, &mut |batch| events(batch, &devices, ops, &mut trace.events))?;
-    rows(&STEPS, &mut |batch| steps(batch, &mut trace.steps))?;
-    let sealed = sealed.and_then(|sealed| sealed.get(METRICS.name));
-    if !TableFile::is_of_later_versions(dir, &METRICS, sealed) {
-        let file = TableFile::open(dir, &METRICS, state)?;
-        found.insert(METRICS.name, file.each_batch(sealed, &mut |batch| metrics(batch, trace))?);
-    }
-    Ok(found)
+/// Reads tables by their rows, and keeps what each was found to be.
+pub(super) struct Tables<'a> {
+    dir: &'a Path,
+    state: State,
+    sealed: Option<&'a Checksums>,
+    pub(super) found: BTreeMap<&'static str, ReadTable>,
 }
 
-/// Those that are small however long was recorded: operations, and what accounting derives but for the steps.
-pub(super) fn small_tables(
-    dir: &Path,
-    trace: &mut Trace,
-    sealed: Option<&Checksums>,
-) -> Result<BTreeMap<&'static str, ReadTable>> {
-    let state = trace.metadata.state;
-    let mut found = BTreeMap::new();
-    let mut rows = |layout: &'static Layout, row: &mut dyn FnMut(&Columns) -> Checked<()>| -> Result<()> {
-        let file = TableFile::open(dir, layout, state)?;
-        found.insert(layout.name, file.each_batch(sealed.and_then(|sealed| sealed.get(layout.name)), row)?);
+impl<'a> Tables<'a> {
+    pub(super) fn of(dir: &'a Path, state: State, sealed: Option<&'a Checksums>) -> Self {
+        Self { dir, state, sealed, found: BTreeMap::new() }
+    }
+
+    /// Calls `row` with each batch; a table that an earlier version did not write has none.
+    pub(super) fn rows(&mut self, layout: &'static Layout, row: &mut dyn FnMut(&Columns) -> Checked<()>) -> Result<()> {
+        let sealed = self.sealed_as(layout);
+        if !TableFile::is_of_later_versions(self.dir, layout, sealed) {
+            let read = TableFile::open(self.dir, layout, self.state)?.each_batch(sealed, row)?;
+            self.found.insert(layout.name, read);
+        }
         Ok(())
-    };
-    let mut numbered = Vec::new();
-    rows(&OPS, &mut |batch| ops(batch, &mut numbered))?;
-    trace.ops = in_order(numbered).map_err(|problem| Error::DamagedTrace { path: dir.join("ops.parquet"), problem })?;
-    rows(&FOOTPRINT, &mut |batch| footprint(batch, trace))?;
-    rows(&FOOTPRINT_DOMAINS, &mut |batch| footprint_domains(batch, trace))?;
-    rows(&LEDGER, &mut |batch| ledger(batch, trace))?;
-    rows(&SPANS, &mut |batch| spans(batch, trace))?;
-    Ok(found)
+    }
+
+    pub(super) fn sealed_as(&self, layout: &Layout) -> Option<&'a Checksum> {
+        self.sealed.and_then(|sealed| sealed.get(layout.name))
+    }
+
+    /// Fills all tables of `trace`, whose metadata is there.
+    pub(super) fn all(&mut self, trace: &mut Trace) -> Result<()> {
+        self.small(trace)?;
+        let ops = trace.ops.len();
+        self.rows(&EDGES, &mut |batch| edges(batch, ops, &mut trace.edges))?;
+        let domains = index(trace.metadata.domains.iter().map(|domain| domain.name.clone()));
+        let mut unknown = UnknownFlags::new();
+        self.rows(&READINGS, &mut |batch| readings(batch, &domains, &mut trace.readings, &mut unknown))?;
+        warn_of_flags(&unknown, &mut trace.metadata.warnings);
+        let devices = index(trace.metadata.devices.iter().cloned());
+        self.rows(&EVENTS, &mut |batch| events(batch, &devices, ops, &mut trace.events))?;
+        self.rows(&STEPS, &mut |batch| steps(batch, &mut trace.steps))?;
+        self.rows(&METRICS, &mut |batch| metrics(batch, trace))
+    }
+
+    /// Fills those that are small however long was recorded: operations, spans, and what accounting derives but for the
+    /// steps.
+    pub(super) fn small(&mut self, trace: &mut Trace) -> Result<()> {
+        let mut numbered = Vec::new();
+        self.rows(&OPS, &mut |batch| ops(batch, &mut numbered))?;
+        trace.ops = in_order(numbered)
+            .map_err(|problem| Error::DamagedTrace { path: self.dir.join("ops.parquet"), problem })?;
+        self.rows(&FOOTPRINT, &mut |batch| footprint(batch, trace))?;
+        self.rows(&FOOTPRINT_DOMAINS, &mut |batch| footprint_domains(batch, trace))?;
+        self.rows(&LEDGER, &mut |batch| ledger(batch, trace))?;
+        self.rows(&SPANS, &mut |batch| spans(batch, trace))
+    }
 }
 
 /// What readings say of themselves that this version does not know.

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::path::Path;
 
+use super::whole_second;
 use crate::composed::{Plane, START_NS, space};
 use prost::Message as _;
 use smaragdine_core::accounting::account::account;
@@ -52,20 +53,7 @@ fn metadata() -> Metadata {
 }
 
 fn readings() -> Vec<Reading> {
-    let reading = |second: i64| Reading {
-        domain: 0,
-        start_ns: START_NS + second * S,
-        end_ns: START_NS + (second + 1) * S,
-        edge_uncertainty_ns: None,
-        read_start_ns: START_NS + (second + 1) * S,
-        read_end_ns: START_NS + (second + 1) * S,
-        energy_j: 200.0,
-        app_share: Some(1.0),
-        daemon_share: None,
-        idle_share: None,
-        flags: Flags::NONE,
-    };
-    (0..LENGTH / S).map(reading).collect()
+    (0..LENGTH / S).map(|second| whole_second(second, 200.0)).collect()
 }
 
 /// Joules and executions by operation, and how often something impossible was left out.

@@ -1,2 +1,5 @@
 mod counter;
+mod cray;
+mod drm;
+mod perf;
 mod powercap;

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use fake_powercap::moving::Registers;
 use fake_powercap::{Fault, Kind, Layout, Tree, Waveform};
 use smaragdine_core::registers::counter::{Counter, Difference};
 use smaragdine_core::registers::source::powercap::Powercap;

@@ -300,8 +300,8 @@ fn a_table_in_parts_is_read_and_replaced_when_it_is_accounted() {
     assert!(path(dir.path(), "ledger").is_file() && path(dir.path(), "events").is_dir());
     assert_read_as(dir.path(), &trace, "accounted");
     let names = fs::read_dir(dir.path()).expect("a directory").flatten().map(|entry| entry.file_name());
-    // Beside them lie the metrics, of which this trace has none, and trace.json.
-    assert_eq!(names.count(), TABLES.len() + 2, "nothing is left aside");
+    // Beside them lie metrics and spans, of which this trace has none, and trace.json.
+    assert_eq!(names.count(), TABLES.len() + 3, "nothing is left aside");
     fs::remove_dir_all(path(dir.path(), "events")).expect("a folder");
     fs::create_dir(path(dir.path(), "events")).expect("a folder");
     assert_eq!(problem(dir.path()), "it is not there");

@@ -168,7 +168,7 @@ fn gpus_have_the_application_s_numbers_and_unseen_ones_are_not_counted() {
          gpu.0.bus = 00000000:c1:00.0\ngpu.1.bus = 00000000:81:00.0\ngpu.2.bus = 00000000:01:00.0",
     );
     let visible = |list: &str| {
-        let environment = CudaEnvironment { visible_devices: Some(list.into()), device_order: None };
+        let environment = CudaEnvironment { visible_devices: Some(list.into()), ..CudaEnvironment::default() };
         Nvml::open_for(Some(&driver.library()), &environment).unwrap()
     };
     let mut nvml = visible("2,0");
@@ -190,7 +190,7 @@ fn every_gpu_is_told_with_its_identity_in_the_order_of_its_devices() {
          # it tells neither energy nor power, and is in the machine all the same\n\
          gpu.2.energy = no\ngpu.2.instant = no\ngpu.2.architecture = 9",
     );
-    let environment = CudaEnvironment { visible_devices: Some("1".into()), device_order: None };
+    let environment = CudaEnvironment { visible_devices: Some("1".into()), ..CudaEnvironment::default() };
     let nvml = Nvml::open_for(Some(&driver.library()), &environment).unwrap();
     let told = nvml.gpu_hardware();
     let told: Vec<_> = told
@@ -206,7 +206,7 @@ fn every_gpu_is_told_with_its_identity_in_the_order_of_its_devices() {
 fn a_program_that_was_given_an_instance_has_no_whole_gpu_and_each_gpu_says_why() {
     let driver = Driver::new("gpus = 2\ngpu.0.mig = yes\ngpu.0.energy_mj = 10\ngpu.1.energy_mj = 20");
     for list in ["MIG-7c1d55aa-1f0e-5c3b-8d21-0b9a6f3e4d52", "MIG-a, MIG-b", "MIG-GPU-aa11/1/0"] {
-        let environment = CudaEnvironment { visible_devices: Some(list.into()), device_order: None };
+        let environment = CudaEnvironment { visible_devices: Some(list.into()), ..CudaEnvironment::default() };
         let mut nvml = Nvml::open_for(Some(&driver.library()), &environment).unwrap();
         let reason = |place: usize| nvml.domains()[place].not_counted_because.clone().unwrap();
         assert!(reason(0).contains("MIG instances, which are not metered apart"), "{}", reason(0));
@@ -286,4 +286,24 @@ fn a_gpu_s_share_follows_who_holds_it() {
     wait_for(&samples, |sample| sample.app.is_none());
     let report = sampler.stop();
     assert!(report.problems.iter().any(|problem| problem.contains("namespace")), "{report:?}");
+}
+
+#[test]
+fn whose_a_gpu_is_that_is_shared_through_mps_or_divided_into_instances_is_unknown_and_the_reason_told() {
+    let this = std::process::id();
+    for (shared, why) in [(format!("gpu.mps = {this}"), "through MPS"), ("gpu.mig = yes".to_owned(), "MIG instances")] {
+        let driver = Driver::new(&format!("gpu.processes = {this}\n{shared}"));
+        let (sink, samples) = sync_channel(1024);
+        let sampler = GpuShareSampler::start(
+            Some(&driver.library()),
+            &CudaEnvironment::default(),
+            i32::try_from(this).unwrap(),
+            Path::new("/proc"),
+            TraceClock::start(),
+            sink,
+        )
+        .unwrap();
+        wait_for(&samples, |sample| sample.app.is_none() && sample.idle.is_none());
+        assert!(sampler.stop().problems.iter().any(|problem| problem.contains(why)));
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use fake_powercap::moving::Registers;
 use fake_powercap::{Fault, Kind, Layout, Tree, Waveform};
 use smaragdine_core::clock::{TraceClock, monotonic_ns};
 use smaragdine_core::registers::counter::{Counter, Interval};

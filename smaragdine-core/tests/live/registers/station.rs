@@ -301,7 +301,7 @@ fn gpus_are_read_once_whatever_number_each_application_gives_them() {
         let driver = Driver::new(&spec);
         let station = Station::default();
         let seen = |list: &str| {
-            let environment = CudaEnvironment { visible_devices: Some(list.into()), device_order: None };
+            let environment = CudaEnvironment { visible_devices: Some(list.into()), ..CudaEnvironment::default() };
             let nvml = Nvml::open_for(Some(&driver.library()), &environment).unwrap();
             assert_eq!(nvml.domains().iter().filter(|domain| domain.counted).count(), list.split(',').count());
             listen(&station, Box::new(nvml), 10 * MS)

@@ -4,6 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::daemon::{Daemon, fetch};
+use fake_powercap::moving::Registers as _;
 use fake_powercap::{Layout, Tree, Waveform};
 use smaragdine_core::store::tables;
 use smaragdine_core::trace::Reading;

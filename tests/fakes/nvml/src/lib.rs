@@ -32,6 +32,7 @@
 //! | `slow_ms` | every call takes so long | 0 |
 //! | `mig` | `yes`: it is divided into instances | no |
 //! | `processes` | pids that hold it, apart by spaces | none |
+//! | `mps` | pids that compute with it through MPS, apart by spaces | none |
 //! | `utilisation` | `PID:PERCENT` apart by spaces, sampled just now | none |
 //! | `busy`, `busy_memory` | utilisation of the whole GPU and of its memory in percent | 0 |
 //! | `memory_used_mib` | memory in use | 0 |
@@ -260,15 +261,33 @@ pub unsafe extern "C" fn nvmlDeviceGetComputeRunningProcesses_v3(
     processes: *mut ProcessInfo,
 ) -> Return {
     with(device, |spec| {
-        let infos = spec.list("processes").map(|pid| ProcessInfo {
-            pid: pid.parse().unwrap_or(0),
-            used_gpu_memory: 1 << 30,
-            gpu_instance: c_uint::MAX,
-            compute_instance: c_uint::MAX,
-        });
         // SAFETY: as above.
-        unsafe { put_all(count, processes, infos.collect(), SUCCESS) }
+        unsafe { put_all(count, processes, infos(spec, "processes"), SUCCESS) }
     })
+}
+
+/// # Safety
+/// See [`nvmlInit_v2`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlDeviceGetMPSComputeRunningProcesses_v3(
+    device: Device,
+    count: *mut c_uint,
+    processes: *mut ProcessInfo,
+) -> Return {
+    with(device, |spec| {
+        // SAFETY: as above.
+        unsafe { put_all(count, processes, infos(spec, "mps"), SUCCESS) }
+    })
+}
+
+fn infos(spec: &Spec, key: &str) -> Vec<ProcessInfo> {
+    let info = |pid: &str| ProcessInfo {
+        pid: pid.parse().unwrap_or(0),
+        used_gpu_memory: 1 << 30,
+        gpu_instance: c_uint::MAX,
+        compute_instance: c_uint::MAX,
+    };
+    spec.list(key).map(info).collect()
 }
 
 /// # Safety

@@ -65,7 +65,7 @@ impl Fault {
         Self { by_j, ..Self::new(Kind::Jump, zone, from_s, for_s) }
     }
 
-    pub(crate) fn holds(&self, seconds: f64) -> bool {
+    pub fn holds(&self, seconds: f64) -> bool {
         (self.from_s..self.from_s + self.for_s).contains(&seconds)
     }
 

@@ -13,6 +13,8 @@
 //! one aligned block within one cache line of one page, which the kernel copies in one go on either side.
 
 mod fault;
+pub mod moving;
+mod register;
 mod waveform;
 mod zone;
 
@@ -21,9 +23,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 pub use fault::{Fault, Kind};
+pub use register::Register;
 pub use waveform::Waveform;
 pub use zone::LARGEST_RANGE_UJ;
 use zone::{Zone, link};
+
+use moving::Registers;
+
+/// What `--powercap-root` takes lies there, below a tree's root.
+pub const POWERCAP: &str = "class/powercap";
 
 /// What the tree holds, and what goes wrong in it.
 ///
@@ -115,7 +123,7 @@ impl Tree {
     /// What `--powercap-root` takes.
     #[must_use]
     pub fn powercap_root(&self) -> PathBuf {
-        self.root.join("class/powercap")
+        self.root.join(POWERCAP)
     }
 
     /// The zones: `intel-rapl:0`, `intel-rapl:0:0` …
@@ -131,15 +139,6 @@ impl Tree {
     /// The truth: microjoules that each zone drew in the first `elapsed_ns`, without wraps, resets and other faults.
     pub fn energy_uj(&self, elapsed_ns: i64) -> impl Iterator<Item = u64> {
         self.zones.iter().map(move |zone| zone.energy_uj(elapsed_ns as f64 * 1e-9))
-    }
-
-    /// Moves every register to where it stands `elapsed_ns` after the start.
-    ///
-    /// # Errors
-    /// Where a register cannot be written.
-    pub fn write(&self, elapsed_ns: i64) -> io::Result<()> {
-        // Those within others first, so that they can vanish in order.
-        self.zones.iter().rev().try_for_each(|zone| zone.write(elapsed_ns as f64 * 1e-9))
     }
 
     fn plan(&mut self, control: &str, layout: &Layout) {
@@ -171,12 +170,14 @@ impl Tree {
         let id = device.file_name().unwrap_or_default().to_string_lossy().into_owned();
         self.zones.push(Zone {
             name: name.to_owned(),
-            waveform,
-            range_uj: layout.range_uj,
-            initial_uj: layout.initial_uj,
+            counted: Register {
+                waveform,
+                range_uj: layout.range_uj,
+                initial_uj: layout.initial_uj,
+                faults: layout.faults.iter().filter(|fault| fault.concerns(&id)).cloned().collect(),
+            },
             max_power_uw: layout.max_power_uw.filter(|_| name.starts_with("package")),
             mode: if layout.forbidden { 0o000 } else { 0o444 },
-            faults: layout.faults.iter().filter(|fault| fault.concerns(&id)).cloned().collect(),
             directory: self.root.join(device),
             link: self.powercap_root().join(&id),
             target: Path::new("../..").join(device),
@@ -184,6 +185,17 @@ impl Tree {
             register: Mutex::new(None),
             id,
         });
+    }
+}
+
+impl Registers for Tree {
+    fn write(&self, elapsed_ns: i64) -> io::Result<()> {
+        // Those within others first, so that they can vanish in order.
+        self.zones.iter().rev().try_for_each(|zone| zone.write(elapsed_ns as f64 * 1e-9))
+    }
+
+    fn truth_uj(&self, elapsed_ns: i64) -> Vec<(&str, u64)> {
+        self.ids().zip(self.energy_uj(elapsed_ns)).collect()
     }
 }
 

@@ -1,14 +1,9 @@
 //! Moves a fake powercap tree in real time; `--help` tells how.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr;
 
-use fake_powercap::{Layout, Tree, Waveform};
-use rustix::thread::clock_nanosleep_absolute;
-use rustix::time::{ClockId, Timespec, clock_gettime};
+use fake_powercap::moving::{self, Moving, number};
+use fake_powercap::{Layout, POWERCAP, Tree, Waveform};
 
 const HELP: &str = "\
 Lays out a powercap tree as Linux does and moves its energy registers along a known waveform,
@@ -63,137 +58,39 @@ update; E is exact for the instant T, both CLOCK_MONOTONIC. E never wraps, reset
 zone drew between two rows is the difference of its E.
 ";
 
-/// The command line.
-struct Options {
-    root: PathBuf,
-    truth: PathBuf,
-    duration_s: Option<f64>,
-    until_stdin_closes: bool,
-    period_ns: i64,
-    layout: Layout,
-}
-
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.iter().any(|argument| matches!(argument.as_str(), "-h" | "--help")) {
-        return say(HELP);
-    }
-    let outcome = Options::parse(arguments).and_then(|options| {
-        run(&options).map_err(|error| format!("cannot write the tree {}: {error}", options.root.display()))
-    });
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            eprintln!("error: {problem}\nhint: `fake-powercap --help` lists the options");
-            ExitCode::from(2)
+    moving::command("fake-powercap", HELP, |arguments| {
+        let (moving, layout) = parse(arguments)?;
+        moving.run(|root| Tree::create(root, &layout), |root| root.join(POWERCAP))
+    })
+}
+
+fn parse(arguments: Vec<String>) -> Result<(Moving, Layout), String> {
+    let (mut moving, mut layout) = (Moving::default(), Layout::default());
+    let mut arguments = arguments.into_iter();
+    while let Some(name) = arguments.next() {
+        let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
+        if moving.takes(&name, &mut value)? {
+            continue;
+        }
+        match name.as_str() {
+            "--sockets" => layout.sockets = number(&name, &value()?)?,
+            "--dies" => layout.dies = number(&name, &value()?)?,
+            "--package" => layout.package = waves(&value()?)?,
+            "--dram" => layout.dram = waves(&value()?)?,
+            "--core" => layout.core = waves(&value()?)?,
+            "--uncore" => layout.uncore = waves(&value()?)?,
+            "--psys" => layout.psys = waves(&value()?)?.first().copied(),
+            "--mmio" => layout.mmio = true,
+            "--range" => layout.range_uj = number(&name, &value()?)?,
+            "--initial" => layout.initial_uj = number(&name, &value()?)?,
+            "--max-power" => layout.max_power_uw = Some(number(&name, &value()?)?),
+            "--fault" => layout.faults.push(value()?.parse()?),
+            "--forbidden" => layout.forbidden = true,
+            _ => return Err(format!("there is no option {name}")),
         }
     }
-}
-
-/// Standard output may have been closed; that is no reason to panic.
-fn say(text: &str) -> ExitCode {
-    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
-}
-
-fn run(options: &Options) -> io::Result<()> {
-    let tree = Tree::create(&options.root, &options.layout)?;
-    let mut truth = BufWriter::new(File::create(&options.truth)?);
-    let mut row = |monotonic_ns: i64, start_ns: i64| -> io::Result<()> {
-        tree.write(monotonic_ns - start_ns)?;
-        let written_ns = now_ns();
-        let energies = tree.ids().zip(tree.energy_uj(monotonic_ns - start_ns));
-        let energies: Vec<String> = energies.map(|(id, energy)| format!("\"{id}\": {energy}")).collect();
-        writeln!(
-            truth,
-            "{{\"monotonic_ns\": {monotonic_ns}, \"written_ns\": {written_ns}, \"energy_uj\": {{{}}}}}",
-            energies.join(", ")
-        )?;
-        // A reader may look at any time, and a kill must not cut a row.
-        truth.flush()
-    };
-
-    let start_ns = now_ns();
-    row(start_ns, start_ns)?;
-    say(&format!(
-        "{{\"ready\": {:?}, \"truth\": {:?}}}\n",
-        tree.powercap_root().display().to_string(),
-        options.truth.display().to_string()
-    ));
-    if options.until_stdin_closes {
-        std::thread::spawn(|| {
-            let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
-            std::process::exit(0);
-        });
-    }
-    let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
-    let end_ns = options.duration_s.map(|seconds| start_ns + (seconds * 1e9) as i64);
-    let mut deadline_ns = start_ns;
-    while end_ns.is_none_or(|end_ns| deadline_ns < end_ns) {
-        // Updates that are overdue are left out: the register was late, the truth of the next row is not.
-        deadline_ns += options.period_ns * (1 + (now_ns() - deadline_ns).max(0) / options.period_ns);
-        let _ = clock_nanosleep_absolute(
-            ClockId::Monotonic,
-            &Timespec { tv_sec: deadline_ns / 1_000_000_000, tv_nsec: deadline_ns % 1_000_000_000 },
-        );
-        row(now_ns(), start_ns)?;
-    }
-    Ok(())
-}
-
-fn now_ns() -> i64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    now.tv_sec * 1_000_000_000 + now.tv_nsec
-}
-
-impl Options {
-    fn parse(arguments: Vec<String>) -> Result<Self, String> {
-        let mut root: Option<PathBuf> = None;
-        let mut truth: Option<PathBuf> = None;
-        let mut options = Self {
-            root: PathBuf::new(),
-            truth: PathBuf::new(),
-            duration_s: None,
-            until_stdin_closes: false,
-            period_ns: 1_000_000,
-            layout: Layout::default(),
-        };
-        let layout = &mut options.layout;
-        let mut arguments = arguments.into_iter();
-        while let Some(name) = arguments.next() {
-            let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
-            match name.as_str() {
-                "--root" => root = Some(value()?.into()),
-                "--truth" => truth = Some(value()?.into()),
-                "--duration" => options.duration_s = Some(number(&name, &value()?)?),
-                "--until-stdin-closes" => options.until_stdin_closes = true,
-                "--period-us" => options.period_ns = 1_000 * i64::from(number::<u32>(&name, &value()?)?.max(1)),
-                "--sockets" => layout.sockets = number(&name, &value()?)?,
-                "--dies" => layout.dies = number(&name, &value()?)?,
-                "--package" => layout.package = waves(&value()?)?,
-                "--dram" => layout.dram = waves(&value()?)?,
-                "--core" => layout.core = waves(&value()?)?,
-                "--uncore" => layout.uncore = waves(&value()?)?,
-                "--psys" => layout.psys = waves(&value()?)?.first().copied(),
-                "--mmio" => layout.mmio = true,
-                "--range" => layout.range_uj = number(&name, &value()?)?,
-                "--initial" => layout.initial_uj = number(&name, &value()?)?,
-                "--max-power" => layout.max_power_uw = Some(number(&name, &value()?)?),
-                "--fault" => layout.faults.push(value()?.parse()?),
-                "--forbidden" => layout.forbidden = true,
-                _ => return Err(format!("there is no option {name}")),
-            }
-        }
-        options.root = root.ok_or("--root is missing")?;
-        options.truth = truth.unwrap_or_else(|| options.root.join("truth.jsonl"));
-        Ok(options)
-    }
-}
-
-fn number<T: FromStr>(option: &str, text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("{option} {text}: not a number that it takes"))
+    Ok((moving, layout))
 }
 
 fn waves(text: &str) -> Result<Vec<Waveform>, String> {

@@ -6,8 +6,8 @@ use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::fault::{Fault, Kind};
-use crate::waveform::Waveform;
+use crate::fault::Kind;
+use crate::register::Register;
 
 const DIGITS: usize = 15;
 /// The largest range that fifteen digits hold.
@@ -17,12 +17,9 @@ pub const LARGEST_RANGE_UJ: u64 = 999_999_999_999_999;
 pub(crate) struct Zone {
     pub(crate) id: String,
     pub(crate) name: String,
-    pub(crate) waveform: Waveform,
-    pub(crate) range_uj: u64,
-    pub(crate) initial_uj: u64,
+    pub(crate) counted: Register,
     pub(crate) max_power_uw: Option<u64>,
     pub(crate) mode: u32,
-    pub(crate) faults: Vec<Fault>,
     pub(crate) directory: PathBuf,
     /// `class/powercap/ID`, and what it leads to.
     pub(crate) link: PathBuf,
@@ -35,14 +32,13 @@ pub(crate) struct Zone {
 impl Zone {
     /// Microjoules drawn in the first `seconds`.
     pub(crate) fn energy_uj(&self, seconds: f64) -> u64 {
-        (self.waveform.energy_j(seconds) * 1e6).round() as u64
+        self.counted.energy_uj(seconds)
     }
 
     /// Moves the register to where it stands after `seconds`.
     pub(crate) fn write(&self, seconds: f64) -> io::Result<()> {
         let mut register = self.register.lock().unwrap_or_else(PoisonError::into_inner);
-        let fault = self.faults.iter().find(|fault| fault.holds(seconds));
-        let kind = fault.map(|fault| fault.kind);
+        let kind = self.counted.suffers(seconds);
         if kind == Some(Kind::Vanish) {
             return register.take().map_or(Ok(()), |register| self.vanish(&register));
         }
@@ -54,44 +50,22 @@ impl Zone {
             register.set_permissions(fs::Permissions::from_mode(0o000))?;
             return register.set_len(0);
         }
-        if self.faults.iter().any(|fault| fault.kind == Kind::Deny) {
+        if self.counted.faults.iter().any(|fault| fault.kind == Kind::Deny) {
             register.set_permissions(fs::Permissions::from_mode(self.mode))?;
         }
-        let text = match (kind, fault) {
+        let text = match kind {
             // An empty file is a read without a value, also on a descriptor that is open already.
-            (Some(Kind::Fail), _) => return register.set_len(0),
-            (Some(Kind::Garbage), _) => "no number here!\n".to_owned(),
-            (Some(Kind::Stall), Some(fault)) => self.shows(fault.from_s),
-            _ => self.shows(seconds),
+            Some(Kind::Fail) => return register.set_len(0),
+            Some(Kind::Garbage) => "no number here!\n".to_owned(),
+            _ => format!("{:0DIGITS$}\n", self.counted.shows_uj(seconds)),
         };
         register.write_all_at(text.as_bytes(), 0)
-    }
-
-    fn shows(&self, seconds: f64) -> String {
-        let of_kind = |kind: Kind| self.faults.iter().filter(move |fault| fault.kind == kind);
-        if of_kind(Kind::Zero).any(|fault| fault.holds(seconds)) {
-            return format!("{:0DIGITS$}\n", 0);
-        }
-        let resets = of_kind(Kind::Reset).map(|fault| fault.from_s);
-        let counted = i128::from(self.energy_uj(seconds));
-        let mut register = match resets.filter(|at_s| *at_s <= seconds).max_by(f64::total_cmp) {
-            Some(at_s) => counted - i128::from(self.energy_uj(at_s)),
-            None => i128::from(self.initial_uj) + counted,
-        };
-        for jump in of_kind(Kind::Jump).filter(|fault| fault.holds(seconds)) {
-            register += (jump.by_j * 1e6).round() as i128;
-        }
-        for freeze in of_kind(Kind::Freeze).filter(|fault| fault.from_s <= seconds) {
-            let untold_uj = self.energy_uj(seconds.min(freeze.from_s + freeze.for_s)) - self.energy_uj(freeze.from_s);
-            register -= i128::from(untold_uj);
-        }
-        format!("{:0DIGITS$}\n", register.rem_euclid(i128::from(self.range_uj)))
     }
 
     fn appear(&self) -> io::Result<File> {
         fs::create_dir_all(&self.directory)?;
         fs::write(self.directory.join("name"), format!("{}\n", self.name))?;
-        fs::write(self.directory.join("max_energy_range_uj"), format!("{}\n", self.range_uj))?;
+        fs::write(self.directory.join("max_energy_range_uj"), format!("{}\n", self.counted.range_uj))?;
         fs::write(self.directory.join("enabled"), "0\n")?;
         if let Some(most_uw) = self.max_power_uw {
             fs::write(self.directory.join("constraint_0_name"), "long_term\n")?;

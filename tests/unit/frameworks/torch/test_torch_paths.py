@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from fake_torch import made
@@ -57,3 +58,24 @@ def test_class_names_become_those_that_keras_would_give() -> None:
         "_": "model",
     }
     assert {name: snake(name) for name in names} == names
+
+
+class Layer:
+    """As Keras makes them: what a model holds is not among its modules."""
+
+    def __init__(self, name: str, *layers: Layer) -> None:
+        self.name = name
+        self._layers = layers
+        self._modules: dict[str, object] = {"_torch_params": object()}
+
+    def _flatten_layers(self, *, include_self: bool, recursive: bool) -> list[Layer]:
+        return list(self._layers)
+
+
+def test_a_model_of_keras_has_the_names_that_keras_gives() -> None:
+    shared = Layer("shared")
+    model = Layer("net", Layer("block_0", Layer("up"), shared), Layer("block_1", shared))
+    told = [path for _, path in paths([model])]
+    assert told == ["net", "net/block_0", "net/block_0/up", "net/block_0/shared", "net/block_1"]
+    wrapper = SimpleNamespace(_modules={"_orig_mod": model})
+    assert [path for _, path in paths([wrapper])] == told

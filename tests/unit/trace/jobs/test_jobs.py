@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,15 +12,7 @@ from smaragdine import Job, Trace
 from smaragdine.cli import main
 from smaragdine.errors import TraceError, UsageError
 from testbed import synthetic_trace
-from testbed.sealed import seal_trace
-
-
-def rank(job: Path, number: int, host: str = "a", *, boot: str | None = None, attempt: int = 1, **told: Any) -> Path:
-    """A trace of one rank, whose registers are those of every other rank's on that host."""
-    folder = job / f"host={host}" / f"rank={number}" / (f"attempt={attempt}" if attempt > 1 else "")
-    labels = {"host": host, "rank": str(number), "world_size": "2", "job": "4711", **told.pop("labels", {})}
-    overrides = {"labels": labels, "host": {"name": host, "boot_id": boot or f"boot-{host}"}, **told}
-    return synthetic_trace.write(folder, overrides=overrides)
+from testbed.synthetic_job import rank, scale
 
 
 @pytest.fixture
@@ -244,16 +235,3 @@ def test_a_folder_of_any_name_is_merged(name: str, tmp_path: Path) -> None:
     assert len(Job.open(job).sql("from ledger").fetchall()) == 32
     assert main(["merge", str(job)]) == 0
     assert len(Trace.open(job).ledger().rows) == 16
-
-
-def scale(folder: Path, factor: float) -> None:
-    """Another machine's registers: everything that the trace tells of energy, by a factor."""
-    import duckdb
-
-    for table in ("readings", "ledger", "footprint", "footprint_domains"):
-        file = str(folder / f"{table}.parquet").replace("'", "''")
-        with duckdb.connect() as connection:
-            connection.execute(f"create table t as from read_parquet('{file}')")
-            connection.execute("update t set energy_j = energy_j * ?", [factor])
-            connection.table("t").write_parquet(str(folder / f"{table}.parquet"))
-    seal_trace(folder)

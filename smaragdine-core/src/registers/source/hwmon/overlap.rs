@@ -67,16 +67,21 @@ impl Hwmon {
         }
     }
 
-    /// Stops counting what other sources hold, too: sockets beside powercap's packages, modules beside either.
+    /// Stops counting what other sources hold, too: sockets where another counts the CPUs, modules beside either, and
+    /// cards whose own source, `drm`, reads them.
     #[must_use]
-    pub fn beside(mut self, powercap: bool, nvml: bool) -> Self {
-        for domain in self.domains.iter_mut().filter(|domain| powercap && domain.counted) {
-            stop(domain, "powercap meters what it holds");
+    pub fn beside(mut self, cpus: bool, nvml: bool, drm: bool) -> Self {
+        for domain in self.domains.iter_mut().filter(|domain| cpus && domain.counted) {
+            stop(domain, "another source meters what it holds");
         }
-        if nvml && !powercap {
+        if nvml && !cpus {
             self.stop_modules("NVML meters its GPU");
         }
-        if powercap {
+        let is_card = |known: &Option<Known>| known.is_some_and(|known| known.meaning == Meaning::Graphics);
+        for (domain, _) in self.domains.iter_mut().zip(&self.found).filter(|(_, (known, _))| drm && is_card(known)) {
+            stop(domain, "a graphics card's own meter, of which drm tells what is counted");
+        }
+        if cpus {
             self.problems.clear();
         }
         self

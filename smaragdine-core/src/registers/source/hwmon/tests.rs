@@ -173,8 +173,8 @@ fn a_superchip_is_counted_once() {
     assert_eq!(counted(&without_grace), [module]);
     assert_eq!(because(&without_grace, "hwmon-power_meter-cpu-power-socket-0"), format!("{module} holds its energy"));
     assert!(because(&open(&labels[2..]), "hwmon-power_meter-cpu-power-socket-0").contains("not metered as a whole"));
-    assert!(counted(&open(&labels[..1]).beside(false, true)).is_empty());
-    assert!(counted(&open(&labels).beside(true, false)).is_empty());
+    assert!(counted(&open(&labels[..1]).beside(false, true, false)).is_empty());
+    assert!(counted(&open(&labels).beside(true, false, false)).is_empty());
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn a_socket_s_meter_that_cannot_be_read_or_is_not_there_is_told() {
     let problems = hwmon.problems();
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(problems[0].contains("energy2_input") && problems[1].contains("meters socket 1"), "{problems:?}");
-    assert!(hwmon.beside(true, false).problems().is_empty(), "powercap meters the sockets");
+    assert!(hwmon.beside(true, false, false).problems().is_empty(), "powercap meters the sockets");
 }
 
 #[test]

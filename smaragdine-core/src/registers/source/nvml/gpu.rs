@@ -24,6 +24,11 @@ pub struct CudaEnvironment {
     pub visible_devices: Option<String>,
     /// `CUDA_DEVICE_ORDER`
     pub device_order: Option<String>,
+    /// `ROCR_VISIBLE_DEVICES` and `HIP_VISIBLE_DEVICES`: of AMD's
+    pub rocr_visible_devices: Option<String>,
+    pub hip_visible_devices: Option<String>,
+    /// `ZE_AFFINITY_MASK`: of Intel's
+    pub ze_affinity_mask: Option<String>,
 }
 
 impl CudaEnvironment {
@@ -42,7 +47,30 @@ impl CudaEnvironment {
                 .find_map(|variable| variable.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
                 .map(|value| String::from_utf8_lossy(value).into_owned())
         };
-        Ok(Self { visible_devices: value("CUDA_VISIBLE_DEVICES"), device_order: value("CUDA_DEVICE_ORDER") })
+        Ok(Self::told(value))
+    }
+
+    /// As its variables are told, by their names.
+    #[must_use]
+    pub fn told(value: impl Fn(&str) -> Option<String>) -> Self {
+        Self {
+            visible_devices: value("CUDA_VISIBLE_DEVICES"),
+            device_order: value("CUDA_DEVICE_ORDER"),
+            rocr_visible_devices: value("ROCR_VISIBLE_DEVICES"),
+            hip_visible_devices: value("HIP_VISIBLE_DEVICES"),
+            ze_affinity_mask: value("ZE_AFFINITY_MASK"),
+        }
+    }
+
+    /// The variables that choose among the GPUs of AMD and Intel, by their names, where they are set.
+    pub(in crate::registers::source) fn graphics(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let named = [
+            ("ROCR_VISIBLE_DEVICES", &self.rocr_visible_devices),
+            ("HIP_VISIBLE_DEVICES", &self.hip_visible_devices),
+            ("CUDA_VISIBLE_DEVICES", &self.visible_devices),
+            ("ZE_AFFINITY_MASK", &self.ze_affinity_mask),
+        ];
+        named.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)))
     }
 
     /// Why a GPU that is not among those visible is not: its energy is then none of the application's.
@@ -169,7 +197,7 @@ mod tests {
         let environ = b"A=B\0CUDA_VISIBLE_DEVICES_OLD=9\0CUDA_VISIBLE_DEVICES=1,0\0HOME=/\0";
         std::fs::write(proc.path().join("7/environ"), environ).unwrap();
         let environment = CudaEnvironment::of(proc.path(), 7).unwrap();
-        assert_eq!(environment, CudaEnvironment { visible_devices: Some("1,0".into()), device_order: None });
+        assert_eq!(environment, CudaEnvironment { visible_devices: Some("1,0".into()), ..CudaEnvironment::default() });
         assert!(CudaEnvironment::of(proc.path(), 8).is_err());
     }
 

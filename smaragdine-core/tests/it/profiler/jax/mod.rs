@@ -1,5 +1,6 @@
 mod names;
 mod optimizer;
+mod owners;
 mod programs;
 mod tpu;
 mod versions;

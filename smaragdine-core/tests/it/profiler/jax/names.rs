@@ -56,8 +56,30 @@ fn transformations_and_control_flow_are_no_scopes() {
         ),
         ("transpose;jit(step)/transpose(jvp(Bert))/up/transpose", "backward Bert/up transpose"),
         ("jit(step)/jvp(Net)/a/add;jit(step)/jvp(Net)/b/mul", "forward Net/a add"),
+        ("jit(step)/jvp(Net)/drop/jit(_bernoulli)/jit(_uniform)/while/copy", "forward Net/drop copy"),
+        ("jit(step)/jvp(Net)/drop/jit(_threefry_fold_in)/Dropout.__call__/while", "forward Net/drop while"),
+        ("jit(step)/transpose(jvp(Net))/drop/jit(f)/Dropout.__call__/while/body/xor", "backward Net/drop xor"),
+        ("jit(step)/jvp(Net)/drop/jit(_threefry_fold_in)/make.<locals>.step/while/body/xor", "forward Net/drop xor"),
         // A loop as such is an operation of the scope around it.
         ("jit(step)/jvp(Net)/lstm/while", "forward Net/lstm while"),
+    ] {
+        assert_eq!(said(op_name), expected, "{op_name}");
+    }
+}
+
+#[test]
+fn what_xla_combined_is_of_whatever_its_parts_have_in_common() {
+    for (op_name, expected) in [
+        (
+            "jit(step)/(transpose(jvp(Net))/a/reduce_sum:transpose(jvp(Net))/b/dot_general:jvp()/reduce_sum)",
+            "backward Net ",
+        ),
+        ("jit(step)/shard_map/(psum_invariant:transpose(jvp(Net))/a/b/psum_invariant)", "backward Net/a/b "),
+        ("jit(step)/(jvp(Net)/a/all_gather:jvp(Net)/a/c/all_gather)", "forward Net/a "),
+        ("jit(step)/(transpose(jvp())/psum:transpose(jvp(jit(f)))/psum)", "backward  "),
+        ("jit(step)/(psum:psum)", "outside  "),
+        // Cut off
+        ("jit(step)/(transpose(jvp(Net))/a/psum:transpose(jvp(Net", "backward Net/a "),
     ] {
         assert_eq!(said(op_name), expected, "{op_name}");
     }

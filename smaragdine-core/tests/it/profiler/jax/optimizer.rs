@@ -173,6 +173,28 @@ fn an_update_that_is_compiled_by_itself_is_the_optimizers_where_another_program_
 }
 
 #[test]
+fn what_is_exchanged_for_many_gradients_at_once_is_no_layers_alone() {
+    let combined = "jit(step)/(transpose(jvp(Net))/a/psum:transpose(jvp(Net))/b/psum:jvp()/psum)";
+    let rest = vec![
+        instruction(20, "all-reduce", combined, &[], &[14, 16, 12]),
+        instruction(21, "all-reduce", "jit(step)/psum", &[4, 4], &[16, 14]),
+        instruction(22, "all-reduce", "jit(step)/pmean", &[4, 4], &[14]),
+    ];
+    let profile =
+        run(training(rest), &["dot.10", "dot.11", "dot.14", "all-reduce.20", "all-reduce.21", "all-reduce.22"]);
+    assert_eq!(
+        named(&profile)[3..],
+        [
+            "gradients/Net/all-reduce | Net | backward",
+            "optimizer/psum | optimizer | optimizer",
+            "optimizer/Net/b/pmean | Net/b | optimizer",
+        ]
+    );
+    let kind = profile.names.iter().find(|raw| raw.raw_name == combined).map(|raw| raw.kind.as_str());
+    assert_eq!(kind, Some("all-reduce"));
+}
+
+#[test]
 fn without_modules_passes_are_told_and_layers_are_not() {
     let entry = vec![
         argument(1, 0, "p['kernel']", &[4, 4]),

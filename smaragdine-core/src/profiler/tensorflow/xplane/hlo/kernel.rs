@@ -8,7 +8,7 @@ use super::program::{InstructionId, Program};
 use super::served::{Served, is_operation};
 use super::traced::Traced;
 use super::work::{flops, weight};
-use crate::profiler::jax::{Origin, is_traced};
+use crate::profiler::jax::{Origin, is_combined, is_traced};
 
 /// The instructions of one program that execute by themselves, and the operations in them.
 #[derive(Debug, Default)]
@@ -215,6 +215,7 @@ impl Compiler<'_, '_> {
         match instruction.opcode {
             "dot" if self.traced.is_some() => "dot_general".clone_into(kind),
             "convolution" if self.traced.is_some() => "conv_general_dilated".clone_into(kind),
+            opcode if self.traced.is_some() && is_combined(instruction.op_name) => opcode.clone_into(kind),
             _ if kind.is_empty() => instruction.op_type.clone_into(kind),
             _ => {}
         }

@@ -116,7 +116,9 @@ impl<'p, 'a> Traced<'p, 'a> {
             origin.served = before;
             return;
         }
-        self.updates(id, origin);
+        if !self.is_combined(id) {
+            self.updates(id, origin);
+        }
         origin.measures = self.trains && after_forward && !after_backward && origin.argument.is_none();
     }
 
@@ -138,6 +140,13 @@ impl<'p, 'a> Traced<'p, 'a> {
             arguments = others.into_iter().flat_map(|other| self.worked_on(other, &mut Origin::default())).collect();
         }
         origin.argument = common(&arguments);
+    }
+
+    /// Whether it exchanges several arrays between devices at once: many layers' gradients, and no one's alone.
+    fn is_combined(&self, id: InstructionId) -> bool {
+        let instruction = self.dataflow.program.at(id);
+        let exchanges = ["all-", "reduce-scatter", "collective-"];
+        exchanges.iter().any(|prefix| instruction.opcode.starts_with(prefix)) && instruction.operands.len() > 1
     }
 
     fn is_alike(&self, one: InstructionId, other: InstructionId) -> bool {

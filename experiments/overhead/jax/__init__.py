@@ -1,0 +1,1 @@
+"""What `smaragdine.record` costs a training in JAX."""
