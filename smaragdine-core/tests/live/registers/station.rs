@@ -253,13 +253,13 @@ fn a_first_read_that_fails_is_a_gap_from_there_and_never_from_before() {
 
 #[test]
 fn who_stands_still_holds_up_nobody_and_what_there_was_no_room_for_is_told() {
-    // As many registers as fill what waits for one listener within two tenths of a second.
-    let told: Vec<Told> = (0..400).map(|number| [Told::Counter, Told::Interval][number % 2]).collect();
+    // As many registers as fill what waits for one listener within seven tenths of a second.
+    let told: Vec<Told> = (0..100).map(|number| [Told::Counter, Told::Interval][number % 2]).collect();
     let (station, registers) = (Station::default(), Registers::new("many", &told));
     let standing = listen(&station, registers.source(), MS);
     let mut taking = listen(&station, registers.source(), MS);
     let mut taken = Vec::new();
-    while registers.reads().len() < 800 {
+    while registers.reads().len() < 2_000 {
         sleep(Duration::from_millis(20));
         taking.listener.take(&mut taken);
     }
