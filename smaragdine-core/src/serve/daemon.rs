@@ -145,6 +145,12 @@ impl Daemon {
         &self.shared.room
     }
 
+    /// Where sensors are sampled.
+    #[must_use]
+    pub fn station(&self) -> &Station {
+        &self.shared.station
+    }
+
     /// Where journals become traces.
     #[must_use]
     pub fn assembler(&self) -> &Assembler {

@@ -151,9 +151,9 @@ impl Source for Perf {
             let read_start_ns = monotonic_ns();
             let counted = register.opened.read();
             let read_end_ns = monotonic_ns();
-            // It was opened anew, and counts from 0.
-            let failed = std::mem::replace(&mut register.failed, counted.is_err());
-            let flags = if failed && counted.is_ok() { Flags::NONE.with(Flag::Reset) } else { Flags::NONE };
+            // It was opened anew, and counts from 0: what another listener has not seen of the failure is in a flag.
+            let anew = std::mem::replace(&mut register.failed, counted.is_err()) && register.opened.restarts();
+            let flags = if anew && counted.is_ok() { Flags::NONE.with(Flag::Reset) } else { Flags::NONE };
             let value = match counted {
                 Ok(count) => Value::Counter { energy_uj: register.event.energy_uj(count) },
                 Err(error) => Value::Failed {
