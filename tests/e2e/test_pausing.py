@@ -106,7 +106,7 @@ def paused_for(seconds: float, loop: Loop, watcher: Watcher) -> None:
     assert loop.steps == stood_at
     watcher.pause(False)
     until(lambda: loop.steps > stood_at + 3, "it did not go on")
-    until(lambda: not watcher.last.pausing, "that it goes on was not told")
+    until(lambda: not (watcher.last.pausing or watcher.last.paused), "that it goes on was not told")
 
 
 @pytest.mark.parametrize("traced", [False, True])
