@@ -13,6 +13,8 @@ from smaragdine.view.what_if import page as what_if
 
 # The token has done its work once the cookie is there: it is not to be read off a screen, nor kept in bookmarks.
 _FORGET = "<script>history.replaceState(null, '', location.pathname + location.hash)</script>"
+# Dash asks for it once its first picture is there to be drawn: by then it could have been read.
+_EARLY = '<script async src="/_dash-component-suites/plotly/package_data/plotly.min.js"></script>'
 _REFRESH_MS = 500
 EXPLORE, COMPARE, WHAT_IF, LIVE = "explore", "compare", "what-if", "live"
 
@@ -21,7 +23,8 @@ def build(session: Session) -> Dash:
     """The application of one session; `Server` lets in who may see it."""
     app = Dash("smaragdine", title="Smaragdine", update_title="", suppress_callback_exceptions=True)
     style = files("smaragdine.report").joinpath("report.css").read_text(encoding="utf-8")
-    inline = f"{_FORGET}<style>{style}{what_if.asset('page.css')}</style><script>{what_if.asset('page.js')}</script>"
+    script = what_if.asset("page.js") + files("smaragdine.view").joinpath("operations.js").read_text(encoding="utf-8")
+    inline = f"{_FORGET}<style>{style}{what_if.asset('page.css')}</style><script>{script}</script>{_EARLY}"
     app.index_string = app.index_string.replace("{%css%}", f"{{%css%}}{inline}")
     app.layout = lambda: _live(session) if session.recording else _page(session)
 
@@ -71,7 +74,8 @@ def _page(session: Session) -> html.Div:
     return html.Div(
         [
             dcc.Location("address", refresh=False),
-            # The layer that is open: one for all tabs.
+            # What is shown, and the layer that is open: one for all tabs.
+            dcc.Store("selection", data=session.first.to_json() if runs else None),
             dcc.Store("place", data={"path": "", "by": "start", "past": []}),
             html.Header(
                 [html.P("Smaragdine", className="brand"), html.H1(name)]
