@@ -286,7 +286,7 @@ def test_a_reader_filters_every_picture_and_every_tab_at_once(mixed: Path, tmp_p
         said("#compared-in", "only GPU:0")
         said("#comparison", "layer_2")
         click(page.locator("#tab").get_by_text("Explore"))
-        click(page.locator("#device").get_by_text("all devices"))
+        click(page.locator("#device").get_by_text("all"))
         click(page.locator("#tab").get_by_text("Compare"))
         said("#compared-in", "only", there=False)
         assert errors == []

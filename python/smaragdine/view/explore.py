@@ -33,7 +33,8 @@ def layout(session: Session) -> html.Main:
                     html.Div([*filters.layout(session), undo], className="choices what-if"),
                     html.Div(
                         [
-                            dcc.Graph(id="sunburst", config=graph),
+                            # On a narrow screen a ring needs no more height than its width, and room for the colours.
+                            dcc.Graph(id="sunburst", config=graph, style={"height": "min(640px, 100vw + 60px)"}),
                             html.Div(
                                 [
                                     html.Nav(id="crumbs"),
@@ -50,7 +51,7 @@ def layout(session: Session) -> html.Main:
             html.Section(
                 [
                     dcc.RadioItems(list(KINDS), "stef", id="kind", inline=True, className="choice"),
-                    dcc.Graph(id="figure", config=graph),
+                    html.Div(dcc.Graph(id="figure", config=graph), className="scroll"),
                 ]
             ),
         ]

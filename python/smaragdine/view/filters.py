@@ -27,14 +27,13 @@ def layout(session: Session) -> list[Any]:
     policies = [policy for policy in runs.traces[0].policies if all(policy in trace.policies for trace in runs)]
     return [
         dcc.Dropdown(subjects, first.subject, id="subject", clearable=False, className="subject"),
-        _choice("phase", "pass", [_every("all passes"), *PHASES], ""),
-        _choice("device", "device", [_every("all devices"), *devices], ""),
-        _choice("basis", "basis", [_every("any basis"), *bases], ""),
+        _choice("phase", "pass", [_every("all"), *PHASES], ""),
+        _choice("device", "device", [_every("all"), *devices], ""),
+        _choice("basis", "basis", [_every("any"), *bases], ""),
         _choice("policy", "policy", policies or [first.policy], first.policy),
-        _choice("folded", "layers", [_every("every layer"), {"label": "self-similar layers folded",
-                                                             "value": "folded"}], ""),
+        _choice("folded", "layers", [_every("each"), {"label": "self-similar ones folded", "value": "folded"}], ""),
         _choice("scale", "by", scales, scales[0]),
-    ]  # fmt: skip
+    ]
 
 
 def register(app: Dash) -> None:
@@ -49,6 +48,6 @@ def _every(word: str) -> dict[str, str]:
     return {"label": word, "value": ""}
 
 
-def _choice(id: str, label: str, options: list[Any], value: str) -> html.Div:
+def _choice(id: str, of: str, options: list[Any], value: str) -> html.Div:
     radio = dcc.RadioItems(options, value, id=id, inline=True, className="choice")
-    return html.Div(radio, role="group", **{"aria-label": label})
+    return html.Div([html.Span(of, className="of"), radio], role="group", className="choice", **{"aria-label": of})

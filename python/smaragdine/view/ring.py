@@ -43,4 +43,7 @@ def scale_of(shown: Selection, edd: EDD) -> Scale:
 
 @lru_cache(_KEPT)
 def _around(edd: EDD, scale: Scale, opened: EDD | None) -> dict[str, Any]:
-    return as_shown(sunburst(edd, scale=scale, around=opened))
+    figure = as_shown(sunburst(edd, scale=scale, around=opened))
+    # As high as the page has room for.
+    del figure["layout"]["height"]
+    return figure
