@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.server
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +17,7 @@ import pytest
 
 import smaragdine
 from smaragdine import SmaragdineError
+from smaragdine.cli import main
 from smaragdine.what_if import Profile
 from testbed import synthetic_trace
 from testbed.browser import chromium, click, write
@@ -24,6 +27,7 @@ pytest.importorskip("dash")
 
 import smaragdine.view.link as links
 from pages import served
+from smaragdine.view import Session
 from smaragdine.view.link import Link
 
 
@@ -92,6 +96,39 @@ def test_a_page_that_went_is_told_and_asked_again(tmp_path: Path, monkeypatch: p
             assert not link.ended
             assert link.moments
             link.leave()
+
+
+JOB = """
+import sys, time, smaragdine
+with smaragdine.record(sys.argv[1], pausable=True) as recording:
+    print("began", flush=True)
+    while True:
+        with recording.step(samples=1):
+            time.sleep(0.02)
+"""
+
+
+def test_a_job_that_died_is_told_with_what_rebuilds_its_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with powercap_tree(tmp_path / "tree", "--package", "constant:100") as tree:
+        monkeypatch.setenv("SMARAGDINE_POWERCAP_ROOT", str(tree.root))
+        command = [sys.executable, "-c", JOB, str(tmp_path / "out")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as job:
+            assert job.stdout is not None and job.stdout.readline()
+            session = Session.open([tmp_path / "out"])
+            with served(tmp_path / "out") as server:
+                link = Link.to(server.address)
+                until(lambda: link.moments and link.moments[-1].pausable, "nothing was told")
+                assert session.following is not None and session.following.standing == ""
+                job.kill()
+                job.wait()
+                until(lambda: "recording has ended" in link.standing, link.standing)
+                until(lambda: "recover OUTPUT" in session.following.standing, "its own page does not tell")
+                # What was told before is still there, and its trace is waited for.
+                assert not link.ended and link.profile().kwh > 0
+                until(lambda: main(["recover", str(tmp_path / "out")]) == 0, "it was not rebuilt")
+                until(lambda: link.ended, link.standing)
+                assert "its trace is cut" in link.standing
+                assert link.profile() == Profile.of(smaragdine.Trace.open(tmp_path / "out"))
 
 
 def test_a_job_that_says_nothing_new_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,8 @@ def _live(session: Session) -> html.Div:
         [
             html.Header([html.P("Smaragdine", className="brand"), html.H1(session.following.metadata.name),
                          html.P("being recorded; layers and operations show once it ends", className="about")]),
-            html.Main([pausing.layout("own"), dcc.Graph(id="live", figure=session.following.figure()),
+            html.Main([html.P(id="standing-own", role="status"), pausing.layout("own"),
+                       dcc.Graph(id="live", figure=session.following.figure()),
                        dcc.Interval("tick", _REFRESH_MS), dcc.Location("here", refresh=True)]),
         ]
     )  # fmt: skip
@@ -91,11 +92,14 @@ def _follow(app: Dash, session: Session) -> None:
     pausing.register(app, "own", lambda pause: following.own(session).pause(pause))
 
     @app.callback(
-        Output("live", "figure"), Output("here", "href"), *pausing.outputs("own"), Input("tick", "n_intervals")
-    )
+        Output("live", "figure"), Output("here", "href"), Output("standing-own", "children"), *pausing.outputs("own"),
+        Input("tick", "n_intervals"),
+    )  # fmt: skip
     def tick(_: int) -> tuple[Any, ...]:
         """The live picture; once the trace is there, the page of a finished trace."""
         if not session.recording:
-            return no_update, "/", no_update, no_update, no_update
-        assert session.following is not None
-        return session.following.figure(), no_update, *pausing.shown(session.following.last)
+            return no_update, "/", *[no_update] * 4
+        following = session.following
+        assert following is not None
+        button = pausing.shown(following.last, ended=bool(following.problem))
+        return following.figure(), no_update, following.standing, *button

@@ -74,7 +74,7 @@ def register(app: Dash, session: Session) -> None:
         shown = {} if link.moments else {"display": "none"}
         standing = f"{link.name or link.address.partition('?')[0]}: {link.standing}"
         last = link.moments[-1] if link.moments else None
-        return standing, figure, shown, link.ended, *pausing.shown(last, ended=link.ended)
+        return standing, figure, shown, link.ended, *pausing.shown(last, ended=link.ended or bool(link.problem))
 
     pausing.register(app, "linked", lambda pause: _linked(session).pause(pause))
 
