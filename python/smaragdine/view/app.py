@@ -6,25 +6,29 @@ from importlib.resources import files
 from typing import Any
 
 from dash import Dash, Input, Output, dcc, html, no_update
+from flask import Response
 
+from smaragdine.figures.script import plotly_js
 from smaragdine.view import compare, explore, following, pausing
 from smaragdine.view.session import Session
 from smaragdine.view.what_if import page as what_if
 
 # The token has done its work once the cookie is there: it is not to be read off a screen, nor kept in bookmarks.
 _FORGET = "<script>history.replaceState(null, '', location.pathname + location.hash)</script>"
-# Dash asks for it once its first picture is there to be drawn: by then it could have been read.
-_EARLY = '<script async src="/_dash-component-suites/plotly/package_data/plotly.min.js"></script>'
+_PLOTLY = "/plotly.js"
 _REFRESH_MS = 500
 EXPLORE, COMPARE, WHAT_IF, LIVE = "explore", "compare", "what-if", "live"
 
 
 def build(session: Session) -> Dash:
     """The application of one session; `Server` lets in who may see it."""
-    app = Dash("smaragdine", title="Smaragdine", update_title="", suppress_callback_exceptions=True)
+    # Dash would load all of plotly.js, late; where it is there already it does not.
+    app = Dash("smaragdine", title="Smaragdine", update_title="", suppress_callback_exceptions=True,
+               external_scripts=[_PLOTLY])  # fmt: skip
+    app.server.add_url_rule(_PLOTLY, "plotly", lambda: Response(plotly_js(), mimetype="text/javascript"))
     style = files("smaragdine.report").joinpath("report.css").read_text(encoding="utf-8")
     script = what_if.asset("page.js") + files("smaragdine.view").joinpath("operations.js").read_text(encoding="utf-8")
-    inline = f"{_FORGET}<style>{style}{what_if.asset('page.css')}</style><script>{script}</script>{_EARLY}"
+    inline = f"{_FORGET}<style>{style}{what_if.asset('page.css')}</style><script>{script}</script>"
     app.index_string = app.index_string.replace("{%css%}", f"{{%css%}}{inline}")
     app.layout = lambda: _live(session) if session.recording else _page(session)
 
