@@ -37,7 +37,7 @@ test: $(VENV)/.dev ## all tests, Rust then Python
 
 .PHONY: test-jax
 test-jax: $(VENV)-jax/.made $(VENV)/.dev ## trainings in JAX, Flax, Equinox and Haiku, with the newest JAX that the interpreter allows
-	PATH="$(CURDIR)/$(BIN):$$PATH" KERAS_BACKEND=jax $(VENV)-jax/bin/python -m pytest tests/in_jax
+	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=python KERAS_BACKEND=jax $(VENV)-jax/bin/python -m pytest tests/in_jax
 
 .PHONY: coverage-jax
 coverage-jax: $(VENV)-jax/.made $(VENV)/.dev ## the same for JAX: libraries × ways to train, some minutes

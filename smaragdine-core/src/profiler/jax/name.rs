@@ -91,9 +91,9 @@ impl<'a> Name<'a> {
                     }
                 }
                 "transpose" => self.pass = Pass::Backward,
-                "vmap" | "pmap" | "checkpoint" | "remat" | "shard_map" | "linearize" => {}
+                "vmap" | "checkpoint" | "remat" | "shard_map" | "linearize" => {}
                 // A function that was compiled within another is no scope of the user's.
-                "jit" | "pjit" | "xla_call" | "custom_jvp" | "custom_vjp" => return,
+                "jit" | "pjit" | "pmap" | "xla_call" | "custom_jvp" | "custom_vjp" => return,
                 _ => break,
             }
             inside = content;

@@ -12,6 +12,10 @@ use crate::trace::{Model, Op, OwnLayer, Phase};
 const UNNAMED: &str = "the programs that JAX compiled name no modules, so that operations lead to passes but not to \
     layers; hint: tell smaragdine.record(…, model=model) before the step is compiled (Flax nnx, Equinox), or enclose \
     parts in jax.named_scope";
+/// JAX 0.4 marks passes in scopes alone.
+const UNTOLD: &str = "the programs that JAX compiled name no modules, and no passes without them, so that most \
+    operations lead nowhere; hint: tell smaragdine.record(…, model=model) before the step is compiled (Flax nnx, \
+    Equinox), or enclose parts in jax.named_scope";
 
 /// The scope of all losses that Keras was told to minimise.
 const COMPILED_LOSS: &str = "compile_loss";
@@ -27,6 +31,8 @@ pub struct Namer {
     /// Those by their last scope, in the order in which they were learnt.
     by_last: FxHashMap<String, Vec<String>>,
     owners: Owners,
+    /// JAX named an operation.
+    traced: bool,
     /// A program computes gradients.
     trains: bool,
     /// What the program says of its model: its own name, and the paths of its layers without that.
@@ -58,6 +64,7 @@ impl Namer {
         let names: Vec<(Name, &Origin)> =
             names.into_iter().filter_map(|raw| Some((Name::of(&raw.raw_name), raw.origin.as_deref()?))).collect();
         for (name, origin) in &names {
+            namer.traced |= !name.operation.is_empty();
             namer.trains |= origin.trains;
             if of_model(name, origin) {
                 namer.owners.learn_name(name);
@@ -81,7 +88,8 @@ impl Namer {
     #[must_use]
     pub fn note(&self) -> Option<&'static str> {
         let named = |layer: &String| !layer.split('/').all(is_class);
-        (self.trains && !self.layers.iter().any(named)).then_some(UNNAMED)
+        let note = if self.trains { UNNAMED } else { UNTOLD };
+        (self.traced && !self.layers.iter().any(named)).then_some(note)
     }
 
     fn learn(&mut self, scopes: &[&str]) {

@@ -25,6 +25,8 @@ fn modules_of_every_library_are_found_in_both_passes() {
         // Equinox alone, and with scopes around it
         ("jit(step)/jvp(vmap(eqx.nn.MLP))/eqx.nn.Linear/dot_general", "forward eqx.nn.MLP/eqx.nn.Linear dot_general"),
         ("jit(step)/jvp(vmap(EM))/blocks/0/up/eqx.nn.Linear/dot_general", "forward EM/blocks/0/up dot_general"),
+        ("pmap(<unnamed wrapped function>)/jit(main)/jvp(Mlp)/up/dot_general", "forward Mlp/up dot_general"),
+        ("pmap(step)/jit(main)/psum", "outside  psum"),
         ("jit(step)/jvp()/exp", "forward  exp"),
         ("jit(step)/transpose(jvp())/mul", "backward  mul"),
         ("jit(step)/mul", "outside  mul"),
