@@ -104,7 +104,9 @@ with smaragdine.record(sys.argv[1], pausable=True) as recording:
     print("began", flush=True)
     while True:
         with recording.step(samples=1):
-            time.sleep(0.02)
+            began = time.thread_time()
+            while time.thread_time() - began < 0.02:
+                pass
 """
 
 
@@ -117,7 +119,7 @@ def test_a_job_that_died_is_told_with_what_rebuilds_its_trace(tmp_path: Path, mo
             session = Session.open([tmp_path / "out"])
             with served(tmp_path / "out") as server:
                 link = Link.to(server.address)
-                until(lambda: link.moments and link.moments[-1].pausable, "nothing was told")
+                until(lambda: link.moments and sum(link.moments[-1].application_j.values()) > 0, "nothing was told")
                 assert session.following is not None and session.following.standing == ""
                 job.kill()
                 job.wait()
@@ -214,3 +216,26 @@ def test_a_reader_pastes_an_address_and_takes_the_job_s_profile(
             click(page.locator(".chip", has_text="so far").locator(".name"))
             page.wait_for_function("document.querySelector('#about').textContent.includes('its application alone')")
             page.close()
+
+
+@pytest.mark.browser
+def test_a_job_whose_power_is_modelled_says_so_on_both_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMARAGDINE_POWERCAP_ROOT", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("SMARAGDINE_HWMON_ROOT", str(tmp_path / "nowhere"))
+    said = "selector => document.querySelector(selector)?.textContent.includes('no energy sensor was readable')"
+    with (
+        chromium() as browser,
+        smaragdine.record(tmp_path / "out"),
+        served(tmp_path / "out") as job,
+        served() as own,
+    ):
+        page = browser.new_page(viewport={"width": 390, "height": 900})
+        page.goto(job.address)
+        page.wait_for_function(said, arg="header .notice")
+        page.goto(f"{own.address}#tab=live")
+        page.wait_for_selector("#link", state="visible")
+        write(page.locator("#link"), job.address)
+        click(page.get_by_role("button", name="Follow"))
+        page.wait_for_function(said, arg="#linked-notice .notice")
+        page.wait_for_function("document.documentElement.scrollWidth <= 390")
+        page.close()

@@ -8,8 +8,10 @@ from typing import Any
 from dash import Dash, Input, Output, dcc, html, no_update
 from flask import Response
 
+from smaragdine.accounts.notice import notice
 from smaragdine.figures.script import plotly_js
 from smaragdine.view import compare, explore, following, pausing
+from smaragdine.view.drawing import as_shown
 from smaragdine.view.session import Session
 from smaragdine.view.what_if import page as what_if
 
@@ -49,13 +51,16 @@ def build(session: Session) -> Dash:
 
 
 def _live(session: Session) -> html.Div:
-    assert session.following is not None
+    following = session.following
+    assert following is not None
+    sentence = notice(following.metadata.domains)
     return html.Div(
         [
-            html.Header([html.P("Smaragdine", className="brand"), html.H1(session.following.metadata.name),
-                         html.P("being recorded; layers and operations show once it ends", className="about")]),
+            html.Header([html.P("Smaragdine", className="brand"), html.H1(following.metadata.name),
+                         html.P("being recorded; layers and operations show once it ends", className="about"),
+                         *([html.P(sentence, className="notice")] if sentence else [])]),
             html.Main([html.P(id="standing-own", role="status"), pausing.layout("own"),
-                       dcc.Graph(id="live", figure=session.following.figure()),
+                       dcc.Graph(id="live", figure=as_shown(following.figure())),
                        dcc.Interval("tick", _REFRESH_MS), dcc.Location("here", refresh=True)]),
         ]
     )  # fmt: skip
@@ -106,4 +111,4 @@ def _follow(app: Dash, session: Session) -> None:
         following = session.following
         assert following is not None
         button = pausing.shown(following.last, ended=bool(following.problem))
-        return following.figure(), no_update, following.standing, *button
+        return as_shown(following.figure()), no_update, following.standing, *button
