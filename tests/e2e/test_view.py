@@ -8,7 +8,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import duckdb
 import pytest
@@ -69,6 +71,21 @@ def test_a_port_that_is_taken_is_named(paths: list[Path], address: str) -> None:
     assert port
     with pytest.raises(SmaragdineError, match=str(port)):
         serve(paths, port, told=print)
+
+
+def test_scripts_come_while_a_trace_is_read_and_to_nobody_without_the_token(paths: list[Path]) -> None:
+    with served(*paths) as server:
+        plain, _, token = server.address.partition("?")
+        urlopen(f"{plain}?{token}").read()
+        with server.door.turn:
+            for script in ("plotly.js", "_dash-component-suites/plotly/package_data/plotly.min.js"):
+                with urlopen(f"{plain}{script}?{token}", timeout=20) as answer:
+                    assert (answer.status, answer.headers.get_content_type()) == (200, "text/javascript"), script
+                with pytest.raises(HTTPError) as caught:
+                    urlopen(plain + script)
+                assert caught.value.code == 403
+            with pytest.raises(TimeoutError):
+                urlopen(f"{plain}_dash-layout?{token}", timeout=0.5)
 
 
 def test_what_is_no_trace_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -58,12 +59,16 @@ def layout(session: Session) -> html.Main:
     )
 
 
-def warm(session: Session) -> None:
-    """Makes what a page asks for when it opens: of a large program that takes a while."""
-    if session.paths and not session.recording:
-        ring(session, session.first, "")
-        operations.fitting(session, session.first, PER[0])
-        picture("stef", session, session.first, "")
+def warm(session: Session) -> list[Callable[[], object]]:
+    """What makes what a page asks for when it opens: of a large program that takes a while."""
+    if not session.paths or session.recording:
+        return []
+    first = session.first
+    return [
+        lambda: ring(session, first, ""),
+        lambda: operations.fitting(session, first, PER[0]),
+        lambda: picture("stef", session, first, ""),
+    ]
 
 
 def register(app: Dash, session: Session) -> None:
