@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from smaragdine import Trace
+from smaragdine import SmaragdineError, Trace
+from smaragdine.trace.metadata import Metadata
 from smaragdine.what_if import Profile
 from testbed.browser import chromium, click, write
 from testbed.hardware import powercap_tree
@@ -52,7 +53,7 @@ def test_a_reader_follows_the_demo_pauses_it_exports_it_and_lets_it_go_on(tmp_pa
                 )
                 page.goto(f"{own.address}#tab=live")
                 page.wait_for_selector("#link", state="visible")
-                until(lambda: (output / "trace.json").exists() or demo.poll() is not None, "it did not begin")
+                until(lambda: _begun(output) or demo.poll() is not None, "it did not begin")
                 with served(output) as job:
                     _paused(page, job.address, tmp_path / "so-far.json")
                     told, failed = demo.communicate(timeout=80)
@@ -73,6 +74,14 @@ def test_a_reader_follows_the_demo_pauses_it_exports_it_and_lets_it_go_on(tmp_pa
     assert trace.ledger().entry("untraced").measured_j >= sum(stood.energy_j.values()) > 0
     so_far = Profile.read(tmp_path / "so-far.json")
     assert so_far.name == "demo, so far" and 0 < so_far.kwh < Profile.of(trace).kwh
+
+
+def _begun(output: Path) -> bool:
+    """Whether the daemon has told what it records; a moment before, the directory is taken alone."""
+    try:
+        return Metadata.read(output).state == "recording"
+    except SmaragdineError:
+        return False
 
 
 def _paused(page: Any, address: str, exported: Path) -> None:
