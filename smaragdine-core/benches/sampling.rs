@@ -8,7 +8,6 @@ use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,11 +16,10 @@ use fake_powercap::moving::Registers;
 use fake_powercap::{Layout, Tree};
 use rustix::time::{ClockId, clock_gettime};
 use smaragdine_core::clock::{TraceClock, monotonic_ns};
-use smaragdine_core::registers::sampler::Sampler;
 use smaragdine_core::registers::source::Source;
 use smaragdine_core::registers::source::edge_lock::EdgeLock;
 use smaragdine_core::registers::source::powercap::Powercap;
-use smaragdine_core::trace::Reading;
+use smaragdine_core::registers::station::{Station, Wish};
 
 const LENGTH: Duration = Duration::from_secs(4);
 
@@ -38,13 +36,15 @@ struct Result {
 fn ours(root: &Path, period: Duration, polled: bool) -> Result {
     let powercap: Box<dyn Source> = Box::new(Powercap::open(root).expect("the fake tree is readable"));
     let source = if polled { EdgeLock::around(powercap) } else { powercap };
-    let (sink, readings) = sync_channel::<Vec<Reading>>(64);
-    let drain = thread::spawn(move || readings.into_iter().map(|batch| batch.len()).sum::<usize>());
-    let period_ns = period.as_nanos() as i64;
-    let sampler = Sampler::start(source, 0, period_ns, TraceClock::start(), sink).expect("a thread");
-    thread::sleep(LENGTH);
-    let report = sampler.stop();
-    drain.join().expect("the readings");
+    let wish = Wish { period_ns: period.as_nanos() as i64, first_domain: 0, clock: TraceClock::start() };
+    let (subscription, mut listener) = Station::default().subscribe(source, wish).expect("a thread");
+    let (start, mut readings) = (Instant::now(), Vec::new());
+    while start.elapsed() < LENGTH {
+        thread::sleep(Duration::from_millis(100));
+        listener.take(&mut readings);
+    }
+    subscription.leave();
+    let report = listener.finish(&mut readings);
     // Deadlines are absolute, so those that were kept and those that were missed tell the time; before the first, the
     // registers are watched for some milliseconds.
     let ticking_s = (report.ticks + report.missed_ticks) as f64 * period.as_secs_f64();

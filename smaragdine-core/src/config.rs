@@ -1,5 +1,6 @@
 //! The daemon's command line. Roots are real options: containers, VMs and tests point them elsewhere.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -57,6 +58,14 @@ pub struct Serve {
     pub observers: Option<Group>,
     #[command(flatten)]
     pub limits: Limits,
+    /// Tell Prometheus the energy of this machine, in OpenMetrics at http://ADDRESS/metrics, renewed once a second:
+    /// 127.0.0.1:9464. Whoever reaches the address reads it.
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics: Option<SocketAddr>,
+    /// Keep the same in a file, for the textfile collector of Prometheus' node_exporter:
+    /// /var/lib/prometheus/node-exporter/smaragdine.prom.
+    #[arg(long, value_name = "FILE", value_parser = parse_textfile)]
+    pub metrics_file: Option<PathBuf>,
     /// After SIGTERM, how long clients have to stop and to fetch their recordings by themselves.
     #[arg(long, default_value = "6s", value_parser = parse_duration)]
     pub grace: Duration,
@@ -124,6 +133,13 @@ pub struct Recover {
     /// Until when the program that was recorded is known to have run, in nanoseconds of trace time.
     #[arg(long, value_name = "NS")]
     pub program_end: Option<i64>,
+}
+
+/// The collector takes no other files, and no name that is none.
+fn parse_textfile(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let named = path.extension().is_some_and(|extension| extension == "prom");
+    named.then_some(path).ok_or_else(|| "node_exporter reads files that end in .prom, and no others".to_owned())
 }
 
 fn parse_policy(text: &str) -> Result<Policy, String> {

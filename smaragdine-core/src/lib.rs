@@ -3,7 +3,7 @@
 //! Two processes: the training process emits events, the daemon `smaragdined` does the rest. Data flows one way:
 //!
 //! ```text
-//! energy:  source → counter → sampler → journal ┐
+//! energy:  source → sampler → counter → journal ┐
 //! shares:  /proc  → shares            → journal ├→ assembly → attribution → alignment, deconvolution → footprint → tables
 //! events:  gRPC   → service           → journal ┘
 //! ```
@@ -16,6 +16,7 @@
 //! accounting  readings and events → footprint and ledger; pure: no clock, no file, no socket
 //! store       journals and trace directories on a disk
 //! build       journal → trace directory, and a trace directory accounted anew
+//! monitor     counters of energy for a site's monitoring
 //! serve       the daemon: who may do what, recordings, and their clients
 //! ```
 
@@ -28,6 +29,7 @@ pub mod wire;
 
 pub mod accounting;
 pub mod build;
+pub mod monitor;
 pub mod profiler;
 pub mod registers;
 pub mod serve;

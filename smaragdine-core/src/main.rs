@@ -7,6 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use smaragdine_core::build::assembler::{Assembler, available, child};
 use smaragdine_core::build::reaccount::reaccount;
 use smaragdine_core::config::{Cli, Command, Serve};
+use smaragdine_core::monitor::{Monitor, endpoint};
 use smaragdine_core::registers::source::Roots;
 use smaragdine_core::serve::access::Access;
 use smaragdine_core::serve::daemon::{Daemon, Settings};
@@ -115,8 +116,20 @@ fn serve_until_told(options: Serve) -> anyhow::Result<()> {
             limits: options.limits,
             assembler: Assembler::new(Some(SELF.into()), memory),
         });
+        let metrics = match options.metrics {
+            Some(address) => Some(endpoint::bind(address).await?),
+            None => None,
+        };
+        let monitor = (metrics.is_some() || options.metrics_file.is_some())
+            .then(|| Monitor::start(daemon.station(), &daemon.settings().roots, options.metrics_file))
+            .transpose()?;
+        if let Some((listener, monitor)) = metrics.zip(monitor.as_ref()) {
+            tokio::spawn(endpoint::serve(listener, monitor.exposition()));
+        }
         tracing::info!(socket = %options.socket.display(), "serving");
         let result = serve(daemon, listener, shutdown, options.grace).await;
+        // A last time, with all that was drawn.
+        drop(monitor);
         drop(file);
         result
     });

@@ -66,11 +66,11 @@ def viewed(trace: Path, to: Path) -> Outcome:
     err = io.StringIO()
     try:
         session = Session.open([trace])
-        edd = session.edd(0, "", False)
+        edd = session.edd(session.first)
         pictures = [
             sunburst(edd),
             distribution(edd),
-            *(draw(kind, session, 0, "") for kind in PICTURES if kind != ALIKE),
+            *(draw(kind, session, session.first, "") for kind in PICTURES if kind != ALIKE),
         ]
         told = json.dumps([as_shown(picture) for picture in pictures]) + str(build(session).layout())
     except SmaragdineError as error:

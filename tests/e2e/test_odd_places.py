@@ -103,14 +103,13 @@ def test_a_place_that_cannot_hold_it_is_left_for_another(name: bytes, variable: 
 
 def test_a_recording_in_an_odd_place_is_recovered_from_there(tmp_path: Path) -> None:
     place = made(tmp_path, b"job,1 #%41\xc3\xbc\n")
-    command = [sys.executable, "-c", RECORD + "    print(flush=True); sys.stdin.read()", tmp_path / "out"]
+    command = [sys.executable, "-c", RECORD + "    print('recorded', flush=True); sys.stdin.read()", tmp_path / "out"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(tmp_path, TMPDIR=place)
     ) as killed:
         assert killed.stdout is not None
-        while killed.stdout.readline() != b"\n":
+        while killed.stdout.readline() != b"recorded\n":
             pass
-        killed.stdout.readline()
         killed.kill()
     assert main(["recover", str(tmp_path / "out")]) == 0
     assert Trace.open(tmp_path / "out").metadata.state in ("cut", "complete")

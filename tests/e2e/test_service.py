@@ -102,7 +102,7 @@ def test_what_a_killed_service_forgot_is_its_owners_again_after_the_restart(open
             whole = alice.ask("start")["recording"]
             alice.ask("note", recording=cut, texts=["before the kill"])
             alice.ask("stop", recording=whole)
-            alice.ask("work", seconds=1)
+            alice.ask("work", seconds=3)
         with served(open_to_all, tree.root, *options) as daemon, Other(daemon.socket, uid=BOB, groups=[USERS]) as bob:
             assert bob.ask("describe") == 0
             with pytest.raises(RefusedError, match="there is no recording"):

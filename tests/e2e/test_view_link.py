@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.server
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +17,7 @@ import pytest
 
 import smaragdine
 from smaragdine import SmaragdineError
+from smaragdine.cli import main
 from smaragdine.what_if import Profile
 from testbed import synthetic_trace
 from testbed.browser import chromium, click, write
@@ -24,6 +27,7 @@ pytest.importorskip("dash")
 
 import smaragdine.view.link as links
 from pages import served
+from smaragdine.view import Session
 from smaragdine.view.link import Link
 
 
@@ -92,6 +96,41 @@ def test_a_page_that_went_is_told_and_asked_again(tmp_path: Path, monkeypatch: p
             assert not link.ended
             assert link.moments
             link.leave()
+
+
+JOB = """
+import sys, time, smaragdine
+with smaragdine.record(sys.argv[1], pausable=True) as recording:
+    print("began", flush=True)
+    while True:
+        with recording.step(samples=1):
+            began = time.thread_time()
+            while time.thread_time() - began < 0.02:
+                pass
+"""
+
+
+def test_a_job_that_died_is_told_with_what_rebuilds_its_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with powercap_tree(tmp_path / "tree", "--package", "constant:100") as tree:
+        monkeypatch.setenv("SMARAGDINE_POWERCAP_ROOT", str(tree.root))
+        command = [sys.executable, "-c", JOB, str(tmp_path / "out")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as job:
+            assert job.stdout is not None and job.stdout.readline()
+            session = Session.open([tmp_path / "out"])
+            with served(tmp_path / "out") as server:
+                link = Link.to(server.address)
+                until(lambda: link.moments and sum(link.moments[-1].application_j.values()) > 0, "nothing was told")
+                assert session.following is not None and session.following.standing == ""
+                job.kill()
+                job.wait()
+                until(lambda: "recording has ended" in link.standing, link.standing)
+                until(lambda: "recover OUTPUT" in session.following.standing, "its own page does not tell")
+                # What was told before is still there, and its trace is waited for.
+                assert not link.ended and link.profile().kwh > 0
+                until(lambda: main(["recover", str(tmp_path / "out")]) == 0, "it was not rebuilt")
+                until(lambda: link.ended, link.standing)
+                assert "its trace is cut" in link.standing
+                assert link.profile() == Profile.of(smaragdine.Trace.open(tmp_path / "out"))
 
 
 def test_a_job_that_says_nothing_new_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,3 +216,26 @@ def test_a_reader_pastes_an_address_and_takes_the_job_s_profile(
             click(page.locator(".chip", has_text="so far").locator(".name"))
             page.wait_for_function("document.querySelector('#about').textContent.includes('its application alone')")
             page.close()
+
+
+@pytest.mark.browser
+def test_a_job_whose_power_is_modelled_says_so_on_both_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMARAGDINE_POWERCAP_ROOT", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("SMARAGDINE_HWMON_ROOT", str(tmp_path / "nowhere"))
+    said = "selector => document.querySelector(selector)?.textContent.includes('no energy sensor was readable')"
+    with (
+        chromium() as browser,
+        smaragdine.record(tmp_path / "out"),
+        served(tmp_path / "out") as job,
+        served() as own,
+    ):
+        page = browser.new_page(viewport={"width": 390, "height": 900})
+        page.goto(job.address)
+        page.wait_for_function(said, arg="header .notice")
+        page.goto(f"{own.address}#tab=live")
+        page.wait_for_selector("#link", state="visible")
+        write(page.locator("#link"), job.address)
+        click(page.get_by_role("button", name="Follow"))
+        page.wait_for_function(said, arg="#linked-notice .notice")
+        page.wait_for_function("document.documentElement.scrollWidth <= 390")
+        page.close()

@@ -74,6 +74,8 @@ def test_the_wheel_holds_both_commands_the_stubs_and_the_licence() -> None:
         f"smaragdine-{version}.dist-info/licenses/NOTICE",
         "smaragdine/carbon/tables/zones.csv",
         "smaragdine/figures/maps/usa_110m.json",
+        "smaragdine/figures/plotlyjs/LICENSES.txt",
+        "smaragdine/figures/plotlyjs/plotly.min.js",
         "smaragdine/view/what_if/page.css",
         "smaragdine/what_if/examples/cnn.json",
         "smaragdine/__init__.py",

@@ -78,8 +78,19 @@ class Footprints(Displayed, ABC):
 
     def phase(self: _F, *phases: str) -> _F:
         """Only the rows of these passes."""
+        return self._only(lambda row: row.phase in phases)
+
+    def device(self: _F, *devices: str) -> _F:
+        """Only the rows of these devices."""
+        return self._only(lambda row: row.device in devices)
+
+    def basis(self: _F, *bases: str) -> _F:
+        """Only the rows that rest on these: `measured`, `modelled`."""
+        return self._only(lambda row: row.basis in bases)
+
+    def _only(self: _F, fits: Callable[[FootprintRow], bool]) -> _F:
         return self.changed(
-            lambda one: replace(one, rows=_of_phases(one.rows, phases), operations=_of_phases(one.operations, phases))
+            lambda one: replace(one, rows=tuple(filter(fits, one.rows)), operations=tuple(filter(fits, one.operations)))
         )
 
     def divided(self: _F, amount: float, per: str) -> _F:
@@ -186,10 +197,6 @@ def _unfolded(footprint: Footprint, name: str) -> Footprint:
     chosen = footprint.summarized_by.unfold(name)
     rows = tuple(row for row in footprint.operations if row.qtn in chosen)
     return replace(footprint, rows=rows, summarized_by=None, operations=())
-
-
-def _of_phases(rows: Sequence[FootprintRow], phases: Sequence[str]) -> tuple[FootprintRow, ...]:
-    return tuple(row for row in rows if row.phase in phases)
 
 
 def _scaled(rows: Sequence[FootprintRow], factor: float) -> tuple[FootprintRow, ...]:

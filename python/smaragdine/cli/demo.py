@@ -38,6 +38,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("-o", "--output", default="smaragdine-demo", metavar="DIR", help="the trace (%(default)s)")
     parser.add_argument("--framework", choices=FRAMEWORKS, default=FRAMEWORKS[0], help="what trains it (%(default)s)")
     parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help="steps to train (%(default)s)")
+    parser.add_argument(
+        "--pausable", action="store_true",
+        help="let `smaragdine view DIR`, and a page that follows it, pause the training and have it go on",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -46,17 +50,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.framework == "jax":
         if any(find_spec(name) is None for name in ("jax", "flax", "optax")):
             raise SmaragdineError("this demo trains with JAX, Flax and Optax, which are not installed", _JAX)
-        path = train_by_jax(arguments.output, arguments.steps)
+        path = train_by_jax(arguments.output, arguments.steps, pausable=arguments.pausable)
     elif arguments.framework == "torch":
         if find_spec("torch") is None:
             raise SmaragdineError("this demo trains with PyTorch, which is not installed", "pip install torch")
-        path = train_by_torch(arguments.output, arguments.steps)
+        path = train_by_torch(arguments.output, arguments.steps, pausable=arguments.pausable)
     else:
         if find_spec("tensorflow") is None or find_spec("keras") is None:
             raise SmaragdineError(
                 "the demo trains with TensorFlow, which is not installed", "pip install 'smaragdine[demo]'"
             )
-        path = train(arguments.output, arguments.steps)
+        path = train(arguments.output, arguments.steps, pausable=arguments.pausable)
 
     from smaragdine.report import write
     from smaragdine.trace.runs import Runs
@@ -69,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def train(output: str, steps: int) -> Path:
+def train(output: str, steps: int, *, pausable: bool = False) -> Path:
     """Trains the demo's model for so many steps; returns its trace."""
     # TensorFlow reads this when it is imported; what it logs about each profile would tear the progress bar apart.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -79,7 +83,7 @@ def train(output: str, steps: int) -> Path:
     from smaragdine.demo.shape import Shape
     from smaragdine.keras import EnergyCallback
 
-    callback = EnergyCallback(output, window=WINDOW, every=EVERY, name="demo")
+    callback = EnergyCallback(output, window=WINDOW, every=EVERY, name="demo", pausable=pausable)
     shape = Shape()
     inputs, labels = Corpus.load(shape.vocabulary).arrays(
         steps, batch=BATCH, sequence=shape.sequence, predictions=shape.predictions
@@ -88,7 +92,7 @@ def train(output: str, steps: int) -> Path:
     return _written(callback.finish())
 
 
-def train_by_jax(output: str, steps: int) -> Path:
+def train_by_jax(output: str, steps: int, *, pausable: bool = False) -> Path:
     """The same with the same model in Flax."""
     tell("loading JAX …", out=sys.stderr)
     import smaragdine
@@ -99,7 +103,7 @@ def train_by_jax(output: str, steps: int) -> Path:
     shape = Shape()
     text = Corpus.load(shape.vocabulary)
     training, bar = Training(shape, BATCH), _Bar(steps)
-    with smaragdine.record(output, window=WINDOW, every=EVERY, name="demo") as recording:
+    with smaragdine.record(output, window=WINDOW, every=EVERY, name="demo", pausable=pausable) as recording:
         for number in range(steps):
             bar.draw(number)
             batch = text.batch(number, batch=BATCH, sequence=shape.sequence, predictions=shape.predictions)
@@ -109,7 +113,7 @@ def train_by_jax(output: str, steps: int) -> Path:
     return _written(recording.path)
 
 
-def train_by_torch(output: str, steps: int) -> Path:
+def train_by_torch(output: str, steps: int, *, pausable: bool = False) -> Path:
     """The same with the same model in PyTorch."""
     tell("loading PyTorch …", out=sys.stderr)
     from smaragdine.demo import torch_bert
@@ -120,7 +124,9 @@ def train_by_torch(output: str, steps: int) -> Path:
     inputs, labels = Corpus.load(shape.vocabulary).arrays(
         steps, batch=BATCH, sequence=shape.sequence, predictions=shape.predictions
     )
-    path = torch_bert.train(output, shape, inputs, labels, batch=BATCH, window=WINDOW, every=EVERY, progress=bar.draw)
+    path = torch_bert.train(
+        output, shape, inputs, labels, batch=BATCH, window=WINDOW, every=EVERY, progress=bar.draw, pausable=pausable
+    )
     bar.end()
     return _written(path)
 

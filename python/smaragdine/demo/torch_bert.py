@@ -28,6 +28,7 @@ def train(
     window: int,
     every: int,
     progress: Callable[[int], None],
+    pausable: bool = False,
 ) -> Path | None:
     """Trains on all batches in order, recorded into `output`; returns the trace. `progress` is told the steps done."""
     torch.manual_seed(0)
@@ -36,7 +37,7 @@ def train(
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.01)
     tokens, positions = (torch.as_tensor(inputs[name]).long() for name in ("tokens", "positions"))
     expected = torch.as_tensor(labels).long()
-    with record(output, model=model, window=window, every=every, name="demo") as recording:
+    with record(output, model=model, window=window, every=every, name="demo", pausable=pausable) as recording:
         for step, first in enumerate(range(0, len(tokens), batch)):
             progress(step)
             own = slice(first, first + batch)

@@ -164,8 +164,10 @@ def _ahead(figure: go.Figure, name: str, colour: str, factor: float, unit: str, 
     x = [one.number for one in predicted]
     low, high = [one.low * factor for one in predicted], [one.high * factor for one in predicted]
     figure.add_scatter(
-        x=x + x[::-1], y=high + low[::-1], fill="toself", mode="lines", line={"width": 0},
-        fillcolor=theme.faint(colour), hoverinfo="skip", legendgroup=name, showlegend=False, name=_INTERVAL,
+        x=x + x[::-1], y=high + low[::-1], fill="toself", mode="lines", fillcolor=theme.faint(colour),
+        # That of one point alone has no area.
+        line={"width": 0 if len(x) > 1 else 9, "color": theme.faint(colour)},
+        hoverinfo="skip", legendgroup=name, showlegend=False, name=_INTERVAL,
     )  # fmt: skip
     figure.add_scatter(
         x=x, y=[one.value * factor for one in predicted], mode="lines+markers", legendgroup=name, showlegend=False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import plotly.graph_objects as go
@@ -29,19 +29,27 @@ LONGEST_LABEL = 40
 
 
 def sunburst(
-    subject: Subject | EDD, phase: str | None = None, *, scale: Scale = ENERGY, title: str | None = None
+    subject: Subject | EDD,
+    phase: str | None = None,
+    *,
+    scale: Scale = ENERGY,
+    title: str | None = None,
+    around: EDD | None = None,
 ) -> go.Figure:
     """Three rings at a time (four of a small program), sized by energy, coloured by share of the parent.
 
     Of a diagram, or of one pass or all of a trace, runs or a footprint. By power, slices are sized by time and coloured
     by watts, so that energy is size times colour. A slice's id is its place in `edd.walk()`; the smallest of very many
     tensors in one layer share a slice. Hover shows joules and their spread, watts, share of the parent and of the
-    whole, count and pass.
+    whole, count and pass. With `around`, a layer of the diagram, it opens there, and holds what is seen from there
+    alone, and the way there: for a page that asks anew for what is opened next.
     """
     edd = diagram(subject, phase)
     scale.check(edd)
-    start = edd.entrance
-    slices = _slices(edd, scale)
+    start = around or edd.entrance
+    every = _slices(edd, scale)
+    opened = next(str(place) for place, box in enumerate(edd.walk()) if box is start)
+    slices = _seen(every, opened, depth(start), scale) if around else every
     slices.reverse()  # plotly goes round anticlockwise, people read clockwise
     figure = go.Figure(
         go.Sunburst(
@@ -51,14 +59,14 @@ def sunburst(
             # Only tensors carry energy and plotly adds up: given sums would differ from its own in the last digit.
             values=[one.value for one in slices],
             branchvalues="remainder",
-            level=next(str(place) for place, box in enumerate(edd.walk()) if box is start),
+            level=opened,
             maxdepth=depth(start),
             rotation=90,
             sort=False,
             insidetextorientation="radial",
             textfont={"family": theme.FONT},
             marker={
-                **_colours(slices, scale),
+                **_colours(slices, every, scale),
                 # Thousands of slices would be hidden by the lines between them.
                 "line": {"color": "#ffffff", "width": 1 if len(slices) < MOST_LINES else 0.3},
                 "showscale": True,
@@ -81,12 +89,13 @@ def sunburst(
     )
 
 
-def _colours(slices: list[_Slice], scale: Scale) -> dict[str, Any]:
-    """Colours and their bar: shares of the parent on a scale of their own, watts on a plain one."""
+def _colours(slices: list[_Slice], every: list[_Slice], scale: Scale) -> dict[str, Any]:
+    """Colours and their bar: shares of the parent on a scale of their own, watts on a plain one, the same wherever one
+    looks."""
     power = scale.name == "power"
     # What hardly ran may have any power: it must not pale the rest.
-    longest = sum(one.value for one in slices)
-    hottest = max((one.colour for one in slices if not one.parent or one.value > THIN * longest), default=0.0)
+    longest = sum(one.value for one in every)
+    hottest = max((one.colour for one in every if not one.parent or one.value > THIN * longest), default=0.0)
     bar = {
         "title": {"text": "mean power in watts" if power else "share of the parent", "side": "top",
                   "font": {"size": 11}},
@@ -97,7 +106,8 @@ def _colours(slices: list[_Slice], scale: Scale) -> dict[str, Any]:
             "colors": [one.colour for one in slices], "colorscale": theme.PLAIN_SCALE, "cmin": 0,
             "cmax": hottest or 1, "colorbar": bar,
         }  # fmt: skip
-    bar |= {"tickformat": ".0%", "tickvals": [0, 0.1, 0.25, 0.5, 1]}
+    # Those of small shares stand close to each other: on a narrow screen one more would touch.
+    bar |= {"tickformat": ".0%", "tickvals": [0, 0.25, 0.5, 1], "tickangle": 0}
     return {
         "colors": [one.colour for one in slices], "colorscale": theme.PLOTLY_SCALE, "cmin": 0, "cmax": 1,
         "colorbar": bar,
@@ -136,6 +146,23 @@ def _slices(edd: EDD, scale: Scale) -> list[_Slice]:
         if thin:
             slices.append(_rest(thin, parent, place[parent], scale))
     return slices
+
+
+def _seen(every: list[_Slice], opened: str, rings: int, scale: Scale) -> list[_Slice]:
+    """Those within so many rings of the one that is opened, itself and the way there, in their order."""
+    parent_of = {one.id: one.parent for one in every}
+    way, outer = set(), opened
+    while outer:
+        way.add(outer)
+        outer = parent_of[outer]
+    seen, ring = set(way), {opened}
+    for _ in range(rings - 1):
+        ring = {one.id for one in every if one.parent in ring}
+        seen |= ring
+    kept = [one for one in every if one.id in seen]
+    branches = {one.parent for one in kept}
+    # What is inside of the outermost is not there to be added up.
+    return [one if one.id in branches or one.value else replace(one, value=scale.amount(one.box)) for one in kept]
 
 
 def _rest(thin: set[EDD], parent: EDD, id: str, scale: Scale) -> _Slice:

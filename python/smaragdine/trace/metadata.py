@@ -25,6 +25,8 @@ from smaragdine.trace.shape import shaped
 SCHEMA_VERSION = 1
 
 STATES = ("recording", "complete", "cut")
+# What a recording writes first, before its daemon has told it anything.
+_CLAIMED = {"state": "recording"}
 _NOT_A_TRACE = "name the directory that a recording wrote; it holds trace.json"
 # Differences of instants stay within 64 bits.
 _LATEST_NS = 2**62
@@ -142,6 +144,11 @@ class Metadata:
                 raise ValueError("it is no object")
         except (ValueError, OverflowError, RecursionError) as error:
             raise damaged(directory, f"trace.json is no JSON ({error})") from None
+        if raw == _CLAIMED:
+            raise TraceError(
+                f"the trace {directory} holds nothing yet: its recording has only just begun, or died as it began",
+                "ask again in a second",
+            )
         version = raw.get("schema_version")
         if version is not None and version != SCHEMA_VERSION:
             raise TraceError(

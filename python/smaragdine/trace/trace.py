@@ -80,14 +80,22 @@ class Recorded(Displayed, ABC):
                 )
 
     def edd(
-        self, phase: str | None = None, *, policy: str = "equal", basis: str | None = None, folded: bool = False
+        self,
+        phase: str | None = None,
+        *,
+        policy: str = "equal",
+        basis: str | None = None,
+        device: str | None = None,
+        folded: bool = False,
     ) -> EDD:
         """The EDD of one pass (`forward`, `backward`, `optimizer`, `other`), or of all, grouped by layer.
 
-        Of several runs it tells mean energies, with deviations; arrows are those of the first run. `folded`:
-        self-similar layers as one, as in a STEF.
+        Of several runs it tells mean energies, with deviations; arrows are those of the first run. With `device`, what
+        that one drew; `folded`: self-similar layers as one, as in a STEF.
         """
         footprint, first = self.footprint(policy), self.traces[0]
+        if device is not None:
+            footprint = footprint.device(device)
         ops = first.ops()
         if folded:
             summary = footprint.summary()

@@ -20,7 +20,7 @@ def serve(paths: Sequence[Path], port: int, *, policy: str = "equal", told: Call
     Raises SmaragdineError where a path is no trace, or the port is taken.
     """
     session = Session.open(paths, policy=policy)
-    server = Server(build(session), port, lambda: explore.warm(session))
+    server = Server(build(session), port, explore.warm(session))
     told(server.address)
     # While the browser starts.
     threading.Thread(target=server.warm, name="warm", daemon=True).start()

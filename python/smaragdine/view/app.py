@@ -6,22 +6,31 @@ from importlib.resources import files
 from typing import Any
 
 from dash import Dash, Input, Output, dcc, html, no_update
+from flask import Response
 
+from smaragdine.accounts.notice import notice
+from smaragdine.figures.script import plotly_js
 from smaragdine.view import compare, explore, following, pausing
+from smaragdine.view.drawing import as_shown
 from smaragdine.view.session import Session
 from smaragdine.view.what_if import page as what_if
 
 # The token has done its work once the cookie is there: it is not to be read off a screen, nor kept in bookmarks.
 _FORGET = "<script>history.replaceState(null, '', location.pathname + location.hash)</script>"
+_PLOTLY = "/plotly.js"
 _REFRESH_MS = 500
 EXPLORE, COMPARE, WHAT_IF, LIVE = "explore", "compare", "what-if", "live"
 
 
 def build(session: Session) -> Dash:
     """The application of one session; `Server` lets in who may see it."""
-    app = Dash("smaragdine", title="Smaragdine", update_title="", suppress_callback_exceptions=True)
+    # Dash would load all of plotly.js, late; where it is there already it does not.
+    app = Dash("smaragdine", title="Smaragdine", update_title="", suppress_callback_exceptions=True,
+               external_scripts=[_PLOTLY])  # fmt: skip
+    app.server.add_url_rule(_PLOTLY, "plotly", lambda: Response(plotly_js(), mimetype="text/javascript"))
     style = files("smaragdine.report").joinpath("report.css").read_text(encoding="utf-8")
-    inline = f"{_FORGET}<style>{style}{what_if.asset('page.css')}</style><script>{what_if.asset('page.js')}</script>"
+    script = what_if.asset("page.js") + files("smaragdine.view").joinpath("operations.js").read_text(encoding="utf-8")
+    inline = f"{_FORGET}<style>{style}{what_if.asset('page.css')}</style><script>{script}</script>"
     app.index_string = app.index_string.replace("{%css%}", f"{{%css%}}{inline}")
     app.layout = lambda: _live(session) if session.recording else _page(session)
 
@@ -42,12 +51,16 @@ def build(session: Session) -> Dash:
 
 
 def _live(session: Session) -> html.Div:
-    assert session.following is not None
+    following = session.following
+    assert following is not None
+    sentence = notice(following.metadata.domains)
     return html.Div(
         [
-            html.Header([html.P("Smaragdine", className="brand"), html.H1(session.following.metadata.name),
-                         html.P("being recorded; layers and operations show once it ends", className="about")]),
-            html.Main([pausing.layout("own"), dcc.Graph(id="live", figure=session.following.figure()),
+            html.Header([html.P("Smaragdine", className="brand"), html.H1(following.metadata.name),
+                         html.P("being recorded; layers and operations show once it ends", className="about"),
+                         *([html.P(sentence, className="notice")] if sentence else [])]),
+            html.Main([html.P(id="standing-own", role="status"), pausing.layout("own"),
+                       dcc.Graph(id="live", figure=as_shown(following.figure())),
                        dcc.Interval("tick", _REFRESH_MS), dcc.Location("here", refresh=True)]),
         ]
     )  # fmt: skip
@@ -71,7 +84,8 @@ def _page(session: Session) -> html.Div:
     return html.Div(
         [
             dcc.Location("address", refresh=False),
-            # The layer that is open: one for all tabs.
+            # What is shown, and the layer that is open: one for all tabs.
+            dcc.Store("selection", data=session.first.to_json() if runs else None),
             dcc.Store("place", data={"path": "", "by": "start", "past": []}),
             html.Header(
                 [html.P("Smaragdine", className="brand"), html.H1(name)]
@@ -87,11 +101,14 @@ def _follow(app: Dash, session: Session) -> None:
     pausing.register(app, "own", lambda pause: following.own(session).pause(pause))
 
     @app.callback(
-        Output("live", "figure"), Output("here", "href"), *pausing.outputs("own"), Input("tick", "n_intervals")
-    )
+        Output("live", "figure"), Output("here", "href"), Output("standing-own", "children"), *pausing.outputs("own"),
+        Input("tick", "n_intervals"),
+    )  # fmt: skip
     def tick(_: int) -> tuple[Any, ...]:
         """The live picture; once the trace is there, the page of a finished trace."""
         if not session.recording:
-            return no_update, "/", no_update, no_update, no_update
-        assert session.following is not None
-        return session.following.figure(), no_update, *pausing.shown(session.following.last)
+            return no_update, "/", *[no_update] * 4
+        following = session.following
+        assert following is not None
+        button = pausing.shown(following.last, ended=bool(following.problem))
+        return as_shown(following.figure()), no_update, following.standing, *button

@@ -12,6 +12,7 @@ from smaragdine.accounts.footprint import Footprint
 from smaragdine.accounts.group import KEYS
 from smaragdine.errors import SmaragdineError
 from smaragdine.text.table import Table
+from smaragdine.view.selection import Selection
 from smaragdine.view.session import Session
 
 _MOST = 200
@@ -42,14 +43,15 @@ def layout(session: Session) -> list[Any]:
 def register(app: Dash, session: Session) -> None:
     @app.callback(
         Output("comparison", "children"), Output("compared-in", "children"), Input("first", "value"),
-        Input("second", "value"), Input("by", "value"), Input("place", "data"),
+        Input("second", "value"), Input("by", "value"), Input("place", "data"), Input("selection", "data"),
     )  # fmt: skip
-    def compared(first: int, second: int, by: str, place: dict[str, Any]) -> Any:
-        path = str(place["path"]).removeprefix("gradients/")
-        within = f"within {path}, which is open on Explore" if path else ""
+    def compared(first: int, second: int, by: str, place: dict[str, Any], told: dict[str, Any]) -> Any:
+        path, shown = str(place["path"]).removeprefix("gradients/"), Selection.of(told)
+        opened = [f"within {path}, which is open on Explore"] if path else []
+        within = "; ".join([*opened, *([f"only {shown.words}, as selected on Explore"] if shown.words else [])])
         try:
             a, b = (
-                _within(session.subject(chosen).footprint(session.policy, per="step").footprints[0], path)
+                _within(session.footprint(replace(shown, subject=chosen), "step").footprints[0], path)
                 for chosen in (first, second)
             )
             table = Table.of_comparison(Comparison.of(a, b, by), _MOST)

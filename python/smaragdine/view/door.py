@@ -13,6 +13,7 @@ import re
 import secrets
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -26,6 +27,8 @@ Application = Callable[[Environ, Start], Iterable[bytes]]
 _TOKEN = "token"  # noqa: S105  the parameter's name
 # Any port: behind `ssh -L` the browser sees another one.
 _OWN_NAME = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
+# They hold nothing of a trace, and a browser has enough to do with them while that is read.
+_SCRIPTS = ("/_dash-component-suites/", "/plotly.js")
 # What the page's controls send is far smaller.
 _LARGEST_REQUEST = 1 << 20
 
@@ -48,7 +51,7 @@ _ONCE_MORE = b'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" c
 
 
 class Door:
-    """A WSGI application in front of another; one request at a time gets through to that."""
+    """A WSGI application in front of another, to which requests get through one at a time, but for its scripts."""
 
     def __init__(self, application: Application) -> None:
         self.token = secrets.token_urlsafe(32)
@@ -83,7 +86,8 @@ class Door:
             kept = [pair for pair in headers if pair[0].lower() not in names or pair[0].lower() == "set-cookie"]
             return start(status, kept + more, *rest)
 
-        with self.turn:
+        needs_turn = not str(environ.get("PATH_INFO", "")).startswith(_SCRIPTS)
+        with self.turn if needs_turn else nullcontext():
             return self._application(environ, start_with_more)
 
     def _refusal(self, environ: Environ, shown: str | None) -> str | None:

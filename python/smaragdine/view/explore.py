@@ -2,49 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 from dash import ALL, Dash, Input, Output, Patch, State, ctx, dcc, html, no_update
 
 from smaragdine.accounts.edd import EDD
-from smaragdine.accounts.words import PER, PHASES
+from smaragdine.accounts.words import PER
 from smaragdine.errors import SmaragdineError
-from smaragdine.figures import ENERGY, POWER, distribution, sunburst
-from smaragdine.view import operations
+from smaragdine.figures import distribution
+from smaragdine.view import filters, operations
 from smaragdine.view.drawing import KINDS, as_shown, draw
+from smaragdine.view.ring import is_large, place, ring, scale_of
+from smaragdine.view.selection import Selection
 from smaragdine.view.session import Session
 
 _MOST_UNDONE = 50
 _KEPT = 8
-_CONTROLS = ("subject", "phase", "folded", "scale")
+_SELECTION = Input("selection", "data")
 
 
 def layout(session: Session) -> html.Main:
     """Of one trace, or of several of the same thing."""
-    runs = session.runs
-    several = len(runs) > 1
-    subjects = ([{"label": f"mean of {len(runs)} runs", "value": -1}] if several else []) + [
-        {"label": f"{i + 1}. {trace.name}" if several else trace.name, "value": i} for i, trace in enumerate(runs)
-    ]
-    scales = ["energy"] if any(trace.modelled for trace in runs) else ["energy", "power"]
-    controls = [
-        dcc.Dropdown(subjects, subjects[0]["value"], id="subject", clearable=False, className="subject"),
-        html.Button("Undo", id="back", n_clicks=0, title="the layer that was open before: Ctrl-Z"),
-        _choice("phase", [{"label": "all passes", "value": ""}, *PHASES], ""),
-        _choice("folded", [{"label": "every layer", "value": ""}, {"label": "self-similar layers folded",
-                                                                    "value": "folded"}], ""),
-        _choice("scale", scales, "energy"),
-    ]  # fmt: skip
     graph = {"displayModeBar": False, "responsive": True}
+    undo = html.Button("Undo", id="back", n_clicks=0, title="the layer that was open before: Ctrl-Z")
     return html.Main(
         [
             html.Section(
                 [
-                    html.Div(controls, className="choices what-if"),
+                    html.Div([*filters.layout(session), undo], className="choices what-if"),
                     html.Div(
                         [
-                            dcc.Graph(id="sunburst", config=graph),
+                            # On a narrow screen a ring needs no more height than its width, and room for the colours.
+                            dcc.Graph(id="sunburst", config=graph, style={"height": "min(640px, 100vw + 60px)"}),
                             html.Div(
                                 [
                                     html.Nav(id="crumbs"),
@@ -58,57 +49,60 @@ def layout(session: Session) -> html.Main:
                 ]
             ),
             operations.layout(session),
-            html.Section([_choice("kind", list(KINDS), "stef"), dcc.Graph(id="figure", config=graph)]),
+            html.Section(
+                [
+                    dcc.RadioItems(list(KINDS), "stef", id="kind", inline=True, className="choice"),
+                    html.Div(dcc.Graph(id="figure", config=graph), className="scroll"),
+                ]
+            ),
         ]
     )
 
 
-def _choice(id: str, options: list[Any], value: str) -> dcc.RadioItems:
-    return dcc.RadioItems(options, value, id=id, inline=True, className="choice")
-
-
-def warm(session: Session) -> None:
-    """Makes what a page asks for when it opens: of a large program that takes some seconds."""
-    if session.paths and not session.recording:
-        subject = -1 if len(session.runs) > 1 else 0
-        ring(session.edd(subject, "", False))
-        picture("stef", session, subject, "")
-        operations.fitting(session.subject(subject), session.policy, PER[0], "", "", "")
+def warm(session: Session) -> list[Callable[[], object]]:
+    """What makes what a page asks for when it opens: of a large program that takes a while."""
+    if not session.paths or session.recording:
+        return []
+    first = session.first
+    return [
+        lambda: ring(session, first, ""),
+        lambda: operations.fitting(session, first, PER[0]),
+        lambda: picture("stef", session, first, ""),
+    ]
 
 
 def register(app: Dash, session: Session) -> None:
+    filters.register(app)
     _open(app, session)
     _draw(app, session)
     operations.register(app, session)
 
 
 def _open(app: Dash, session: Session) -> None:
-    """Which layer is open: told by a click on either picture, or on the way back."""
+    """Which layer is open: told by a click on either picture or an operation, or on the way back."""
 
     @app.callback(
         Output("place", "data"),
         Input("sunburst", "clickData"),
         Input("level", "clickData"),
         Input({"crumb": ALL}, "n_clicks"),
-        Input({"open": ALL, "basis": ALL}, "n_clicks"),
+        Input("opening", "data"),
         Input("back", "n_clicks"),
         State("place", "data"),
-        *(State(control, "value") for control in _CONTROLS),
+        State("selection", "data"),
         prevent_initial_call=True,
     )
-    def place(burst: Any, level: Any, crumbs: list[int], opened: list[int], _back: int, now: dict[str, Any],
-              subject: int, phase: str, folded: str, _scale: str) -> Any:  # fmt: skip
-        edd = session.edd(subject, phase, bool(folded))
+    def open(burst: Any, level: Any, crumbs: list[int], opening: Any, _: int, now: dict[str, Any], told: Any) -> Any:
         past = list(now.get("past") or [])
         if ctx.triggered_id == "back":
             return {"path": past[-1], "by": "back", "past": past[:-1]} if past else no_update
-        to, by = chosen(edd, burst, level, crumbs, opened, now)
+        to, by = chosen(session.edd(Selection.of(told)), burst, level, crumbs, opening, now)
         if to is None or to == now["path"]:
             return no_update
         return {"path": to, "by": by, "past": [*past, now["path"]][-_MOST_UNDONE:]}
 
     def chosen(
-        edd: EDD, burst: Any, level: Any, crumbs: list[int], opened: list[int], now: dict[str, Any]
+        edd: EDD, burst: Any, level: Any, crumbs: list[int], opening: Any, now: dict[str, Any]
     ) -> tuple[str | None, str]:
         """Which layer is to be open, and by which picture; None where nothing says so."""
         if ctx.triggered_id == "sunburst" and burst:
@@ -124,85 +118,64 @@ def _open(app: Dash, session: Session) -> None:
             return path or None, "level"
         if isinstance(ctx.triggered_id, dict) and "crumb" in ctx.triggered_id and any(crumbs):
             return str(ctx.triggered_id["crumb"]), "crumb"
-        if isinstance(ctx.triggered_id, dict) and "open" in ctx.triggered_id and any(opened):
+        if ctx.triggered_id == "opening" and opening:
             known = {box.path for box in edd.walk() if not box.is_tensor}
-            return next(
-                (path for path in operations.opens(str(ctx.triggered_id["open"])) if path in known), None
-            ), "list"
+            return next((path for path in operations.opens(str(opening["name"])) if path in known), None), "list"
         return None, ""
 
 
 def _draw(app: Dash, session: Session) -> None:
-    inputs = [Input(control, "value") for control in _CONTROLS]
-
-    @app.callback(Output("sunburst", "figure"), *inputs, State("place", "data"))
-    def burst(subject: int, phase: str, folded: str, scale: str, place: dict[str, str]) -> Any:
-        edd = session.edd(subject, phase, bool(folded))
-        figure = ring(edd, by_power=scale == "power" and not edd.modelled)
-        burst = {**figure["data"][0], "level": _id(session, subject, phase, folded, place["path"])}
-        return {**figure, "data": [burst, *figure["data"][1:]]}
+    @app.callback(Output("sunburst", "figure"), _SELECTION, State("place", "data"))
+    def burst(told: dict[str, Any], at: dict[str, str]) -> Any:
+        return ring(session, Selection.of(told), at["path"])
 
     @app.callback(
-        Output("sunburst", "figure", allow_duplicate=True),
-        Input("place", "data"),
-        *(State(control, "value") for control in _CONTROLS),
+        Output("sunburst", "figure", allow_duplicate=True), Input("place", "data"), State("selection", "data"),
         prevent_initial_call=True,
-    )
-    def turn(place: dict[str, str], subject: int, phase: str, folded: str, _: str) -> Any:
-        if place["by"] == "sunburst":  # it has turned by itself
+    )  # fmt: skip
+    def turn(at: dict[str, str], told: dict[str, Any]) -> Any:
+        shown = Selection.of(told)
+        edd = session.edd(shown)
+        if is_large(edd):
+            return ring(session, shown, at["path"])
+        if at["by"] == "sunburst":  # it has turned by itself
             return no_update
         patch = Patch()
-        patch["data"][0]["level"] = _id(session, subject, phase, folded, place["path"])
+        patch["data"][0]["level"] = place(edd, session.box(shown, at["path"]))
         return patch
 
-    @app.callback(Output("level", "figure"), Output("crumbs", "children"), Input("place", "data"), *inputs)
-    def level(place: dict[str, str], subject: int, phase: str, folded: str, scale: str) -> tuple[Any, Any]:
-        edd = session.edd(subject, phase, bool(folded))
-        box = session.box(subject, phase, bool(folded), place["path"])
-        if box.is_tensor and "/" in box.path:
-            box = session.box(subject, phase, bool(folded), box.path.rpartition("/")[0])
-        by_power = scale == "power" and not edd.modelled
-        figure = as_shown(distribution(edd, box.path or None, scale=POWER if by_power else ENERGY))
+    @app.callback(Output("level", "figure"), Output("crumbs", "children"), Input("place", "data"), _SELECTION)
+    def level(at: dict[str, str], told: dict[str, Any]) -> tuple[Any, Any]:
+        shown = Selection.of(told)
+        edd, box = session.edd(shown), session.box(shown, at["path"])
+        figure = as_shown(distribution(edd, box.path or None, scale=scale_of(shown, edd)))
         figure["layout"].pop("title")  # the way here tells it
         figure["layout"]["height"] -= figure["layout"]["margin"]["t"]
         figure["layout"]["margin"]["t"] = 0
         return figure, _crumbs(edd.name, box.path)
 
-    @app.callback(Output("figure", "figure"), Input("kind", "value"), Input("place", "data"), *inputs)
-    def figure(kind: str, place: dict[str, str], subject: int, phase: str, folded: str, _: str) -> Any:
-        path = session.box(subject, phase, bool(folded), place["path"]).path if place["path"] else ""
+    @app.callback(Output("figure", "figure"), Input("kind", "value"), Input("place", "data"), _SELECTION)
+    def figure(kind: str, at: dict[str, str], told: dict[str, Any]) -> Any:
+        shown = Selection.of(told)
         try:
-            return picture(kind, session, subject, path)
+            path = session.box(shown, at["path"]).path if at["path"] else ""
+            return picture(kind, session, shown, path)
         except SmaragdineError as error:
             return {"layout": {"annotations": [{"text": error.message, "showarrow": False}]}}
 
 
 @lru_cache(_KEPT)
-def picture(kind: str, session: Session, chosen: int, path: str) -> dict[str, Any]:
+def picture(kind: str, session: Session, shown: Selection, path: str) -> dict[str, Any]:
     """One of the figures below the diagram, as the page is sent it."""
-    return as_shown(draw(kind, session, chosen, path))
-
-
-@lru_cache(_KEPT)
-def ring(edd: EDD, *, by_power: bool = False) -> dict[str, Any]:
-    """The sunburst as the page is sent it; of a large program it takes most of a second to make."""
-    return as_shown(sunburst(edd, scale=POWER if by_power else ENERGY))
-
-
-def _id(session: Session, subject: int, phase: str, folded: str, path: str) -> str:
-    box = session.box(subject, phase, bool(folded), path)
-    if box.is_tensor:
-        box = session.box(subject, phase, bool(folded), box.path.rpartition("/")[0])
-    walk = session.edd(subject, phase, bool(folded)).walk()
-    return str(next(place for place, other in enumerate(walk) if other is box))
+    return as_shown(draw(kind, session, shown, path))
 
 
 def _crumbs(name: str, path: str) -> list[Any]:
     segments = path.split("/") if path else []
     paths = ["", *("/".join(segments[: i + 1]) for i in range(len(segments)))]
     crumbs: list[Any] = []
-    for place, (label, to) in enumerate(zip([name, *segments], paths, strict=True)):
-        if place:
+    for depth, (label, to) in enumerate(zip([name, *segments], paths, strict=True)):
+        if depth:
             crumbs.append(html.I("/"))
         crumbs.append(html.Button(label, id={"crumb": to}, disabled=to == path, n_clicks=0))
     return crumbs

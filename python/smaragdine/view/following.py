@@ -8,6 +8,7 @@ from typing import Any
 from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 from flask import Response, abort, request
 
+from smaragdine.accounts.notice import notice
 from smaragdine.errors import SmaragdineError
 from smaragdine.view import pausing
 from smaragdine.view.drawing import as_shown
@@ -37,6 +38,7 @@ def layout() -> html.Section:
             html.P("no job is followed", id="standing", role="status"),
             pausing.layout("linked"),
             html.P(id="took", role="status"),
+            html.Div(id="linked-notice"),
             dcc.Graph(id="linked", config={"displayModeBar": False, "responsive": True}, style={"display": "none"}),
             dcc.Interval("linking", _REFRESH_MS, disabled=True),
             dcc.Store("taken"),
@@ -53,28 +55,30 @@ def register(app: Dash, session: Session) -> None:
         return Response(json.dumps(told), mimetype="application/json")
 
     @app.callback(
-        Output("standing", "children"), Output("linked", "figure"), Output("linked", "style"),
-        Output("linking", "disabled"), *pausing.outputs("linked"), Input("follow", "n_clicks"),
-        Input("linking", "n_intervals"),
-        State("link", "value"), prevent_initial_call=True,
+        Output("standing", "children"), Output("linked-notice", "children"), Output("linked", "figure"),
+        Output("linked", "style"), Output("linking", "disabled"), *pausing.outputs("linked"),
+        Input("follow", "n_clicks"), Input("linking", "n_intervals"), State("link", "value"),
+        prevent_initial_call=True,
     )  # fmt: skip
     def followed(_follow: int, _tick: int, address: str | None) -> Any:
         if ctx.triggered_id == "follow":
             try:
                 link = Link.to(address or "")
             except SmaragdineError as error:
-                return str(error), *[no_update] * 6
+                return str(error), *[no_update] * 7
             if session.link is not None:
                 session.link.leave()
             session.link = link
         if session.link is None:
-            return no_update, no_update, no_update, True, *[no_update] * 3
+            return *[no_update] * 4, True, *[no_update] * 3
         link = session.link
         figure = as_shown(watts(link.domains, link.start_ns, list(link.moments), "nothing yet"))
         shown = {} if link.moments else {"display": "none"}
         standing = f"{link.name or link.address.partition('?')[0]}: {link.standing}"
         last = link.moments[-1] if link.moments else None
-        return standing, figure, shown, link.ended, *pausing.shown(last, ended=link.ended)
+        sentence = notice(link.domains) if link.moments else None
+        said = html.P(sentence, className="notice") if sentence else ""
+        return standing, said, figure, shown, link.ended, *pausing.shown(last, ended=link.ended or bool(link.problem))
 
     pausing.register(app, "linked", lambda pause: _linked(session).pause(pause))
 

@@ -56,6 +56,8 @@ class Link:
     start_ns: int = 0
     domains: tuple[Domain, ...] = ()
     moments: deque[Live] = field(default_factory=lambda: deque(maxlen=MOST_MOMENTS))
+    problem: str = ""
+    """Why the page there has nothing more to tell; empty while it has."""
     whole: Profile | None = None
     """Of the run, once it ended."""
     _left: threading.Event = field(default_factory=threading.Event, repr=False)
@@ -96,7 +98,7 @@ class Link:
                 fresh_at = time.monotonic() if news else fresh_at
                 silent_s = time.monotonic() - fresh_at
                 if not self.ended:
-                    self.standing = _FOLLOWING if silent_s < _SILENT_S else _SILENT.format(silent_s)
+                    self.standing = self.problem or (_FOLLOWING if silent_s < _SILENT_S else _SILENT.format(silent_s))
             except SmaragdineError as error:
                 self.standing, self.ended = str(error), True
             except (OSError, HTTPException) as error:
@@ -116,7 +118,7 @@ class Link:
             self.name, self.start_ns = str(told["name"])[:200], int(told["start_ns"])
             self.domains = tuple(_domain(one) for one in told["domains"][:_MOST_DOMAINS])
             news = [_moment(one) for one in told["moments"][-MOST_MOMENTS:]]
-            state, problem = str(told["state"]), str(told.get("problem", ""))[:500]
+            state, self.problem = str(told["state"]), str(told.get("problem", ""))[:500]
             profile = told.get("profile")
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             raise UsageError("what answers there is no page of this smaragdine", "is it of the same version?") from None
@@ -124,8 +126,6 @@ class Link:
         if state != "recording":
             self.whole = Profile.parse(json.dumps(profile), "the job's profile") if profile else None
             self.standing, self.ended = f"the job has ended: its trace is {state}", True
-        elif problem and not news:
-            raise SmaragdineError(f"the page there does not reach the job any more: {problem}")
         return bool(news)
 
 

@@ -21,6 +21,10 @@ from smaragdine.figures import theme
 from smaragdine.figures.shades import PAUSED, key, shade
 from smaragdine.trace.metadata import Metadata
 
+_OVER = (
+    "nothing more is measured: the recording has ended. Its trace comes once the job's process has written it; where "
+    "that died, `smaragdine recover OUTPUT` rebuilds it"
+)
 # Ten minutes at the ten messages a second that a daemon sends.
 _KEPT = 6000
 
@@ -32,6 +36,7 @@ class Following:
     metadata: Metadata
     moments: deque[Live] = field(default_factory=lambda: deque(maxlen=_KEPT))
     problem: str = ""
+    """Why nothing more is told; empty while it is."""
 
     @classmethod
     def of(cls, directory: Path) -> Following:
@@ -46,10 +51,16 @@ class Following:
         try:
             for live in client.watch(str(raw.get("recording", ""))):
                 self.moments.append(live)
+            self.problem = _OVER
         except SmaragdineError as error:
             self.problem = error.message
         finally:
             client.close()
+
+    @property
+    def standing(self) -> str:
+        """How it stands with the recording, in words, where it is not simply followed."""
+        return self.problem if self.moments else ""
 
     def figure(self) -> go.Figure:
         return watts(self.metadata.domains, self.metadata.start_ns, list(self.moments), self.problem)

@@ -6,7 +6,7 @@ import io
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, suppress
 from typing import Any
 
@@ -22,6 +22,7 @@ PATIENCE_S = 10.0
 MOST_WAITING = 64
 # A stalled reader of a page that was let in; behind a slow tunnel the page's scripts take a while.
 _STALLED_S = 120.0
+_HANDED_OVER_S = 0.001
 
 
 class _Handler(WSGIRequestHandler):
@@ -41,8 +42,9 @@ class _Handler(WSGIRequestHandler):
 class Server(ThreadedWSGIServer):
     """Serves a page to this machine alone; `address` opens it."""
 
-    def __init__(self, app: Dash, port: int, warm: Callable[[], object] = lambda: None) -> None:
-        """`warm` makes what is asked for first. Raises SmaragdineError where the port is taken, or is none."""
+    def __init__(self, app: Dash, port: int, warm: Sequence[Callable[[], object]] = ()) -> None:
+        """`warm` makes what is asked for first, in that order. Raises SmaragdineError where the port is taken, or is
+        none."""
         self._warm = warm
         self.door = Door(app.server.wsgi_app)
         self._waiting: dict[socket.socket, float] = {}
@@ -54,9 +56,12 @@ class Server(ThreadedWSGIServer):
             raise UsageError(f"cannot listen on port {port}", "name another with --port") from None
 
     def warm(self) -> None:
-        """Makes what the page asks for first; requests that come meanwhile wait for it, as they would without."""
-        with self.door.turn, suppress(SmaragdineError):
-            self._warm()
+        """Makes what the page asks for first; requests that come meanwhile have their turn in between."""
+        for make in self._warm:
+            with self.door.turn, suppress(SmaragdineError):
+                make()
+            # Who waits for the turn gets it: a lock that is taken again at once is not handed over.
+            time.sleep(_HANDED_OVER_S)
 
     @property
     def address(self) -> str:

@@ -8,13 +8,14 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from smaragdine.accounts.edd import EDD
-from smaragdine.accounts.footprint import Footprints
+from smaragdine.accounts.footprint import RunsFootprint
 from smaragdine.errors import SmaragdineError
 from smaragdine.files.ranks import HOST
 from smaragdine.trace.metadata import Metadata
 from smaragdine.trace.runs import Runs
 from smaragdine.view.link import Link
 from smaragdine.view.live import Following
+from smaragdine.view.selection import ALL, Selection
 from smaragdine.view.shelf import Shelf, examples, of_path, of_trace
 from smaragdine.what_if.profile import Profile
 
@@ -72,18 +73,25 @@ class Session:
         """All runs together (-1), or one."""
         return self.runs if chosen < 0 else Runs((self.runs.traces[chosen],))
 
-    def footprint(self, chosen: int) -> Footprints:
-        return self.subject(chosen).footprint(self.policy)
+    @property
+    def first(self) -> Selection:
+        """What the page opens with: everything, of the mean where there are several runs."""
+        return Selection(ALL if len(self.runs) > 1 else 0, policy=self.policy)
 
-    def edd(self, chosen: int, phase: str, folded: bool) -> EDD:
-        """The diagram of one pass; of all where `phase` is empty."""
-        return _edd(self.subject(chosen), phase or None, self.policy, folded)
+    def footprint(self, shown: Selection, per: str = "run") -> RunsFootprint:
+        """Raises SmaragdineError where the runs do not tell so much, or were not accounted by this policy."""
+        return _footprint(self.subject(shown.subject), shown, per)
 
-    def box(self, chosen: int, phase: str, folded: bool, path: str) -> EDD:
-        """The layer that is open: the entrance where the diagram has no such layer."""
-        edd = self.edd(chosen, phase, folded)
+    def edd(self, shown: Selection) -> EDD:
+        """Raises as `footprint` does."""
+        return _edd(self.subject(shown.subject), shown)
+
+    def box(self, shown: Selection, path: str) -> EDD:
+        """The layer that is open, that which holds it of a tensor: the entrance where the diagram has no such layer."""
+        edd = self.edd(shown)
         try:
-            return edd.find(path) if path else edd.entrance
+            box = edd.find(path) if path else edd.entrance
+            return edd.find(path.rpartition("/")[0]) if box.is_tensor and "/" in path else box
         except SmaragdineError:
             return edd.entrance
 
@@ -101,5 +109,13 @@ def _holds_profiles(path: Path) -> bool:
 
 
 @lru_cache(_KEPT)
-def _edd(runs: Runs, phase: str | None, policy: str, folded: bool) -> EDD:
-    return runs.edd(phase, policy=policy, folded=folded)
+def _footprint(runs: Runs, shown: Selection, per: str) -> RunsFootprint:
+    return shown.kept(runs.footprint(shown.policy, per=per))
+
+
+@lru_cache(_KEPT)
+def _edd(runs: Runs, shown: Selection) -> EDD:
+    return runs.edd(
+        shown.phase or None, policy=shown.policy, basis=shown.basis or None, device=shown.device or None,
+        folded=bool(shown.folded),
+    )  # fmt: skip

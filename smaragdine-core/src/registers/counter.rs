@@ -134,7 +134,8 @@ impl Counter {
                 self.failing_since.get_or_insert(self.covered.unwrap_or(Edge::at(looked_ns, read)));
                 Difference::Failed
             }
-            source::Value::Interval { start_ns, end_ns, energy_j } => {
+            source::Value::Interval { start_ns, end_ns, energy_j }
+            | source::Value::Sampled { start_ns, end_ns, energy_j } => {
                 self.failing_since = None;
                 self.covered = Some(Edge::at(end_ns, read));
                 let flags = self.take_flags();

@@ -1,7 +1,7 @@
 //! Sources of energy: what reads registers.
 //!
 //! A source reads every one of its registers once per call and knows nothing of periods, threads or recordings;
-//! those belong to [`crate::registers::sampler`]. To add one, implement [`Source`] in a file of its own and name it in [`discover`].
+//! those belong to [`crate::registers::sampler`] and [`crate::registers::station`]. To add one, implement [`Source`] in a file of its own and name it in [`discover`].
 
 pub mod choice;
 pub mod cray;
@@ -16,7 +16,9 @@ pub mod powercap;
 mod register;
 pub mod replay;
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use crate::registers::topology::{self, Topology};
 use crate::trace::{Domain, Flags, GpuHardware};
@@ -41,10 +43,27 @@ pub enum Value {
     Updated { energy_uj: u64 },
     /// The same, of a counter whose driver tells between when it took the value.
     Stamped { energy_uj: u64, from_ns: i64, to_ns: i64 },
-    /// Energy over an interval that the source itself knows (integrated power, a model).
+    /// Energy from the source's last read to this one, which it knows itself (integrated power, a model).
     Interval { start_ns: i64, end_ns: i64, energy_j: f64 },
+    /// Energy between two moments that no read chose: of samples that a driver took, or of an earlier recording.
+    Sampled { start_ns: i64, end_ns: i64, energy_j: f64 },
     /// This register could not be read; the next success covers the interval.
     Failed { problem: String },
+}
+
+impl Value {
+    /// It tells an energy by itself, rather than by its difference to another.
+    pub(crate) fn is_energy(&self) -> bool {
+        matches!(self, Self::Interval { .. } | Self::Sampled { .. })
+    }
+
+    /// An interval whose ends no read chose.
+    fn sampled(self) -> Self {
+        match self {
+            Self::Interval { start_ns, end_ns, energy_j } => Self::Sampled { start_ns, end_ns, energy_j },
+            other => other,
+        }
+    }
 }
 
 /// Reads energy registers.
@@ -55,9 +74,16 @@ pub trait Source: Send {
     /// The registers, in the order of [`Observation::domain`].
     fn domains(&self) -> &[Domain];
 
+    /// What each register is, in the order of [`Self::domains`]: equal for two sources of one name exactly where both
+    /// read one register in one way, so that one of them reads it for all (see [`crate::registers::station`]). Empty:
+    /// nobody else can read the same.
+    fn registers(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Reads every register once, appending one observation each. A failure is an observation, too.
-    /// A source of [`Value::Interval`]s adds as many as are new: none on its first read, which fixes where its first
-    /// interval starts.
+    /// A source of [`Value::Interval`]s or [`Value::Sampled`] adds as many as are new: none on its first read, which
+    /// fixes where its first interval starts.
     fn read(&mut self, out: &mut Vec<Observation>);
 
     /// What could not be opened beside what was, each in words.
@@ -84,6 +110,12 @@ pub trait Source: Send {
     fn shortest_period_ns(&self) -> Option<i64> {
         None
     }
+}
+
+/// An open file for [`Source::registers`]: its path, and which file it is, for another may lie there later.
+fn identity(path: &Path, file: &File) -> String {
+    let inode = file.metadata().map(|file| (file.dev(), file.ino())).unwrap_or_default();
+    format!("{} {inode:?}", path.display())
 }
 
 /// Why a source cannot be used here, and what would change that.

@@ -15,6 +15,7 @@ pub use self::stream::OpenStream;
 use crate::build::assembler::Assembler;
 use crate::error::{Error, Result};
 use crate::registers::source::Roots;
+use crate::registers::station::Station;
 use crate::serve::access::{Access, Caller};
 use crate::serve::connection::Places;
 use crate::serve::limits::Limits;
@@ -31,6 +32,8 @@ pub struct Daemon {
 
 struct Shared {
     settings: Settings,
+    /// Where sensors are sampled, for all recordings.
+    station: Station,
     leaving: AtomicBool,
     describing: tokio::sync::Mutex<()>,
     room: Room,
@@ -76,6 +79,7 @@ impl Daemon {
         let daemon = Self {
             shared: Arc::new(Shared {
                 settings,
+                station: Station::default(),
                 leaving: AtomicBool::new(false),
                 describing: tokio::sync::Mutex::default(),
                 room: Room::default(),
@@ -139,6 +143,12 @@ impl Daemon {
     #[must_use]
     pub fn room(&self) -> &Room {
         &self.shared.room
+    }
+
+    /// Where sensors are sampled.
+    #[must_use]
+    pub fn station(&self) -> &Station {
+        &self.shared.station
     }
 
     /// Where journals become traces.

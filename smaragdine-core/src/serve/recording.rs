@@ -1,7 +1,8 @@
-//! One recording: its samplers, its journal, and the trace that becomes of them.
+//! One recording: what it listens to, its journal, and the trace that becomes of them.
 
 mod collector;
 mod lifetime;
+mod merging;
 mod pace;
 mod pausing;
 mod requests;
@@ -11,12 +12,10 @@ mod settling;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 pub use self::collector::Live;
-use self::collector::{Incoming, collect};
 pub(crate) use self::lifetime::end_with_caller;
 use self::pausing::Pause;
 pub use self::pausing::{Holder, Pausing};
@@ -28,6 +27,7 @@ use crate::clock::TraceClock;
 use crate::error::{Error, Result};
 use crate::registers::source::nvml::CudaEnvironment;
 use crate::registers::source::{Roots, Source};
+use crate::registers::station::Station;
 use crate::store::journal::{DiskUse, Journal, Record, Records, disk};
 use crate::trace::{Basis, Metadata, State};
 use crate::wire::v1::RecordRequest;
@@ -93,21 +93,33 @@ enum Stage {
 }
 
 impl Recording {
-    /// Starts sampling `sources` into a journal of its own under `state_dir`.
+    /// Starts to listen to `sources`, into a journal of its own under `state_dir`.
     ///
     /// # Errors
-    /// Where the state directory takes no journal or a sampling thread cannot be started; nothing is left of it then.
-    pub fn start(id: String, options: Options, sources: Vec<Box<dyn Source>>, state_dir: &Path) -> Result<Self> {
+    /// Where the state directory takes no journal or a thread cannot be started; nothing is left of it then.
+    pub fn start(
+        id: String,
+        options: Options,
+        station: &Station,
+        sources: Vec<Box<dyn Source>>,
+        state_dir: &Path,
+    ) -> Result<Self> {
         let dir = state_dir.join(&id);
         std::fs::create_dir(&dir).map_err(Error::io("create", &dir))?;
         let held = Arc::clone(&options.held);
-        Self::start_in(dir.clone(), id, options, sources).inspect_err(|_| {
+        Self::start_in(dir.clone(), id, options, station, sources).inspect_err(|_| {
             held.sub(disk::size(&dir));
             let _ = std::fs::remove_dir_all(&dir);
         })
     }
 
-    fn start_in(dir: PathBuf, id: String, options: Options, sources: Vec<Box<dyn Source>>) -> Result<Self> {
+    fn start_in(
+        dir: PathBuf,
+        id: String,
+        options: Options,
+        station: &Station,
+        sources: Vec<Box<dyn Source>>,
+    ) -> Result<Self> {
         let clock = TraceClock::start();
         let metadata = describe(&id, &options, &sources, clock, &dir);
         let mut journal = Journal::create(&dir.join(JOURNAL))?;
@@ -115,23 +127,8 @@ impl Recording {
         journal.append(&Record::Start(Box::new(metadata.clone())))?;
         let journal = Arc::new(Mutex::new(journal));
 
-        let (readings, incoming_readings) = sync_channel(WAITING_BATCHES);
-        let (shares, incoming_shares) = sync_channel(WAITING_BATCHES);
-        let (metrics, incoming_metrics) = sync_channel(WAITING_BATCHES);
-        let (live_sender, live) = tokio::sync::watch::channel(Live::default());
-        let collector = {
-            let journal = Arc::clone(&journal);
-            let domains = metadata.domains.clone();
-            std::thread::Builder::new()
-                .name("collector".to_owned())
-                .spawn(move || {
-                    let incoming =
-                        Incoming { readings: incoming_readings, shares: incoming_shares, metrics: incoming_metrics };
-                    collect(&journal, &incoming, &domains, &live_sender)
-                })
-                .map_err(Error::io("start a thread for", &dir))?
-        };
-        let running = Running::start(&options, sources, clock, &dir, &readings, shares, &metrics, collector)?;
+        let (sender, live) = tokio::sync::watch::channel(Live::default());
+        let running = Running::start(&options, station, sources, clock, &dir, Arc::clone(&journal), sender)?;
         Ok(Self {
             id,
             owner: options.owner,

@@ -25,7 +25,7 @@ pub struct SourceReport {
     pub lateness_p50_ns: Option<i64>,
     /// 99th percentile of how late ticks were.
     pub lateness_p99_ns: Option<i64>,
-    /// CPU seconds that the sampling thread spent.
+    /// CPU seconds that the sampling thread spent meanwhile, for all recordings that it reads for.
     pub cpu_s: Option<f64>,
     /// How each of its registers behaved.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms and files of the root, each importing only what comes before it.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 16] = [
     "error",
     "shown",
     "clock",
@@ -17,6 +17,7 @@ const ORDER: [&str; 15] = [
     "accounting",
     "store",
     "build",
+    "monitor",
     "serve",
     "config",
     "lib",

@@ -33,7 +33,10 @@ def test_extrapolated_points_have_their_interval_around_them() -> None:
     points = tuple(Point(number, {"cpu": kwh}) for number, kwh in enumerate([1.0, 1.2, 0.9, 1.1]))
     figure = consumption(Compared(Course.of(two_components(points=points))), forwards=2, backwards=1)
     assert [list(line.x) for line in figure.data if "extrapolated" in (line.name or "")] == [[4, 5], [-1]]
-    assert sum("interval" in (line.name or "") for line in figure.data) == 2
+    intervals = [line for line in figure.data if "interval" in (line.name or "")]
+    assert len(intervals) == 2
+    # That of one point has no area: it is drawn as a stroke.
+    assert [line.line.width > 0 for line in intervals] == [False, True]
 
 
 def test_what_cannot_be_drawn_is_said() -> None:

@@ -59,6 +59,43 @@ def test_a_large_program_draws_three_rings() -> None:
     assert figures.sunburst(EDD.of(synthetic_trace.footprint(program))).data[0].maxdepth == 3
 
 
+@pytest.mark.parametrize("scale", [figures.ENERGY, figures.POWER])
+def test_a_sunburst_around_a_layer_holds_what_is_seen_from_there(trace: Trace, scale: figures.Scale) -> None:
+    edd = trace.edd()
+    every = figures.sunburst(edd, scale=scale).data[0]
+    parents, colours = (dict(zip(every.ids, told, strict=True)) for told in (every.parents, every.marker.colors))
+    place = {box: str(index) for index, box in enumerate(edd.walk())}
+    for path in ("", "bert", "bert/encoder", "bert/encoder/layer_1/output"):
+        opened = edd.find(path)
+        data = figures.sunburst(edd, scale=scale, around=opened).data[0]
+        assert data.level == place[opened]
+        seen = dict(zip(data.ids, data["values"], strict=True))
+        amount: dict[str, float] = {}
+        # Inner slices are the sum of those around them: what is cut off is still there.
+        for id, parent in reversed([(id, parents[id]) for id in every.ids[::-1] if id in seen]):
+            amount[id] = amount.get(id, 0.0) + seen[id]
+            if parent:
+                amount[parent] = amount.get(parent, 0.0) + amount[id]
+        assert amount[place[opened]] == pytest.approx(scale.amount(opened))
+        assert dict(zip(data.ids, data.parents, strict=True)) == {id: parents[id] for id in data.ids}
+        assert dict(zip(data.ids, data.marker.colors, strict=True)) == {id: colours[id] for id in data.ids}
+        assert data.marker.cmax == every.marker.cmax
+
+        def from_opened(id: str, ends: str = place[opened]) -> int | None:
+            """Rings between a slice and the one that is opened; None where it is not inside."""
+            rings = 0
+            while id and id != ends:
+                id, rings = parents[id], rings + 1
+            return rings if id else None
+
+        within = {id for id in every.ids if from_opened(id) is not None and from_opened(id) < data.maxdepth}
+        way, outer = set(), parents[place[opened]]
+        while outer:
+            way.add(outer)
+            outer = parents[outer]
+        assert set(data.ids) == within | way
+
+
 def test_a_hover_tells_joules_watts_shares_count_and_pass(trace: Trace) -> None:
     data = figures.sunburst(trace.edd("forward")).data[0]
     text = next(text for text in data.hovertext if "<b>bert/encoder/layer_0</b>" in text)

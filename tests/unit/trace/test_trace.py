@@ -149,6 +149,13 @@ def test_a_trace_still_being_recorded_is_refused(broken: Path) -> None:
     assert "still being recorded" in refusal(broken).message
 
 
+def test_a_recording_that_has_only_just_begun_is_no_damaged_trace(tmp_path: Path) -> None:
+    (tmp_path / "trace.json").write_text('{"state": "recording"}')
+    with pytest.raises(SmaragdineError, match="holds nothing yet") as caught:
+        Trace.open(tmp_path)
+    assert "damaged" not in str(caught.value)
+
+
 @pytest.mark.parametrize("table", ["readings", "events", "ops", "edges", "steps", "footprint", "ledger"])
 def test_a_missing_table_is_named_with_a_hint(broken: Path, table: str) -> None:
     (broken / f"{table}.parquet").unlink()

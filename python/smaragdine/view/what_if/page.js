@@ -16,14 +16,22 @@ window.smaragdine = {
     const graph = document.querySelector('#consumption .js-plotly-plot');
     if (!graph || !graph.data) return;
     const before = graph.data.findIndex((line) => line.meta === 'hovered');
-    if (before >= 0) Plotly.deleteTraces(graph, before);
     const needed = graph.layout.meta;
     const point = hover && hover.points[0];
-    if (!needed || !point || !(point.z > 0)) return;
+    if (!needed || !point || !(point.z > 0)) {
+      if (before >= 0) Plotly.deleteTraces(graph, before);
+      return;
+    }
+    const y = needed.kwh.map((kwh) => kwh * point.z * needed.factor);
+    const name = point.text.split('<br>')[0].replace(/<\/?b>/g, '');
+    if (before >= 0) {
+      Plotly.restyle(graph, { y: [y], name }, before);
+      return;
+    }
     Plotly.addTraces(graph, {
       x: needed.x,
-      y: needed.kwh.map((kwh) => kwh * point.z * needed.factor),
-      name: point.text.split('<br>')[0].replace(/<\/?b>/g, ''),
+      y,
+      name,
       meta: 'hovered',
       mode: needed.x.length > 60 ? 'lines' : 'lines+markers',
       line: { color: needed.colour, width: 2.2, dash: 'dash' },

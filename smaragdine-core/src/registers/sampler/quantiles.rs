@@ -2,7 +2,8 @@
 
 /// Quantiles over any length in bounded memory: when full, every other value is dropped, and from then on only every
 /// other one is taken. Exact for the first [`Quantiles::MOST`] values (four minutes at 4 ms).
-pub(super) struct Quantiles {
+#[derive(Debug)]
+pub(crate) struct Quantiles {
     values: Vec<i64>,
     every: u64,
     seen: u64,
@@ -11,11 +12,11 @@ pub(super) struct Quantiles {
 impl Quantiles {
     const MOST: usize = 1 << 16;
 
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { values: Vec::new(), every: 1, seen: 0 }
     }
 
-    pub(super) fn add(&mut self, value: i64) {
+    pub(crate) fn add(&mut self, value: i64) {
         if self.seen.is_multiple_of(self.every) {
             if self.values.len() == Self::MOST {
                 let mut keep = false;
@@ -31,11 +32,11 @@ impl Quantiles {
     }
 
     /// How many values it is of.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.values.len()
     }
 
-    pub(super) fn quantile(&mut self, fraction: f64) -> Option<i64> {
+    pub(crate) fn quantile(&mut self, fraction: f64) -> Option<i64> {
         let last = self.values.len().checked_sub(1)?;
         let place = (last as f64 * fraction).round() as usize;
         Some(*self.values.select_nth_unstable(place).1)

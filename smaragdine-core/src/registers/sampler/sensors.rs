@@ -1,6 +1,6 @@
 //! How registers behave, as far as reading them shows.
 
-use super::quantiles::Quantiles;
+use crate::registers::sampler::quantiles::Quantiles;
 use crate::registers::source::{Observation, Value};
 use crate::trace::{Domain, Sensor};
 
@@ -8,8 +8,14 @@ use crate::trace::{Domain, Sensor};
 const LEAST_UPDATES: usize = 5;
 
 /// Watches every register of a source.
-pub(super) struct Sensors(Vec<Watched>);
+#[derive(Debug)]
+pub(crate) struct Sensors {
+    watched: Vec<Watched>,
+    /// It is looked at far more often than it is sampled.
+    closely: bool,
+}
 
+#[derive(Debug)]
 struct Watched {
     domain: String,
     energy_uj: Option<u64>,
@@ -19,14 +25,16 @@ struct Watched {
     /// Distances of updates between which it stood, and how many were seen without that.
     updates: Quantiles,
     overlooked: usize,
-    /// What closer looks told before.
-    settled_ns: Option<i64>,
-    settled: bool,
     reads: Quantiles,
 }
 
 impl Sensors {
-    pub(super) fn new(domains: &[Domain]) -> Self {
+    /// To be looked at closely, for a moment.
+    pub(crate) fn closely(domains: &[Domain]) -> Self {
+        Self { closely: true, ..Self::new(domains) }
+    }
+
+    pub(crate) fn new(domains: &[Domain]) -> Self {
         let watched = |domain: &Domain| Watched {
             domain: domain.name.clone(),
             energy_uj: None,
@@ -34,43 +42,42 @@ impl Sensors {
             stood: false,
             updates: Quantiles::new(),
             overlooked: 0,
-            settled_ns: None,
-            settled: false,
             reads: Quantiles::new(),
         };
-        Self(domains.iter().map(watched).collect())
+        Self { watched: domains.iter().map(watched).collect(), closely: false }
     }
 
-    pub(super) fn see(&mut self, observation: &Observation) {
-        let Some(watched) = self.0.get_mut(usize::from(observation.domain)) else { return };
+    pub(crate) fn see(&mut self, observation: &Observation) {
+        let closely = self.closely;
+        let Some(watched) = self.watched.get_mut(usize::from(observation.domain)) else { return };
         watched.reads.add(observation.read_end_ns - observation.read_start_ns);
         match observation.value {
             Value::Counter { energy_uj } => watched.update(energy_uj, observation.read_start_ns),
             Value::Stamped { energy_uj, to_ns, .. } => watched.update(energy_uj, to_ns),
-            Value::Updated { .. } => watched.see_update(observation.read_end_ns),
-            Value::Interval { .. } | Value::Failed { .. } => watched.energy_uj = None,
+            Value::Updated { .. } => watched.see_update(observation.read_end_ns, closely),
+            Value::Interval { .. } | Value::Sampled { .. } | Value::Failed { .. } => watched.energy_uj = None,
         }
     }
 
-    /// `paces_ns`: how far updates are apart by domain, as far as the bounds of each have told.
-    pub(super) fn report(&mut self, paces_ns: impl Iterator<Item = Option<i64>>) -> Vec<Sensor> {
-        let report = |(watched, pace_ns): (&mut Watched, Option<i64>)| Sensor {
+    /// How far updates of each register are apart, where that can be told.
+    pub(crate) fn updates_ns(&mut self) -> impl Iterator<Item = Option<i64>> {
+        self.watched.iter_mut().map(Watched::update_ns)
+    }
+
+    /// `updates_ns`: what closer looks told before; `paces_ns`: how far updates are apart as far as the bounds of each
+    /// have told; both by domain.
+    pub(crate) fn report(
+        &mut self,
+        updates_ns: impl Iterator<Item = Option<i64>>,
+        paces_ns: impl Iterator<Item = Option<i64>>,
+    ) -> Vec<Sensor> {
+        let report = |(watched, (update_ns, pace_ns)): (&mut Watched, (Option<i64>, Option<i64>))| Sensor {
             domain: watched.domain.clone(),
-            update_ns: watched.settled_ns.or(pace_ns).or_else(|| watched.update_ns()),
+            update_ns: update_ns.or(pace_ns).or_else(|| watched.update_ns()),
             read_ns: watched.reads.quantile(0.5),
             ..Sensor::default()
         };
-        self.0.iter_mut().zip(paces_ns).map(report).collect()
-    }
-
-    /// Forgets distances of updates unless they tell how often registers are updated: what is seen from now on is
-    /// looked at more or less often than before.
-    pub(super) fn settle(&mut self) {
-        for watched in &mut self.0 {
-            watched.settled_ns = watched.update_ns();
-            watched.settled = true;
-            (watched.updates, watched.overlooked, watched.updated_ns) = (Quantiles::new(), 0, None);
-        }
+        self.watched.iter_mut().zip(updates_ns.zip(paces_ns)).map(report).collect()
     }
 }
 
@@ -82,9 +89,9 @@ impl Watched {
     }
 
     /// An update that a source itself waited for: the next one, as long as it is looked at closely.
-    fn see_update(&mut self, at_ns: i64) {
+    fn see_update(&mut self, at_ns: i64, closely: bool) {
         self.energy_uj = None;
-        if let Some(updated_ns) = self.updated_ns.replace(at_ns).filter(|_| !self.settled) {
+        if let Some(updated_ns) = self.updated_ns.replace(at_ns).filter(|_| closely) {
             self.updates.add(at_ns - updated_ns);
         }
     }
@@ -127,7 +134,7 @@ mod tests {
             let read_end_ns = read_start_ns + 700;
             sensors.see(&Observation { domain: 0, read_start_ns, read_end_ns, value, flags: Flags::NONE });
         }
-        let sensor = sensors.report([None].into_iter()).remove(0);
+        let sensor = sensors.report([None].into_iter(), [None].into_iter()).remove(0);
         assert_eq!(sensor.read_ns, Some(700));
         sensor.update_ns
     }
@@ -141,20 +148,17 @@ mod tests {
 
     #[test]
     fn updates_that_a_source_waited_for_tell_their_distance_only_while_looks_are_close() {
-        let watched = |settled: bool| {
-            let mut sensors = Sensors::new(&[Domain::new("package-0", "CPU:0", "powercap", "socket:0")]);
-            if settled {
-                sensors.settle();
-            }
+        let watched = |watch: fn(&[Domain]) -> Sensors| {
+            let mut sensors = watch(&[Domain::new("package-0", "CPU:0", "powercap", "socket:0")]);
             for update in 0..20 {
                 let read_end_ns = update * MS;
                 let value = Value::Updated { energy_uj: update.unsigned_abs() };
                 let read_start_ns = read_end_ns - 700;
                 sensors.see(&Observation { domain: 0, read_start_ns, read_end_ns, value, flags: Flags::NONE });
             }
-            sensors.report([None].into_iter()).remove(0).update_ns
+            sensors.report([None].into_iter(), [None].into_iter()).remove(0).update_ns
         };
-        assert_eq!((watched(false), watched(true)), (Some(MS), None));
+        assert_eq!((watched(Sensors::closely), watched(Sensors::new)), (Some(MS), None));
     }
 
     #[test]

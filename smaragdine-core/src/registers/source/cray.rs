@@ -152,6 +152,10 @@ impl Source for Cray {
         &self.domains
     }
 
+    fn registers(&self) -> Vec<String> {
+        self.meters.iter().map(|meter| meter.register.identity()).collect()
+    }
+
     fn problems(&self) -> Vec<String> {
         self.problems.clone()
     }

@@ -141,6 +141,14 @@ impl Source for Drm {
         &self.domains
     }
 
+    fn registers(&self) -> Vec<String> {
+        let identity = |meter: &Meter| match meter {
+            Meter::Amd(accumulator) => accumulator.identity(),
+            Meter::Intel(counter) => counter.identity(),
+        };
+        self.meters.iter().map(identity).collect()
+    }
+
     /// Cards that cannot be metered, meters that are not what they should be, numbers in doubt.
     fn problems(&self) -> Vec<String> {
         self.problems.clone()

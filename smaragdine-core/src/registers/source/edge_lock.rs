@@ -90,6 +90,10 @@ impl Source for EdgeLock {
         self.source.domains()
     }
 
+    fn registers(&self) -> Vec<String> {
+        self.source.registers().into_iter().map(|register| register + " polled").collect()
+    }
+
     fn read(&mut self, out: &mut Vec<Observation>) {
         if self.rest > 0 {
             self.rest -= 1;

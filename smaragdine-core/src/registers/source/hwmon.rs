@@ -99,6 +99,10 @@ impl Source for Hwmon {
         &self.domains
     }
 
+    fn registers(&self) -> Vec<String> {
+        self.meters.iter().map(Meter::identity).collect()
+    }
+
     /// Meters of sockets that cannot be read, and sockets that none meters.
     fn problems(&self) -> Vec<String> {
         self.problems.clone()

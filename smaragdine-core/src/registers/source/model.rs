@@ -9,7 +9,7 @@ use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use crate::clock::monotonic_ns;
-use crate::registers::source::{Observation, Source, Unavailable, Value};
+use crate::registers::source::{Observation, Source, Unavailable, Value, identity};
 use crate::registers::topology::Topology;
 use crate::trace::{Basis, Domain, Flags};
 
@@ -121,6 +121,13 @@ impl Source for ModelledPower {
 
     fn domains(&self) -> &[Domain] {
         &self.domains
+    }
+
+    fn registers(&self) -> Vec<String> {
+        let stat = identity(&self.path, &self.stat);
+        let cpus = |index| self.sockets.iter().filter(move |(_, socket)| **socket == index).map(|(cpu, _)| *cpu);
+        let register = |index| format!("{stat} of CPUs {:?}", cpus(index).collect::<Vec<_>>());
+        (0..self.domains.len()).map(register).collect()
     }
 
     /// The first read fixes where the first interval starts and adds nothing.

@@ -49,6 +49,8 @@ pub struct Nvml {
     problems: Vec<String>,
     /// At the last read.
     wall: WallClock,
+    /// Which library it is.
+    driver: String,
     library: Library,
 }
 
@@ -67,9 +69,11 @@ impl Nvml {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_for(library: Option<&Path>, environment: &CudaEnvironment) -> Result<Self, Unavailable> {
+        let driver = library.map_or_else(|| LIBRARIES[0].to_owned(), |library| library.display().to_string());
         let (library, places) = enumerate(library, environment)?;
         let (problems, wall) = (places.problems, WallClock::now());
-        let mut nvml = Self { meters: Vec::new(), domains: Vec::new(), gpus: Vec::new(), problems, wall, library };
+        let mut nvml =
+            Self { meters: Vec::new(), domains: Vec::new(), gpus: Vec::new(), problems, wall, driver, library };
         for NumberedGpu { gpu, number, visible } in places.gpus {
             let name = format!("gpu-{number}");
             match nvml.library.device_by_index(gpu.index).and_then(|device| {
@@ -90,7 +94,7 @@ impl Nvml {
                     let (device, scope) = (format!("MODULE:{number}"), format!("module:{number}"));
                     found.push((module, Domain { device, scope, ..domain }));
                 }
-                let meter = |(register, domain)| (Meter::new(&device, register, &domain), domain);
+                let meter = |(register, domain)| (Meter::new(&device, &gpu.uuid, register, &domain), domain);
                 Ok(found.into_iter().map(meter).collect::<Vec<_>>())
             }) {
                 Ok(found) => {
@@ -132,6 +136,10 @@ impl Source for Nvml {
 
     fn domains(&self) -> &[Domain] {
         &self.domains
+    }
+
+    fn registers(&self) -> Vec<String> {
+        self.meters.iter().map(|meter| format!("{} {}", self.driver, meter.identity())).collect()
     }
 
     /// What does not hold of every GPU here: unreadable ones, MIG, numbers in doubt.

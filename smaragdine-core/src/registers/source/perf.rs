@@ -15,7 +15,7 @@ use event::{Event, Opened};
 use super::{Observation, Source, Unavailable, Value};
 use crate::clock::monotonic_ns;
 use crate::registers::topology::Topology;
-use crate::trace::{Domain, Flags, RAPL_UPDATE_NS, UNKNOWN_SOCKET};
+use crate::trace::{Domain, Flag, Flags, RAPL_UPDATE_NS, UNKNOWN_SOCKET};
 
 /// Where another source is the authority, its readings are only compared in the end.
 const TWINS_PERIOD_NS: i64 = 1_000_000_000;
@@ -34,6 +34,18 @@ struct Register {
     event: Event,
     cpu: u32,
     opened: Opened,
+    /// The last read did.
+    failed: bool,
+}
+
+impl Register {
+    /// For [`Source::registers`].
+    fn identity(&self) -> String {
+        match &self.opened {
+            Opened::Kernel { .. } => format!("{:?} on CPU {}", self.event, self.cpu),
+            Opened::Recorded(path) => path.display().to_string(),
+        }
+    }
 }
 
 impl Perf {
@@ -58,7 +70,7 @@ impl Perf {
                 match event.open(cpu, counters).and_then(|mut opened| opened.read().map(|_| opened)) {
                     Ok(opened) => {
                         perf.domains.push(domain(event, place, &sockets));
-                        perf.registers.push(Register { event: event.clone(), cpu, opened });
+                        perf.registers.push(Register { event: event.clone(), cpu, opened, failed: false });
                     }
                     Err(error) => {
                         perf.problems.push(format!("cannot open power/{}/ on CPU {cpu}: {error}", event.name));
@@ -117,6 +129,10 @@ impl Source for Perf {
         &self.domains
     }
 
+    fn registers(&self) -> Vec<String> {
+        self.registers.iter().map(Register::identity).collect()
+    }
+
     fn update_ns(&self) -> Option<i64> {
         self.shortest_period_ns().is_none().then_some(RAPL_UPDATE_NS)
     }
@@ -135,13 +151,16 @@ impl Source for Perf {
             let read_start_ns = monotonic_ns();
             let counted = register.opened.read();
             let read_end_ns = monotonic_ns();
+            // It was opened anew, and counts from 0: what another listener has not seen of the failure is in a flag.
+            let anew = std::mem::replace(&mut register.failed, counted.is_err()) && register.opened.restarts();
+            let flags = if anew && counted.is_ok() { Flags::NONE.with(Flag::Reset) } else { Flags::NONE };
             let value = match counted {
                 Ok(count) => Value::Counter { energy_uj: register.event.energy_uj(count) },
                 Err(error) => Value::Failed {
                     problem: format!("cannot read power/{}/ on CPU {}: {error}", register.event.name, register.cpu),
                 },
             };
-            out.push(Observation { domain, read_start_ns, read_end_ns, value, flags: Flags::NONE });
+            out.push(Observation { domain, read_start_ns, read_end_ns, value, flags });
         }
     }
 }

@@ -25,6 +25,10 @@ impl Integral {
         Self { longest_ns: Some(longest_ns), ..self }
     }
 
+    pub(crate) fn limit(&self) -> Limit {
+        self.limit
+    }
+
     /// Energy since the last value, with its flags; none at the first, nor of a value that is no later.
     ///
     /// Power that was not read cannot be integrated: what lies between the values around a failure is a gap. Power that

@@ -120,6 +120,11 @@ impl Source for Powercap {
         &self.domains
     }
 
+    fn registers(&self) -> Vec<String> {
+        let blurred = if self.filtered { " blurred" } else { "" };
+        self.registers.iter().map(|register| register.identity() + blurred).collect()
+    }
+
     fn update_ns(&self) -> Option<i64> {
         Some(RAPL_UPDATE_NS)
     }

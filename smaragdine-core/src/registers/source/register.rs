@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use super::identity;
+
 /// An open file whose text is a whole number; the descriptor stays open.
 #[derive(Debug)]
 pub(super) struct Register {
@@ -18,6 +20,11 @@ impl Register {
     /// Opens it without reading it.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         Ok(Self { file: File::open(path)?, path: path.to_owned(), failed: false })
+    }
+
+    /// Which file it is, for [`Source::registers`](super::Source::registers).
+    pub(super) fn identity(&self) -> String {
+        identity(&self.path, &self.file)
     }
 
     /// The number that it shows now.

@@ -45,7 +45,7 @@ impl Source for Replay {
                 domain: reading.domain,
                 read_start_ns: reading.read_start_ns + offset_ns,
                 read_end_ns: reading.read_end_ns + offset_ns,
-                value: Value::Interval { start_ns, end_ns, energy_j: reading.energy_j },
+                value: Value::Sampled { start_ns, end_ns, energy_j: reading.energy_j },
                 flags: reading.flags,
             });
             self.next += 1;

@@ -48,7 +48,7 @@ impl Daemon {
             socket: socket.clone(),
             held,
         };
-        let recording = Arc::new(Recording::start(id.clone(), options, sources, &state.path)?);
+        let recording = Arc::new(Recording::start(id.clone(), options, &self.shared.station, sources, &state.path)?);
         // Whom the samplers found under its number was the caller only if the caller still lives.
         let ended = caller.process.as_ref().is_some_and(Process::has_ended);
         let refused = {

@@ -7,12 +7,19 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::lock;
+use super::merging::merge_neighbours;
 use super::settling::{Settled, Settling};
-use crate::registers::sampler::merge_neighbours;
+use crate::registers::station::Listener;
 use crate::store::journal::{Journal, Record};
 use crate::store::tables::merge_untouched;
-use crate::trace::{Domain, MetricSample, Reading, ShareSample};
+use crate::trace::{Domain, MetricSample, Reading, ShareSample, SourceReport};
 
+/// How often is asked for what was sampled.
+const PERIOD: Duration = Duration::from_millis(100);
+/// For the first time sooner, so that views have something to show.
+const FIRST: Duration = Duration::from_millis(20);
+/// How often the journal is written: what a kill of the daemon costs is at most this, a period and a batch on its way.
+const WRITE_PERIOD: Duration = Duration::from_millis(500);
 /// How often a full disk gets something.
 const FULL_PERIOD: Duration = Duration::from_secs(1);
 /// How often it gets metrics: a look at them is longer than all readings of a second.
@@ -50,20 +57,29 @@ impl Live {
     }
 }
 
-/// Where samplers put what they sampled.
+/// Where what was sampled comes from.
 pub(super) struct Incoming {
-    pub(super) readings: Receiver<Vec<Reading>>,
+    pub(super) listeners: Vec<Listener>,
     pub(super) shares: Receiver<Vec<ShareSample>>,
     pub(super) metrics: Receiver<Vec<MetricSample>>,
+    /// Closed once all who sample have ended.
+    pub(super) end: Receiver<()>,
 }
 
-/// Moves what was sampled into the journal until all samplers are gone; returns what went wrong.
+/// What became of it.
+pub(super) struct Collected {
+    /// How each source was read.
+    pub(super) sources: Vec<SourceReport>,
+    pub(super) problems: Vec<String>,
+}
+
+/// Moves what was sampled into the journal until all who sample have ended.
 pub(super) fn collect(
     journal: &Mutex<Journal>,
-    incoming: &Incoming,
+    mut incoming: Incoming,
     domains: &[Domain],
     live: &tokio::sync::watch::Sender<Live>,
-) -> Vec<String> {
+) -> Collected {
     let mut keeper = Keeper {
         journal,
         readings: Vec::new(),
@@ -74,33 +90,30 @@ pub(super) fn collect(
         problems: None,
     };
     let mut settling = Settling::new(domains.to_vec());
-    loop {
-        let batch = incoming.readings.recv_timeout(Duration::from_millis(100));
+    let mut wait = FIRST;
+    while incoming.end.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
+        wait = PERIOD;
+        let mut batch = Vec::new();
+        incoming.listeners.iter_mut().for_each(|listener| listener.take(&mut batch));
         let shared: Vec<_> = incoming.shares.try_iter().flatten().collect();
         keeper.metrics.extend(incoming.metrics.try_iter().flatten());
-        match batch {
-            Ok(batch) => {
-                live.send_modify(|live| {
-                    live.add(domains, &batch);
-                    settling.take(&batch, &shared, &mut live.settled);
-                });
-                keeper.readings.extend(batch);
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                live.send_if_modified(|live| settling.take(&[], &shared, &mut live.settled));
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                keeper.shares.extend(shared);
-                break;
-            }
+        if batch.is_empty() {
+            live.send_if_modified(|live| settling.take(&[], &shared, &mut live.settled));
+        } else {
+            live.send_modify(|live| {
+                live.add(domains, &batch);
+                settling.take(&batch, &shared, &mut live.settled);
+            });
         }
+        keeper.readings.append(&mut batch);
         keeper.shares.extend(shared);
         keeper.keep();
     }
+    let sources = incoming.listeners.into_iter().map(|listener| listener.finish(&mut keeper.readings)).collect();
     keeper.shares.extend(incoming.shares.iter().flatten());
     // Their samplers have ended before those of readings, but for one that a driver holds up: nobody waits for it.
     keeper.metrics.extend(incoming.metrics.try_iter().flatten());
-    keeper.finish()
+    Collected { sources, problems: keeper.finish() }
 }
 
 /// What waits for the journal: nothing for long, unless the disk is full.
@@ -116,11 +129,14 @@ struct Keeper<'a> {
 }
 
 impl Keeper<'_> {
-    /// Writes what there is. While the disk is full, once a second what is merged to a second: energy belongs to
-    /// intervals, so only resolution is lost, and the room that the journal holds lasts for an hour.
+    /// Writes what there is, twice a second. While the disk is full, once a second what is merged to a second: energy
+    /// belongs to intervals, so only resolution is lost, and the room that the journal holds lasts for an hour.
     fn keep(&mut self) {
         if !lock(self.journal).is_full() {
-            self.write();
+            if self.kept.elapsed() >= WRITE_PERIOD {
+                self.write();
+                self.kept = Instant::now();
+            }
         } else if self.kept.elapsed() >= FULL_PERIOD {
             self.problems.get_or_insert_with(|| {
                 "the disk that holds the journal was full for a while: readings were merged to a second each".to_owned()

@@ -1,59 +1,72 @@
-//! What runs while a recording does: a thread per source, those of shares and metrics, and the collector.
+//! What runs while a recording does: its subscriptions, the threads of shares and metrics, and the collector.
 
 use std::path::Path;
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use super::Options;
+use super::collector::{Collected, Incoming, Live, collect};
+use super::{Options, WAITING_BATCHES};
 use crate::clock::TraceClock;
 use crate::error::{Error, Result};
 use crate::registers::host;
 use crate::registers::metrics::MetricSampler;
-use crate::registers::sampler::Sampler;
 use crate::registers::shares::gpu::GpuShareSampler;
 use crate::registers::shares::{self, Machine, ShareSampler};
 use crate::registers::source::Source;
 use crate::registers::source::edge_lock::EdgeLock;
-use crate::trace::{
-    Basis, Hardware, Metadata, MetricSample, Reading, RecordingOptions, SCHEMA_VERSION, ShareSample, State,
-};
+use crate::registers::station::{Station, Subscription, Wish};
+use crate::store::journal::Journal;
+use crate::trace::{Basis, Domain, Hardware, Metadata, RecordingOptions, SCHEMA_VERSION, State};
 
 pub(super) struct Running {
-    samplers: Vec<Sampler>,
+    subscriptions: Vec<Subscription>,
     shares: ShareSampler,
     gpu_shares: Option<GpuShareSampler>,
     metrics: MetricSampler,
     /// What the sources could not open.
     problems: Vec<String>,
-    collector: JoinHandle<Vec<String>>,
+    collector: JoinHandle<Collected>,
+    /// Once it is dropped the collector runs dry and returns.
+    end: Sender<()>,
 }
 
 impl Running {
-    #[expect(clippy::too_many_arguments, reason = "each is one end of what runs")]
+    /// Starts everything, the first reads included.
     pub(super) fn start(
         options: &Options,
+        station: &Station,
         sources: Vec<Box<dyn Source>>,
         clock: TraceClock,
         dir: &Path,
-        readings: &SyncSender<Vec<Reading>>,
-        shares: SyncSender<Vec<ShareSample>>,
-        metrics: &SyncSender<Vec<MetricSample>>,
-        collector: JoinHandle<Vec<String>>,
+        journal: Arc<Mutex<Journal>>,
+        live: tokio::sync::watch::Sender<Live>,
     ) -> Result<Self> {
         let period_ns = options.period.as_nanos() as i64;
         let thread = || Error::io("start a thread for", dir);
-        let mut samplers = Vec::with_capacity(sources.len());
-        let domains: Vec<_> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
+        let (mut subscriptions, mut listeners) = (Vec::new(), Vec::new());
+        let domains: Vec<Domain> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
         let (mut first_domain, mut gpus, mut problems) = (0, false, Vec::new());
         for source in sources {
             let source = if options.edge_lock { EdgeLock::around(source) } else { source };
             gpus |= source.name() == "nvml";
             problems.extend(source.problems());
             let domains = source.domains().len() as u16;
-            let period_ns = period_ns.max(source.shortest_period_ns().unwrap_or(0));
-            samplers.push(Sampler::start(source, first_domain, period_ns, clock, readings.clone()).map_err(thread())?);
+            let wish = Wish { period_ns, first_domain, clock };
+            let (subscription, listener) = station.subscribe(source, wish).map_err(thread())?;
+            subscriptions.push(subscription);
+            listeners.push(listener);
             first_domain += domains;
         }
+        let (shares, incoming_shares) = sync_channel(WAITING_BATCHES);
+        let (metrics, incoming_metrics) = sync_channel(WAITING_BATCHES);
+        let (end, ended) = channel();
+        let incoming = Incoming { listeners, shares: incoming_shares, metrics: incoming_metrics, end: ended };
+        let collected = domains.clone();
+        let collector = std::thread::Builder::new()
+            .name("collector".to_owned())
+            .spawn(move || collect(&journal, incoming, &collected, &live))
+            .map_err(thread())?;
         let Options { roots, cuda, .. } = options;
         // No process has the number 0: its shares are unknown.
         let application = options.application.unwrap_or(0);
@@ -74,9 +87,9 @@ impl Running {
         problems.extend(machine.unshared(&domains));
         let shares = ShareSampler::start(machine, application, daemon, shares_ns, clock, shares);
         let shares = shares.map_err(thread())?;
-        let metrics = MetricSampler::start(roots, cuda, application, host::own_pid(&roots.proc), clock, metrics);
+        let metrics = MetricSampler::start(roots, cuda, application, host::own_pid(&roots.proc), clock, &metrics);
         let metrics = metrics.map_err(thread())?;
-        Ok(Self { samplers, shares, gpu_shares, metrics, collector, problems })
+        Ok(Self { subscriptions, shares, gpu_shares, metrics, problems, collector, end })
     }
 
     /// Stops every thread; returns what each has to report.
@@ -87,8 +100,9 @@ impl Running {
         end.metrics = report.absent;
         end.metrics_cpu_s = Some(report.cpu_s);
         let told_of_metrics = report.problems;
-        for sampler in self.samplers {
-            end.sources.push(sampler.stop());
+        let read: Vec<bool> = self.subscriptions.into_iter().map(Subscription::leave).collect();
+        if read.contains(&false) {
+            end.warnings.push("a thread that reads sensors failed; readings are missing".to_owned());
         }
         let report = self.shares.stop();
         end.share_source = Some(report.source);
@@ -98,9 +112,12 @@ impl Running {
             end.warnings.extend(shares.stop().problems);
         }
         end.warnings.extend(told_of_metrics);
-        // All senders are gone now, so the collector runs dry and returns.
+        drop(self.end);
         match self.collector.join() {
-            Ok(problems) => end.warnings.extend(problems),
+            Ok(collected) => {
+                end.sources = collected.sources;
+                end.warnings.extend(collected.problems);
+            }
             Err(_) => end.warnings.push("the collector of readings failed; readings are missing".to_owned()),
         }
         end

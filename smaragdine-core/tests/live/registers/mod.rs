@@ -2,3 +2,4 @@ mod metrics;
 mod nvml;
 mod sampling;
 mod shares;
+mod station;

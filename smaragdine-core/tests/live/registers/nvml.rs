@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::mpsc::sync_channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use smaragdine_core::clock::TraceClock;
-use smaragdine_core::registers::sampler::Sampler;
 use smaragdine_core::registers::shares::gpu::GpuShareSampler;
 use smaragdine_core::registers::source::nvml::{CudaEnvironment, Nvml};
 use smaragdine_core::registers::source::{Observation, Source, Value};
+use smaragdine_core::registers::station::{Station, Wish};
 use smaragdine_core::trace::{Flag, ShareSample};
 use tempfile::TempDir;
 
@@ -230,13 +230,15 @@ fn what_cannot_be_measured_is_told_with_its_reason() {
 #[test]
 fn a_counter_polled_faster_than_it_moves_gives_readings_of_whole_updates() {
     let driver = Driver::new("gpu.watts = constant:200\ngpu.refresh_ms = 25");
-    let (sink, batches) = sync_channel(1024);
-    let sampler = Sampler::start(Box::new(driver.open()), 0, 1_000_000, TraceClock::start(), sink).unwrap();
+    let wish = Wish { period_ns: 1_000_000, first_domain: 0, clock: TraceClock::start() };
+    let (_subscription, mut listener) = Station::default().subscribe(Box::new(driver.open()), wish).unwrap();
     let mut readings = Vec::new();
+    let until = Instant::now() + Duration::from_secs(60);
     while readings.len() < 10 {
-        readings.extend(batches.recv_timeout(Duration::from_secs(60)).expect("the sampler runs"));
+        assert!(Instant::now() < until, "the sampler runs");
+        std::thread::sleep(Duration::from_millis(10));
+        listener.take(&mut readings);
     }
-    let _ = sampler.stop();
     for reading in &readings {
         // 200 W × 25 ms, and the counter's own step of 1 mJ.
         let updates = reading.energy_j / 5.0;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -10,11 +9,11 @@ use fake_powercap::moving::Registers;
 use fake_powercap::{Fault, Kind, Layout, Tree, Waveform};
 use smaragdine_core::clock::{TraceClock, monotonic_ns};
 use smaragdine_core::registers::counter::{Counter, Interval};
-use smaragdine_core::registers::sampler::Sampler;
 use smaragdine_core::registers::source::edge_lock::EdgeLock;
 use smaragdine_core::registers::source::powercap::Powercap;
 use smaragdine_core::registers::source::replay::Replay;
 use smaragdine_core::registers::source::{Observation, Source, Value};
+use smaragdine_core::registers::station::{Listener, Station, Subscription, Wish};
 use smaragdine_core::trace::{Domain, Flag, Flags, Reading, SourceReport};
 
 const MS: i64 = 1_000_000;
@@ -90,9 +89,18 @@ fn counter(energy_uj: u64) -> Value {
     Value::Counter { energy_uj }
 }
 
-/// Drains the channel until its sender is gone.
-fn collect(readings: Receiver<Vec<Reading>>) -> thread::JoinHandle<Vec<Reading>> {
-    thread::spawn(move || readings.into_iter().flatten().collect())
+/// One who listens to `source`, all by itself.
+fn listen(source: impl Source + 'static, period_ns: i64) -> (Subscription, Listener) {
+    let wish = Wish { period_ns, first_domain: 0, clock: TraceClock::start() };
+    Station::default().subscribe(Box::new(source), wish).expect("a thread")
+}
+
+/// Its last reading, and all before it that were not taken yet.
+fn leave((subscription, listener): (Subscription, Listener)) -> (Vec<Reading>, SourceReport) {
+    let mut readings = Vec::new();
+    assert!(subscription.leave());
+    let report = listener.finish(&mut readings);
+    (readings, report)
 }
 
 /// Samples `source` until `enough` returns, which is given the number of reads so far.
@@ -103,12 +111,9 @@ fn sample(
 ) -> (Vec<Reading>, SourceReport) {
     let reads = Arc::new(AtomicU64::new(0));
     let source = Watched { source, reads: Arc::clone(&reads), shortest_period_ns: None };
-    let (sink, readings) = sync_channel(4);
-    let readings = collect(readings);
-    let sampler = Sampler::start(Box::new(source), 0, period_ns, TraceClock::start(), sink).expect("a thread");
+    let listening = listen(source, period_ns);
     enough(&reads);
-    let report = sampler.stop();
-    (readings.join().expect("the readings"), report)
+    leave(listening)
 }
 
 fn energy_uj(readings: &[Reading]) -> u64 {
@@ -263,12 +268,11 @@ fn the_first_and_the_last_read_are_taken_at_once() {
 #[test]
 fn readings_carry_the_brackets_of_their_read_in_trace_time() {
     let clock = TraceClock::start();
-    let (sink, readings) = sync_channel(4);
     let before_ns = clock.now_ns();
-    let sampler = Sampler::start(Box::new(Scripted::new(counter)), 7, HOUR_NS, clock, sink).expect("a thread");
-    let _ = sampler.stop();
+    let wish = Wish { period_ns: HOUR_NS, first_domain: 7, clock };
+    let listening = Station::default().subscribe(Box::new(Scripted::new(counter)), wish).expect("a thread");
+    let (readings, _) = leave(listening);
     let after_ns = clock.now_ns();
-    let readings: Vec<Reading> = readings.into_iter().flatten().collect();
     let [reading] = readings.as_slice() else { panic!("{readings:?}") };
     let instants = [before_ns, reading.start_ns, reading.read_start_ns, reading.end_ns, reading.read_end_ns, after_ns];
     assert!(instants.is_sorted(), "{instants:?}");
@@ -309,7 +313,7 @@ fn a_failed_read_is_counted_and_loses_no_energy() {
 }
 
 #[test]
-fn a_consumer_that_stands_still_delays_no_tick_and_loses_no_energy() {
+fn a_listener_that_stands_still_delays_no_tick_and_loses_no_energy() {
     let reads = Arc::new(AtomicU64::new(0));
     let last = Arc::new(AtomicU64::new(0));
     let told = Arc::clone(&last);
@@ -318,13 +322,9 @@ fn a_consumer_that_stands_still_delays_no_tick_and_loses_no_energy() {
         counter(read)
     };
     let source = Watched { source: Scripted::new(script), reads: Arc::clone(&reads), shortest_period_ns: None };
-    // One batch of 100 ms fits; the next ones find the channel full.
-    let (sink, readings) = sync_channel(1);
-    let sampler = Sampler::start(Box::new(source), 0, MS, TraceClock::start(), sink).expect("a thread");
+    let listening = listen(source, MS);
     wait_for(&reads, 350);
-    let readings = collect(readings);
-    let _ = sampler.stop();
-    let readings = readings.join().expect("the readings");
+    let (readings, _) = leave(listening);
     assert_eq!(energy_uj(&readings), last.load(Ordering::Acquire));
     assert_contiguous(&readings);
 }
@@ -332,17 +332,15 @@ fn a_consumer_that_stands_still_delays_no_tick_and_loses_no_energy() {
 #[test]
 fn a_source_is_never_read_faster_than_it_can_tell_anything() {
     let source = Watched { source: Scripted::new(counter), reads: Arc::default(), shortest_period_ns: Some(100 * MS) };
-    let (sink, _readings) = sync_channel(4);
-    let sampler = Sampler::start(Box::new(source), 0, 4 * MS, TraceClock::start(), sink).expect("a thread");
-    assert_eq!(sampler.stop().period_ns, 100 * MS);
+    let (_, report) = leave(listen(source, 4 * MS));
+    assert_eq!(report.period_ns, 100 * MS);
 }
 
 #[test]
-fn a_sampler_that_is_dropped_ends_its_thread() {
+fn a_subscription_that_is_dropped_ends_the_thread_that_nobody_else_listens_to() {
     let reads = Arc::new(AtomicU64::new(0));
     let source = Watched { source: Scripted::new(counter), reads: Arc::clone(&reads), shortest_period_ns: None };
-    let (sink, _readings) = sync_channel(1);
-    drop(Sampler::start(Box::new(source), 0, MS, TraceClock::start(), sink).expect("a thread"));
+    drop(listen(source, MS));
     assert_eq!(reads.load(Ordering::Acquire), u64::MAX, "the source was dropped with its thread");
 }
 
@@ -371,7 +369,7 @@ fn a_replay_plays_every_reading_with_its_flags() {
         thread::sleep(Duration::from_millis(1));
     }
     for (n, observation) in observations.iter().enumerate() {
-        let Value::Interval { start_ns, end_ns, energy_j } = observation.value else { panic!("{observation:?}") };
+        let Value::Sampled { start_ns, end_ns, energy_j } = observation.value else { panic!("{observation:?}") };
         assert!(start_ns >= first_ns && end_ns == start_ns + MS && energy_j == 0.5);
         assert_eq!(observation.flags.has(Flag::Wrap), n == 3);
         first_ns = end_ns;

@@ -1,3 +1,4 @@
 mod poison;
 mod service;
+mod together;
 mod unfinished;

@@ -51,7 +51,8 @@ async fn poisoned(format: Format, unit: &[u8]) {
     fetch(&mut client, &started.recording, &output).await;
     let trace = tables::read(&output).unwrap();
     let energy_j: f64 = trace.readings.iter().map(|reading| reading.energy_j).sum();
-    assert!(energy_j > 30.0, "{energy_j} J of more than 50");
+    // A kill loses the last second at most.
+    assert!(energy_j > 50.0, "{energy_j} J of more than 150");
     assert_eq!(trace.metadata.log, ["kept"]);
 }
 
@@ -77,7 +78,7 @@ async fn recovering_a_journal_that_grows_takes_no_more_and_says_what_its_trace_l
     let mut sent = profile(Format::GraphDef, &[0x0a, 0x00], 1);
     sent.push(Payload::Note(v1::Note { text: "kept".to_owned() }));
     record(&mut client, &started.recording, sent).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
     daemon.process.kill().unwrap();
     daemon.process.wait().unwrap();
 
@@ -93,7 +94,8 @@ async fn recovering_a_journal_that_grows_takes_no_more_and_says_what_its_trace_l
     assert!(told.contains("notice: the trace is without its operations") && !told.contains("allocation"), "{told}");
     let trace = tables::read(&output).unwrap();
     let energy_j: f64 = trace.readings.iter().map(|reading| reading.energy_j).sum();
-    assert!(energy_j > 30.0, "{energy_j} J of more than 50");
+    // A kill loses the last second at most.
+    assert!(energy_j > 50.0, "{energy_j} J of more than 150");
     assert_eq!(trace.metadata.log, ["kept"]);
     assert!(trace.metadata.warnings.iter().any(|told| told.contains("is without its operations")));
 }

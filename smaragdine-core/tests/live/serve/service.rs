@@ -129,7 +129,7 @@ async fn a_killed_daemon_leaves_a_journal_from_which_the_trace_is_recovered() {
     let mut daemon = Daemon::start(dir.path(), &tree.root);
     let mut client = daemon.client().await;
     let started = client.start(StartRequest::default()).await.unwrap().into_inner();
-    tokio::time::sleep(Duration::from_millis(800)).await;
+    tokio::time::sleep(Duration::from_millis(1_600)).await;
     daemon.process.kill().unwrap();
     daemon.process.wait().unwrap();
 
@@ -139,7 +139,8 @@ async fn a_killed_daemon_leaves_a_journal_from_which_the_trace_is_recovered() {
     let trace = tables::read(&output).unwrap();
     assert_eq!(trace.metadata.state, State::Cut);
     let total_j = readings_sum(&trace);
-    assert!(total_j > 40.0, "{total_j} J of some 80 J");
+    // The last second may be lost.
+    assert!(total_j > 50.0, "{total_j} J of some 160 J");
     assert!((ledger_sum(&trace) - total_j).abs() <= 1e-9 * total_j);
 }
 

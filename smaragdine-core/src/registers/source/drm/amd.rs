@@ -89,6 +89,12 @@ impl Accumulator {
         Self { power: self.is_power.then(|| Integral::within(limit)), ..self }
     }
 
+    /// Its power integrated, within its limit, is another register than its energy.
+    pub(super) fn identity(&self) -> String {
+        let power = self.power.as_ref().map_or(String::new(), |power| format!(" power {:?}", power.limit()));
+        self.register.identity() + &power
+    }
+
     /// Reads once. The first read of a power has no interval yet, so there is nothing to observe.
     pub(super) fn read(&mut self, domain: u16) -> Option<Observation> {
         let read_start_ns = monotonic_ns();

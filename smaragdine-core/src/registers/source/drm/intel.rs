@@ -59,6 +59,10 @@ fn counters(monitor: &Path) -> Vec<(u32, bool)> {
 }
 
 impl Counter {
+    pub(super) fn identity(&self) -> String {
+        self.0.identity()
+    }
+
     pub(super) fn read(&mut self, domain: u16) -> Observation {
         let Self(register) = self;
         let read_start_ns = monotonic_ns();

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use super::chip::Channel;
 use crate::clock::monotonic_ns;
 use crate::registers::source::power::Integral;
-use crate::registers::source::{Observation, Value};
+use crate::registers::source::{Observation, Value, identity};
 use crate::trace::{Flags, Limit};
 
 #[derive(Debug)]
@@ -46,6 +46,11 @@ impl Meter {
             }
         }
         Err(first.unwrap_or_else(|| (PathBuf::new(), io::ErrorKind::NotFound.into())))
+    }
+
+    /// Which meter it is, and what is taken for possible of it.
+    pub(super) fn identity(&self) -> String {
+        format!("{} {:?}", identity(&self.path, &self.file), self.power.limit())
     }
 
     /// Reads once. The first read of a power has no interval yet, so there is nothing to observe.

@@ -97,6 +97,7 @@ enum Read {
 pub(crate) struct Meter {
     device: Handle,
     register: Register,
+    uuid: String,
     /// `gpu-0`, for messages.
     name: String,
     stamps: Stamps,
@@ -124,14 +125,22 @@ impl Handle {
 }
 
 impl Meter {
-    pub(super) fn new(device: &Device<'_>, register: Register, domain: &Domain) -> Self {
-        let power = Integral::within(domain.limit());
+    pub(super) fn new(device: &Device<'_>, uuid: &str, register: Register, domain: &Domain) -> Self {
+        // A whole GPU can do the same, whichever application sees it.
+        let counted = domain.counted || domain.name.strip_prefix("gpu-").is_some_and(|rest| !rest.contains('-'));
+        let power = Integral::within(Domain { counted, ..domain.clone() }.limit());
         let power = match register {
             Register::Power(Power::Samples) => power.with_gaps_beyond(samples::LONGEST_NS),
             _ => power,
         };
         let (stamps, buffer) = (Stamps::default(), Buffer::default());
-        Self { device: Handle::of(device), register, name: domain.name.clone(), stamps, buffer, power }
+        let (device, uuid, name) = (Handle::of(device), uuid.to_owned(), domain.name.clone());
+        Self { device, register, uuid, name, stamps, buffer, power }
+    }
+
+    /// Which register of which GPU it is, whatever number an application gives that.
+    pub(super) fn identity(&self) -> String {
+        format!("{} {:?}", self.uuid, self.register)
     }
 
     /// Reads once. The first read of a power has no interval yet, so there is nothing to observe; what the driver
@@ -160,7 +169,8 @@ impl Meter {
             }
             Ok(Read::Samples(samples)) => {
                 for (at_ns, power_w) in self.buffer.unseen(samples, call, wall) {
-                    self.power.add(at_ns, power_w).into_iter().for_each(&mut observe);
+                    let sampled = self.power.add(at_ns, power_w);
+                    sampled.map(|(value, flags)| (value.sampled(), flags)).into_iter().for_each(&mut observe);
                 }
                 if self.buffer.stands(call, wall) {
                     observe((failed("the driver samples its power no longer".to_owned()), Flags::NONE));

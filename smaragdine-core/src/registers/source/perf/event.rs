@@ -90,6 +90,11 @@ impl Event {
 }
 
 impl Opened {
+    /// Whether it counts from 0 after a read that failed.
+    pub(super) fn restarts(&self) -> bool {
+        matches!(self, Self::Kernel { .. })
+    }
+
     /// How much was counted since it was opened. One that failed is opened anew, and counts from 0 then.
     pub(super) fn read(&mut self) -> io::Result<u64> {
         let mut count = [0; 8];

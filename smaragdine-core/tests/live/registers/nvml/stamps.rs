@@ -36,7 +36,7 @@ fn follow(observations: &[Observation]) -> Vec<(i64, i64, f64, bool)> {
     let intervals: Vec<_> = observations
         .iter()
         .map(|observation| match observation.value {
-            Value::Interval { start_ns, end_ns, energy_j } => {
+            Value::Interval { start_ns, end_ns, energy_j } | Value::Sampled { start_ns, end_ns, energy_j } => {
                 (start_ns, end_ns, energy_j, observation.flags.has(Flag::Lost))
             }
             _ => panic!("{observation:?}"),

@@ -1,0 +1,131 @@
+//! What a site's monitoring reads of the machine: counters of energy, whoever records. They are renewed once a second
+//! and never more often, for finer power tells others' secrets (PLATYPUS, CVE-2020-8694).
+
+pub mod endpoint;
+mod textfile;
+mod totals;
+
+use std::path::PathBuf;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::Context;
+
+use self::textfile::Textfile;
+use self::totals::Totals;
+use crate::clock::TraceClock;
+use crate::registers::source::Roots;
+use crate::registers::source::choice::choose;
+use crate::registers::source::nvml::CudaEnvironment;
+use crate::registers::station::{Listener, Station, Subscription, Wish};
+use crate::trace::Domain;
+
+/// The shortest that anybody who scrapes is told.
+const PERIOD: Duration = Duration::from_secs(1);
+const THREAD: &str = "cannot start a thread for metrics";
+
+/// What scrapers get: OpenMetrics, as it was at the last full second.
+#[derive(Debug, Clone, Default)]
+pub struct Exposition(Arc<RwLock<Arc<str>>>);
+
+impl Exposition {
+    #[must_use]
+    pub fn text(&self) -> Arc<str> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set(&self, text: String) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = text.into();
+    }
+}
+
+/// Listens to every sensor for as long as it lives.
+#[derive(Debug)]
+pub struct Monitor {
+    exposition: Exposition,
+    /// `None` once it has ended.
+    end: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Monitor {
+    /// Starts to listen; what it counts is also kept in `file`, where one is named, for the textfile collector of
+    /// Prometheus' `node_exporter`.
+    ///
+    /// # Errors
+    /// Where no sensor can be read, or a thread cannot be started.
+    pub fn start(station: &Station, roots: &Roots, file: Option<PathBuf>) -> anyhow::Result<Self> {
+        let sources = choose(roots, &CudaEnvironment::default(), false)?;
+        let domains: Vec<Domain> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
+        let (clock, mut first_domain, mut heard) = (TraceClock::start(), 0, Vec::new());
+        for source in sources {
+            let wish = Wish { period_ns: PERIOD.as_nanos() as i64, first_domain, clock };
+            first_domain += source.domains().len() as u16;
+            heard.push(station.subscribe(source, wish).context(THREAD)?);
+        }
+        let totals = Totals::new(&domains);
+        let (exposition, (end, ended)) = (Exposition::default(), channel());
+        let mut monitoring =
+            Monitoring { heard, totals, exposition: exposition.clone(), file: file.map(Textfile::new) };
+        monitoring.look();
+        let watch = move || {
+            while ended.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
+                monitoring.look();
+            }
+            monitoring.end();
+        };
+        let thread = thread::Builder::new().name("monitor".to_owned()).spawn(watch).context(THREAD)?;
+        Ok(Self { exposition, end: Some(end), thread: Some(thread) })
+    }
+
+    #[must_use]
+    pub fn exposition(&self) -> Exposition {
+        self.exposition.clone()
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        self.end.take();
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("metrics ended early");
+        }
+    }
+}
+
+/// What its thread owns.
+struct Monitoring {
+    heard: Vec<(Subscription, Listener)>,
+    totals: Totals,
+    exposition: Exposition,
+    file: Option<Textfile>,
+}
+
+impl Monitoring {
+    fn look(&mut self) {
+        let mut readings = Vec::new();
+        self.heard.iter_mut().for_each(|(_, listener)| listener.take(&mut readings));
+        self.totals.add(&readings);
+        let text = self.totals.text();
+        if let Some(file) = &mut self.file {
+            file.offer(&text);
+        }
+        self.exposition.set(text);
+    }
+
+    /// Nothing that was drawn until now is missing from the file.
+    fn end(mut self) {
+        let mut readings = Vec::new();
+        for (subscription, listener) in self.heard.drain(..) {
+            subscription.leave();
+            // How it was sampled is nobody's question here.
+            let _ = listener.finish(&mut readings);
+        }
+        self.totals.add(&readings);
+        if let Some(file) = &mut self.file {
+            file.keep(&self.totals.text());
+        }
+    }
+}
