@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smaragdine.errors import UsageError
+
+if TYPE_CHECKING:
+    from smaragdine.trace.job import Job
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -54,5 +58,18 @@ def run(args: argparse.Namespace) -> int:
         write_table(of_hosts(hosts))
         tell("")
     write_table(of_ranks(job.ranks()))
+    _beside_slurm({part.metadata.labels.get("job", "") for part in found.parts}, job)
     tell(output)
     return 0
+
+
+def _beside_slurm(names: set[str], job: Job) -> None:
+    from smaragdine.accounts.quantity import joules
+    from smaragdine.cli.sacct import consumed_j
+    from smaragdine.cli.terminal import tell
+
+    if len(names) != 1 or (consumed := consumed_j(*names)) is None:
+        return
+    measured = job.ledger().total.measured_j
+    told = f"SLURM (sacct) says {joules(consumed)} of whole nodes, as long as it held them"
+    tell(f"{told}; the registers here counted {joules(measured)} while something recorded")

@@ -9,6 +9,7 @@ import pytest
 
 from smaragdine import Job, Runs, Trace, figures, report
 from smaragdine.cli import main
+from smaragdine.cli.sacct import consumed_j
 from smaragdine.errors import UsageError
 from testbed import synthetic_trace
 from testbed.synthetic_job import changed, rank, scale
@@ -169,3 +170,47 @@ def test_every_command_takes_a_job_before_and_after_it_is_merged(
 def test_a_job_is_compared_with_another(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", str(job), str(job / "host=a/rank=0")]) == 0
     assert "bert/encoder/layer_0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ("\n1200\n1180\n", "1.20 kJ"),
+        ("4294967294\n18446744073709551614\n900\n", "900 J"),
+        ("", None),
+        ("0\n\n", None),
+        ("12 J\n-5\n٣\n" + "9" * 40, "12.0 J"),
+        (None, None),
+    ],
+)
+def test_what_slurm_says_of_a_job_stands_beside_its_registers_where_it_says_anything(
+    job: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    told: str | None,
+    said: str | None,
+) -> None:
+    asked = tmp_path / "asked"
+    if told is not None:
+        (tmp_path / "told").write_text(told)
+        sacct = tmp_path / "sacct"
+        sacct.write_text(f'#!/bin/sh\necho "$@" > "{asked}"\ncat "{tmp_path / "told"}"\n')
+        sacct.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert main(["merge", str(job)]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "SLURM" in line]
+    assert len(lines) == (said is not None)
+    if said is not None:
+        assert said in lines[0] and "the registers here counted" in lines[0]
+        assert "--jobs=4711" in asked.read_text()
+
+
+def test_a_job_s_name_is_no_option_of_slurm_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sacct = tmp_path / "sacct"
+    sacct.write_text("#!/bin/sh\necho 5\n")
+    sacct.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert consumed_j("4711_3") == 5.0
+    for job in ("", "-u root", "4711;id", "٣", "1" * 30, "4711\n", "run-7"):
+        assert consumed_j(job) is None, job
