@@ -41,11 +41,11 @@ test-jax: $(VENV)-jax/.made $(VENV)/.dev ## trainings in JAX, Flax, Equinox and 
 
 .PHONY: coverage-jax
 coverage-jax: $(VENV)-jax/.made $(VENV)/.dev ## the same for JAX: libraries × ways to train, some minutes
-	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=python $(VENV)-jax/bin/python experiments/coverage/jax/run.py --fresh
+	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=python $(VENV)-jax/bin/python experiments/coverage/in_jax/run.py --fresh
 
 .PHONY: overhead-jax
 overhead-jax: $(VENV)-jax/.made $(VENV)/.dev ## what recording costs a training in JAX, about ten minutes
-	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=python:. $(VENV)-jax/bin/python -m experiments.overhead.jax.run
+	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=python:. $(VENV)-jax/bin/python -m experiments.overhead.in_jax.run
 
 .PHONY: quick
 quick: $(VENV)/.dev ## what can be tested in under a minute, without daemon, TensorFlow, browser or root; says what it leaves out
@@ -57,11 +57,11 @@ test-torch: $(VENV)-torch/.made $(VENV)/.dev ## PyTorch end to end, in an enviro
 
 .PHONY: coverage-torch
 coverage-torch: $(VENV)-torch/.made $(VENV)/.dev ## the same for PyTorch: models × ways to train, about fifteen minutes
-	SMARAGDINE_BIN=$(CURDIR)/$(BIN)/smaragdined PYTHONPATH=python $(VENV)-torch/bin/python experiments/coverage/torch/run.py --fresh
+	SMARAGDINE_BIN=$(CURDIR)/$(BIN)/smaragdined PYTHONPATH=python $(VENV)-torch/bin/python experiments/coverage/in_torch/run.py --fresh
 
 .PHONY: overhead-torch
 overhead-torch: $(VENV)-torch/.made $(VENV)/.dev ## what recording costs a training in PyTorch, about six minutes
-	SMARAGDINE_BIN=$(CURDIR)/$(BIN)/smaragdined PYTHONPATH=python:. $(VENV)-torch/bin/python -m experiments.overhead.torch.run
+	SMARAGDINE_BIN=$(CURDIR)/$(BIN)/smaragdined PYTHONPATH=python:. $(VENV)-torch/bin/python -m experiments.overhead.in_torch.run
 
 .PHONY: test-clusters
 test-clusters: $(VENV)-clusters/.made $(VENV)/.dev ## jobs of thousands of traces on Spark, Polars, Dask and Ray, and in object storage; needs Java 17

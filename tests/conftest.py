@@ -80,7 +80,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     tell("left out, and part of `make test`:")
     for name, what in LEFT_OUT.items():
         tell(f"  {config.stash.get(_LEFT, Counter())[name]} unit tests that {what}")
-    tell("  tests/unit/frameworks/tensorflow, tests/e2e, tests/faults, tests/attacks, tests/house, experiments/tests")
+    tell(
+        "  tests/unit/frameworks/in_tensorflow, tests/e2e, tests/faults, tests/attacks, tests/house, experiments/tests"
+    )
     tell("  all Rust tests; `cargo test --lib` runs the quick ones")
 
 

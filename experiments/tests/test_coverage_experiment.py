@@ -136,7 +136,7 @@ def test_one_cell_is_recorded_and_scored(tmp_path: Path) -> None:
     [("eager", {"own_forward": 0.96}), ("autocast", {"own_backward": 0.94}), ("compile", {"own": 0.92})],
 )
 def test_a_cell_of_pytorchs_has_the_goals_of_its_way(way: str, below: Cell) -> None:
-    from experiments.coverage.torch.run import entry, met
+    from experiments.coverage.in_torch.run import entry, met
 
     perfect = {**cell(), "way": way}
     assert met(perfect)

@@ -9,8 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from experiments.coverage.torch.cell import record  # noqa: E402
-from experiments.coverage.torch.run import MODELS, WAYS, entry, goals, met  # noqa: E402
+from experiments.coverage.in_torch.cell import record  # noqa: E402
+from experiments.coverage.in_torch.run import MODELS, WAYS, entry, goals, met  # noqa: E402
 
 # What compiles takes minutes; `tests/pytorch/test_manners.py` has that in small.
 EAGER = [way for way in WAYS if way != "compile"]

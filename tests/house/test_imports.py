@@ -49,3 +49,12 @@ def test_a_folder_imports_nothing_of_the_others(folder: str, others: set[str]) -
         if module.split(".")[0] in others
     }
     assert found == set()
+
+
+def test_no_directory_of_programs_is_taken_for_a_framework() -> None:
+    # Where a folder `torch` is beside a file that runs, `import torch` finds it in an environment that has no PyTorch,
+    # and others (SciPy, for one) take it for the library.
+    frameworks = {"jax", "torch", "tensorflow", "keras", "flax", "haiku", "equinox", "transformers", "lightning"}
+    folders = {file.parent for where in ("tests", "experiments", "testbed", "packaging") for file in files(where)}
+    taken = [folder for folder in sorted(folders) if folder.name in frameworks and any(folder.parent.glob("*.py"))]
+    assert [str(folder.relative_to(ROOT)) for folder in taken] == []

@@ -9,4 +9,4 @@ from experiments.overhead.looped import run
 MODELS = ("mlp", "bert")
 
 if __name__ == "__main__":
-    sys.exit(run(__doc__ or "", "experiments.overhead.torch.cell", MODELS, minutes=1.25, blocks=22))
+    sys.exit(run(__doc__ or "", "experiments.overhead.in_torch.cell", MODELS, minutes=1.25, blocks=22))

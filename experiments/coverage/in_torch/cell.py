@@ -1,4 +1,4 @@
-"""Records one subject in one way, prints its score: python -m experiments.coverage.torch.cell MODEL WAY TRACE"""
+"""Records one subject in one way, prints its score: python -m experiments.coverage.in_torch.cell MODEL WAY TRACE"""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import json
 import sys
 from pathlib import Path
 
-import smaragdine
 import torch
+
+import smaragdine
 from experiments.coverage.score import Score, score
 from smaragdine import Trace
 

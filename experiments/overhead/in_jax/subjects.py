@@ -6,10 +6,10 @@ from collections.abc import Callable
 from itertools import cycle
 from typing import Any
 
+import jax
 import optax
 from flax import linen as nn
 
-import jax
 from smaragdine.demo.corpus import Corpus
 from smaragdine.demo.flax import Training
 from smaragdine.demo.shape import Shape

@@ -26,7 +26,7 @@ def entry(cell: Cell) -> str:
 
 def main() -> int:
     legend = f"own modules of forward and backward time (goal {OWN:.0%}) / passes and loss told apart (goal {TOLD:.0%})"
-    cell = "experiments.coverage.jax.cell"
+    cell = "experiments.coverage.in_jax.cell"
     return run(__doc__, cell, MODELS, WAYS, Path("runs/coverage-jax"), met, entry, legend)
 
 

@@ -1,4 +1,4 @@
-"""Records one subject in one way, prints its score as JSON: python -m experiments.coverage.jax.cell MODEL WAY TRACE"""
+"""Records one subject in one way, prints its score: python -m experiments.coverage.in_jax.cell MODEL WAY TRACE"""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import jax
+
 import smaragdine
 from experiments.coverage.score import score
 from smaragdine import Trace

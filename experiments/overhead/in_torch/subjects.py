@@ -6,12 +6,13 @@ from collections.abc import Callable
 from itertools import cycle
 
 import torch
+from torch import nn
+from torch.nn import functional
+
 from experiments.overhead.looped import Subject
 from smaragdine.demo.corpus import Corpus
 from smaragdine.demo.shape import Shape
 from smaragdine.demo.torch_bert import Bert
-from torch import nn
-from torch.nn import functional
 
 BATCHES, BERT_BATCH, MLP_BATCH, WIDTH, CLASSES = 20, 8, 256, 512, 10
 

@@ -37,7 +37,7 @@ def main() -> int:
         f"own layers of forward (goal {FORWARD:.0%}) / of backward time (goal {BACKWARD:.0%}), of both where compiled "
         f"(goal {COMPILED:.0%}) / forward, backward and optimizer told apart (goal {TOLD:.0%})"
     )
-    cell = "experiments.coverage.torch.cell"
+    cell = "experiments.coverage.in_torch.cell"
     return run(__doc__, cell, MODELS, WAYS, Path("runs/coverage-torch"), met, entry, legend)
 
 

@@ -9,4 +9,4 @@ from experiments.overhead.looped import run
 MODELS = ("mlp", "bert")
 
 if __name__ == "__main__":
-    sys.exit(run(__doc__ or "", "experiments.overhead.jax.cell", MODELS, minutes=2.0, blocks=40))
+    sys.exit(run(__doc__ or "", "experiments.overhead.in_jax.cell", MODELS, minutes=2.0, blocks=40))

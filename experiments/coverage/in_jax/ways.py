@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import optax
-
 import jax
 import jax.numpy as jnp
+import optax
 
 from .subjects import BATCH, CLASSES, Array, Subject
 

@@ -1,6 +1,6 @@
 """Measures one training under `record` and prints one JSON object.
 
-python -m experiments.overhead.torch.cell MODEL MINUTES PAIRS BLOCK_S
+python -m experiments.overhead.in_torch.cell MODEL MINUTES PAIRS BLOCK_S
 """
 
 from __future__ import annotations

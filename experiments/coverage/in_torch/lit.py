@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as lightning
-
 import torch
-from smaragdine.lightning import EnergyCallback
 from torch import nn
+
+from smaragdine.lightning import EnergyCallback
 
 from .subjects import BATCH, Subject
 from .ways import PARTS, optimizers, prepared
