@@ -100,6 +100,6 @@ def assert_whole(job: Job, tree: Tree, host: str) -> float:
     least_j, most_j = tree.truth.bounds_j("intel-rapl:0", *edges)
     readings = job.readings[f"{host}/package-0"]
     told_j = readings.total_j - float(readings.energy_j[0])
-    assert 0.999 * least_j <= told_j <= 1.001 * most_j
+    assert 0.999 * least_j <= told_j <= 1.001 * most_j, (least_j, told_j, most_j)
     assert (readings.start_ns[1:] == readings.end_ns[:-1]).all()
     return readings.total_j
