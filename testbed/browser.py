@@ -21,6 +21,15 @@ def missing(what: str) -> None:
     pytest.skip(f"{what} is missing")
 
 
+def lacking() -> str | None:
+    """What a program is to say that can drive no browser here, and what brings it."""
+    if find_spec("playwright") is None:
+        return "error: playwright is not installed\nhint: pip install -e '.[dev]'"
+    if not CHROMIUM.exists():
+        return f"error: there is no {CHROMIUM}\nhint: apt-get install chromium"
+    return None
+
+
 @contextmanager
 def chromium() -> Iterator[Any]:
     """A headless browser."""

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from smaragdine import Runs, report
 from testbed import synthetic_trace
-from testbed.browser import CHROMIUM
+from testbed.browser import CHROMIUM, lacking
 
 # Operations of one transformer layer of the synthetic program, its backward pass and its optimizer included.
 OPS_PER_LAYER = 82
@@ -64,14 +64,11 @@ def main() -> int:
                         help="default: what the demo trains (0), 10,000 and 50,000")  # fmt: skip
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the reports in DIR")
     arguments = parser.parse_args()
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        print("error: playwright is not installed\nhint: pip install -e '.[dev]'", file=sys.stderr)
+    if problem := lacking():
+        print(problem, file=sys.stderr)
         return 1
-    if not CHROMIUM.exists():
-        print(f"error: there is no {CHROMIUM}\nhint: apt-get install chromium", file=sys.stderr)
-        return 1
+    from playwright.sync_api import sync_playwright
+
     with tempfile.TemporaryDirectory() as directory, sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
         for place, operations in enumerate(arguments.operations):

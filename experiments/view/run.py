@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from experiments.report.run import uneven
 from testbed import synthetic_trace
-from testbed.browser import CHROMIUM, at_rest
+from testbed.browser import CHROMIUM, at_rest, lacking
 
 OPEN_S, HOVER_S = 1.5, 0.1
 _PATIENCE_MS = 120_000
@@ -83,14 +83,11 @@ def main() -> int:
     parser.add_argument("--operations", type=int, default=10_000, metavar="N")
     parser.add_argument("--tries", type=int, default=5, metavar="N")
     arguments = parser.parse_args()
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        print("error: playwright is not installed\nhint: pip install -e '.[dev]'", file=sys.stderr)
+    if problem := lacking():
+        print(problem, file=sys.stderr)
         return 1
-    if not CHROMIUM.exists():
-        print(f"error: there is no {CHROMIUM}\nhint: apt-get install chromium", file=sys.stderr)
-        return 1
+    from playwright.sync_api import sync_playwright
+
     with tempfile.TemporaryDirectory() as directory, sync_playwright() as driver:
         program = uneven(arguments.operations)
         labels = {"labels": {"region": "US-GA"}}

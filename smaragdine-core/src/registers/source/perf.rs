@@ -34,8 +34,6 @@ struct Register {
     event: Event,
     cpu: u32,
     opened: Opened,
-    /// The last read did.
-    failed: bool,
 }
 
 impl Register {
@@ -70,7 +68,7 @@ impl Perf {
                 match event.open(cpu, counters).and_then(|mut opened| opened.read().map(|_| opened)) {
                     Ok(opened) => {
                         perf.domains.push(domain(event, place, &sockets));
-                        perf.registers.push(Register { event: event.clone(), cpu, opened, failed: false });
+                        perf.registers.push(Register { event: event.clone(), cpu, opened });
                     }
                     Err(error) => {
                         perf.problems.push(format!("cannot open power/{}/ on CPU {cpu}: {error}", event.name));
@@ -151,14 +149,16 @@ impl Source for Perf {
             let read_start_ns = monotonic_ns();
             let counted = register.opened.read();
             let read_end_ns = monotonic_ns();
-            // It was opened anew, and counts from 0: what another listener has not seen of the failure is in a flag.
-            let anew = std::mem::replace(&mut register.failed, counted.is_err()) && register.opened.restarts();
-            let flags = if anew && counted.is_ok() { Flags::NONE.with(Flag::Reset) } else { Flags::NONE };
-            let value = match counted {
-                Ok(count) => Value::Counter { energy_uj: register.event.energy_uj(count) },
-                Err(error) => Value::Failed {
-                    problem: format!("cannot read power/{}/ on CPU {}: {error}", register.event.name, register.cpu),
-                },
+            let (value, flags) = match counted {
+                // What another listener has not seen of the failure is in the flag.
+                Ok((count, anew)) => {
+                    let flags = if anew { Flags::NONE.with(Flag::Reset) } else { Flags::NONE };
+                    (Value::Counter { energy_uj: register.event.energy_uj(count) }, flags)
+                }
+                Err(error) => {
+                    let (name, cpu) = (&register.event.name, register.cpu);
+                    (Value::Failed { problem: format!("cannot read power/{name}/ on CPU {cpu}: {error}") }, Flags::NONE)
+                }
             };
             out.push(Observation { domain, read_start_ns, read_end_ns, value, flags });
         }

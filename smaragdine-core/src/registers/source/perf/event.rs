@@ -90,17 +90,14 @@ impl Event {
 }
 
 impl Opened {
-    /// Whether it counts from 0 after a read that failed.
-    pub(super) fn restarts(&self) -> bool {
-        matches!(self, Self::Kernel { .. })
-    }
-
-    /// How much was counted since it was opened. One that failed is opened anew, and counts from 0 then.
-    pub(super) fn read(&mut self) -> io::Result<u64> {
-        let mut count = [0; 8];
+    /// How much was counted since it was opened, and whether that was just now: the kernel's event is opened anew after a
+    /// read that failed, and counts from 0 then.
+    pub(super) fn read(&mut self) -> io::Result<(u64, bool)> {
+        let (mut count, mut anew) = ([0; 8], false);
         match self {
             Self::Kernel { event, cpu, file, failed } => {
-                if std::mem::replace(failed, true) {
+                anew = std::mem::replace(failed, true);
+                if anew {
                     *file = event.on(*cpu)?;
                 }
                 file.read_exact(&mut count)?;
@@ -111,7 +108,7 @@ impl Opened {
                 count = bytes.try_into().map_err(|_| invalid("it holds no count".to_owned()))?;
             }
         }
-        Ok(u64::from_ne_bytes(count))
+        Ok((u64::from_ne_bytes(count), anew))
     }
 }
 
