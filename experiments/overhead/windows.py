@@ -15,8 +15,8 @@ def watch_windows(windows: Windows, watch: Meter | Turns) -> None:
         return
     stopped = windows.stopped
 
-    def told(seconds: float) -> None:
+    def told(seconds: float, *, meanwhile: bool = False) -> None:
         watch.stopped(seconds)
-        stopped(seconds)
+        stopped(seconds, meanwhile=meanwhile)
 
     windows.stopped = told  # type: ignore[method-assign]

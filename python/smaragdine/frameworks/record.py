@@ -95,7 +95,9 @@ class Recording(Recorder):
         pausable: bool = False,
     ) -> Training:
         """Traces operations in these windows of the steps that `step` marks; the rest as `record` takes it."""
-        self._training = training = Training(self, windows, budget=budget, trackers=trackers, pausable=pausable)
+        self._training = training = Training(
+            self, windows, budget=budget, trackers=trackers, pausable=pausable, before_step=self._find_tracer
+        )
         # Whoever encloses the code ends the recording.
         training.ended = True
         self._model = model
@@ -123,9 +125,7 @@ class Recording(Recorder):
             self._hooked.end()
             self._hooked = None
         metrics = {"tokens": tokens} if tokens else None
-        return training.step(
-            step, epoch=epoch, samples=samples, metrics=metrics, traced=traced, before=self._find_tracer
-        )
+        return training.step(step, epoch=epoch, samples=samples, metrics=metrics, traced=traced)
 
     def span(self, name: str, *, tokens: int = 0, requests: int = 0) -> AbstractContextManager[SpanMark]:
         """Names a stretch of the enclosed code, `prefill` or `decode`; spans may nest, on any thread.
@@ -165,6 +165,8 @@ class Recording(Recorder):
     def events(self, events: Sequence[Event], clock: Clock = "realtime") -> None:
         """Sends events of one clock: `time.time_ns()` is `realtime`, `time.monotonic_ns()` `monotonic`."""
         self.channel.events(events, clock)
+        if self._training:
+            self._training.events_sent()
 
     def note(self, text: str) -> None:
         """Keeps a remark with the trace."""

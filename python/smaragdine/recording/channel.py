@@ -38,9 +38,9 @@ class Channel:
         """The daemon asks to send nothing that can wait: no further profiles for now."""
         return self._sender.paused or not self._sender.open
 
-    def mark(self, step: Step) -> None:
-        """Sends a step that ended."""
-        self._sender.mark(step)
+    def mark(self, steps: list[Step]) -> None:
+        """Sends steps that ended."""
+        self._sender.mark(steps)
 
     def events(self, events: Sequence[Event], clock: Clock = "realtime") -> None:
         """Sends events of one clock: `time.time_ns()` is `realtime`, `time.monotonic_ns()` `monotonic`."""

@@ -80,17 +80,18 @@ class Sender:
             self._append(message)
             return True
 
-    def mark(self, step: Step) -> bool:
-        """Queues a step as `offer` does, with those that wait: a message for each would cost more than the step."""
+    def mark(self, steps: list[Step]) -> bool:
+        """Queues steps as `offer` does, with those that wait: a message for each would cost more than a step."""
         with self._changed:
             stamped = self._queue[-1] if self._queue else None
             last = stamped.message if stamped else None
-            if not (self._room > 0 and self.open and isinstance(last, StepBatch) and len(last.steps) < _MOST_STEPS):
-                return self.offer(StepBatch([step]))
-            last.steps.append(step)
+            joins = isinstance(last, StepBatch) and len(last.steps) + len(steps) <= _MOST_STEPS
+            if not (self._room >= len(steps) and self.open and joins and isinstance(last, StepBatch)):
+                return self.offer(StepBatch(steps))
+            last.steps.extend(steps)
             if stamped and time.monotonic_ns() - stamped.clock.monotonic_ns > _STALE_NS:
                 self._queue[-1] = stamped._replace(clock=ClockPair.now())
-            self._room -= 1
+            self._room -= len(steps)
             return True
 
     def put(self, message: Message) -> bool:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from smaragdine.accounts.energy import BASES, MODELLED
 from smaragdine.recording.meter import Meter
 from smaragdine.recording.spent import Part, Spent
+from smaragdine.training.steps import StepMark
 
 _NAN = math.nan
 # How long the first telling waits: it decides which names there are.
@@ -61,17 +63,20 @@ class Spending:
         self._told_ns = time.monotonic_ns()
         self.rows: list[Row] = []
 
-    def stepped(self, start_ns: int, end_ns: int, samples: int) -> None:
-        """A step ended; `samples` is 0 where unknown."""
-        if self._open:
-            stretch = self._stretches[-1]
-            stretch.end_ns = end_ns
-            stretch.steps += 1
-            stretch.samples += samples
-            stretch.unsized = stretch.unsized or not samples
-        else:
-            self._stretches.append(_Stretch(start_ns, end_ns, 1, samples, not samples))
-            self._open = True
+    def stepped(self, marks: Sequence[StepMark]) -> None:
+        """These steps ended, one after the other."""
+        for mark in marks:
+            if mark.end_ns is None:
+                continue
+            if self._open:
+                stretch = self._stretches[-1]
+                stretch.end_ns = mark.end_ns
+                stretch.steps += 1
+                stretch.samples += mark.samples
+                stretch.unsized = stretch.unsized or not mark.samples
+            else:
+                self._stretches.append(_Stretch(mark.start_ns, mark.end_ns, 1, mark.samples, not mark.samples))
+                self._open = True
 
     def pause(self) -> None:
         """No step runs now: what follows until the next one is not training."""

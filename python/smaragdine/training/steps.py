@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,8 @@ _MOST_WAITING = 256
 class StepMark:
     """A step that runs; what is known about it may be set until it ends."""
 
-    step: int
+    # Below 0: the next, once it begins.
+    step: int = -1
     epoch: int = 0
     samples: int = 0
     traced: bool = False
@@ -35,12 +36,17 @@ class StepMark:
     logged_ns: int | None = field(default=None, repr=False)
     compilations: int = field(default=0, repr=False)
 
+    def log(self, logs: Mapping[str, Any]) -> None:
+        """It ended, and this was logged for it."""
+        # Now: what is logged may be computed anew in place.
+        self.metrics, self.logged_ns = numbers(logs) if logs else {}, self.end_ns
+
 
 class Steps:
     """Numbers steps from 0, and sends each once it has ended and its metrics are known."""
 
-    def __init__(self, send: Callable[[Step], None]) -> None:
-        self._send_one = send
+    def __init__(self, send: Callable[[list[Step]], None]) -> None:
+        self._send_all = send
         # Re-entrant: SIGTERM may finish a recording between any two instructions of the training thread.
         self._lock = threading.RLock()
         self._next = 0
@@ -52,14 +58,15 @@ class Steps:
         """Whether a step runs."""
         return self._running is not None
 
-    def new(self, number: int | None = None, *, epoch: int = 0, samples: int = 0, batch: int = 0) -> StepMark:
-        """A step, numbered as the next unless given, that has not begun."""
-        mark = StepMark(self._next if number is None else number, epoch, samples, batch=batch)
+    def number(self, mark: StepMark) -> None:
+        """Numbers a step that begins as the next, unless it has a number."""
+        if mark.step < 0:
+            mark.step = self._next
         self._next = mark.step + 1
-        return mark
 
     def begin(self, mark: StepMark) -> None:
         """A step begins."""
+        self.number(mark)
         self._running = mark
         mark.start_ns = time.monotonic_ns()
 
@@ -70,17 +77,15 @@ class Steps:
             mark.end_ns = mark.logged_ns if late and mark.logged_ns is not None else time.monotonic_ns()
         return mark
 
-    def complete(self, mark: StepMark, logs: Mapping[str, Any] | None = None) -> None:
-        """Sends a step that has ended, with what was logged for it; where that is not known yet, once it is."""
-        if logs is not None:
-            mark.metrics, mark.logged_ns = numbers(logs), mark.end_ns
-        if mark.logged_ns is not None and not self._waiting:
-            self._send([mark])
-        else:
-            with self._lock:
-                self._waiting.append(mark)
-                ready = self._ready()
-            self._send(ready)
+    def complete(self, marks: Sequence[StepMark]) -> None:
+        """Sends steps that have ended, with what was logged for them; where that is not known yet, once it is."""
+        if not self._waiting and all(mark.logged_ns is not None for mark in marks):
+            self._send(marks)
+            return
+        with self._lock:
+            self._waiting.extend(marks)
+            ready = self._ready()
+        self._send(ready)
 
     def drop(self) -> None:
         """The step that runs, if any, broke off: it is none."""
@@ -111,7 +116,7 @@ class Steps:
         if not whole and self._running and self._running.logged_ns is None:
             self.drop()
         if (mark := self.stop(late=True)) is not None:
-            self.complete(mark)
+            self.complete([mark])
         with self._lock:
             ready = list(self._waiting)
             self._waiting.clear()
@@ -124,13 +129,17 @@ class Steps:
             self._waiting.remove(mark)
         return ready
 
-    def _send(self, ready: list[StepMark]) -> None:
-        for mark in ready:
-            end_ns = mark.end_ns if mark.end_ns is not None else mark.start_ns
-            metrics = mark.metrics
-            if mark.compilations:
-                metrics = {**metrics, COMPILATIONS: float(mark.compilations)}
-            self._send_one(Step(mark.step, mark.start_ns, end_ns, mark.epoch, mark.traced, mark.samples, metrics))
+    def _send(self, ready: Sequence[StepMark]) -> None:
+        if ready:
+            self._send_all([_step(mark) for mark in ready])
+
+
+def _step(mark: StepMark) -> Step:
+    end_ns = mark.end_ns if mark.end_ns is not None else mark.start_ns
+    metrics = mark.metrics
+    if mark.compilations:
+        metrics = {**metrics, COMPILATIONS: float(mark.compilations)}
+    return Step(mark.step, mark.start_ns, end_ns, mark.epoch, mark.traced, mark.samples, metrics)
 
 
 def numbers(logs: Mapping[str, Any]) -> dict[str, float]:

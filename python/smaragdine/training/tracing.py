@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from smaragdine.recording.channel import Channel
 from smaragdine.training.shipper import Shipper
+from smaragdine.training.steps import StepMark
 from smaragdine.training.tracer import Closed, Job, RefusedError, Tracer
 from smaragdine.training.window import Windows
 
@@ -34,6 +35,11 @@ class Tracing:
         """Whether the step that runs is being traced."""
         return self._windows.open
 
+    @property
+    def idle(self) -> bool:
+        """Whether the next steps need only be counted: no window is open, about to open or being closed."""
+        return self._steps > 0 and self._windows.idle and (self._channel.paused or not self._windows.wants_open())
+
     def step_begins(self) -> bool:
         """A step is about to begin; returns whether it is traced."""
         if not self.is_open and not self._channel.paused and self._windows.wants_open():
@@ -48,19 +54,17 @@ class Tracing:
         if self._windows.closes_next():
             self._tracer.settle()
 
-    def compilations(self, batch: int) -> int:
-        """How much the step that ends now compiled; its smallest batch had `batch` examples, 0: unknown."""
-        return self._tracer.compilations(batch)
-
     @property
     def cut(self) -> bool:
         """Whether the window closed before the step that ends now had ended: it is not traced."""
         return bool(getattr(self._tracer, "cut", False))
 
-    def step_ended(self, seconds: float, *, compiled: bool) -> None:
-        """A step took so long, in which something was `compiled`."""
-        self._steps += 1
-        self._windows.stepped(seconds, compiled=compiled)
+    def steps_ended(self, marks: Sequence[StepMark]) -> None:
+        """These steps ended: one, or several between which nothing was to be done."""
+        for mark in marks:
+            if mark.end_ns is not None:
+                self._steps += 1
+                self._windows.stepped((mark.end_ns - mark.start_ns) / 1e9, compiled=mark.compilations > 0)
         if self._windows.wants_close():
             self._close_meanwhile()
         if self._steps == 1 and not self.is_open and not self._described:
@@ -143,8 +147,10 @@ class Tracing:
     def _wait(self) -> None:
         stopping, self._stopping = self._stopping, None
         if stopping:
+            began = time.monotonic_ns()
             # Not for ever: a signal may have brought the training thread here out of what the other waits for.
             stopping.join(_PATIENCE_S)
+            self._windows.spend((time.monotonic_ns() - began) / 1e9)
 
     def _stop(self, closed: Closed, meanwhile: bool = False) -> None:
         """`meanwhile`: the training goes on, on other threads."""
@@ -156,7 +162,7 @@ class Tracing:
             # Of steps that run meanwhile the energy is the training's: the span is as long as the profiler's part.
             part = min(own_s / max(all_s, 1e-9), 1.0) if meanwhile else 1.0
             self._channel.profiling(began, began + round(took_ns * part))
-            self._windows.stopped(took_ns / 1e9)
+            self._windows.stopped(took_ns / 1e9, meanwhile=meanwhile)
             self._windows.saw(getattr(self._tracer, "events", 0))
             self._windows.expect(getattr(self._tracer, "dearer", 1.0))
         self._shipper.submit(closed.ship, self._windows.shipped)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from smaragdine.recording.recorder import Recorder
 from smaragdine.training.budget import Allowance, Budget
+from smaragdine.training.enclosed import Calm, EnclosedStep
 from smaragdine.training.spans import Spans
 from smaragdine.training.spending import Spending
 from smaragdine.training.steps import StepMark, Steps
@@ -41,12 +41,15 @@ class Training:
         budget: Budget | None = None,
         trackers: bool = True,
         pausable: bool = False,
+        before_step: Callable[[], object] = lambda: None,
     ) -> None:
         """`under_way` tells whether it still runs, where a framework does not say that it ended: it is then ended.
 
         `trackers`: whether experiment trackers that are active are told of it. `pausable`: whether its owner may have
-        it stand still between two steps.
+        it stand still between two steps. `before_step` is called before a step that the program's own code encloses,
+        but where nothing is to be done.
         """
+        self._before_step = before_step
         self.recorder = recorder
         # It went to its end, or whoever encloses it sees to that: a framework says nothing where a step raises.
         self.ended = False
@@ -58,7 +61,6 @@ class Training:
         self._tracing: Tracing | None = None
         self._steps = Steps(self._channel.mark)
         self._smallest_batch = 0
-        self._within = False
         # What its steps spent, for whoever logs it.
         self.spending = Spending(recorder.meter)
         self.allowance = Allowance(budget, recorder) if budget is not None else None
@@ -66,6 +68,7 @@ class Training:
         self._vigil: Vigil | None = None
         self._spans = Spans(self._channel.span, self._channel.numbers)
         self._brake = recorder.brake() if pausable else None
+        self._calm = Calm(self._steps, self._brake)
         if tracer is not None:
             self.trace(tracer)
         if under_way is not None:
@@ -76,6 +79,7 @@ class Training:
     def trace(self, tracer: Tracer) -> None:
         """Windows of steps are traced by `tracer` from now on."""
         self._tracing = Tracing(self._channel, self._windows, tracer)
+        self._calm.compilations = tracer.compilations
 
     @property
     def traceable(self) -> bool:
@@ -103,13 +107,16 @@ class Training:
 
         It takes `samples` examples, the smallest of its batches `smallest_batch`; 0 where unknown.
         """
+        mark = StepMark(epoch=epoch, samples=samples, batch=batch)
+        if not self._steps.running and self._calm.holds(time.monotonic_ns()):
+            self._smallest_batch = smallest_batch
+            self._steps.begin(mark)
+            return
         self._stand()
         with self._guard:
             self._edge()
-            traced = self._tracing is not None and self._tracing.step_begins()
+            mark.traced = self._tracing is not None and self._tracing.step_begins()
             self._smallest_batch = smallest_batch
-            mark = self._steps.new(epoch=epoch, samples=samples, batch=batch)
-            mark.traced = traced
             self._steps.begin(mark)
 
     def step_ended(self, batch: int = 0, logs: Mapping[str, Any] | None = None) -> None:
@@ -124,10 +131,15 @@ class Training:
     @property
     def within_step(self) -> bool:
         """Whether the program's own code encloses a step now."""
-        return self._within
+        return self._calm.within
+
+    def events_sent(self) -> None:
+        """The program sent events of its own: it has no need of windows, and the step that runs is traced."""
+        self._calm.end()
 
     def abandon(self) -> None:
         """The step that runs, if any, is none: the program marks its own from now on."""
+        self._calm.end()
         with self._guard:
             self.open_ended = False
             self._steps.restart()
@@ -143,6 +155,7 @@ class Training:
         """No step runs now: an epoch ended, or validation begins."""
         with self._guard:
             self._edge(late=True)
+            self.catch_up()
             self.spending.pause()
             if self._tracing:
                 self._tracing.pause()
@@ -155,7 +168,6 @@ class Training:
         with self._spans.span(PAUSE):
             self._brake.stand()
 
-    @contextmanager
     def step(
         self,
         number: int | None = None,
@@ -164,46 +176,53 @@ class Training:
         samples: int = 0,
         metrics: Mapping[str, Any] | None = None,
         traced: bool | None = None,
-        before: Callable[[], object] = lambda: None,
-    ) -> Iterator[StepMark]:
-        """Around a step of the program's own code, which calls `before` where no other step encloses it.
+    ) -> EnclosedStep:
+        """Around a step of the program's own code. Entering it raises `BudgetReached` where a budget says so.
 
-        Raises `BudgetReached` before it begins where a budget says so. Code that raises is no step. It is
-        `traced` where events of it are sent; by default, where a window is open or the program sent some within it.
+        It is `traced` where events of it are sent; by default, where a window is open or the program sent some
+        within it.
         """
-        if self.allowance is not None and not self._within:
+        step = EnclosedStep(self, self._calm, -1 if number is None else number, epoch, samples, traced)
+        if metrics:
+            step.metrics.update(metrics)
+        return step
+
+    def enter(self, step: EnclosedStep) -> None:
+        """The program's own code begins a step. Raises `BudgetReached`."""
+        within = self._calm.within
+        if self.allowance is not None and not within:
             self.allowance.refuse()
-        if not self._within:
+        if not within:
             self._stand()
-        mark = self._steps.new(number, epoch=epoch, samples=samples)
-        mark.metrics.update(metrics or {})
+        self._steps.number(step)
         # No window opens or closes within a step: one within another, or on another thread, is only marked.
-        outermost, self._within = not self._within, True
-        in_window = outermost and self._window_begins(before)
-        told, mark.start_ns = self._channel.events_told, time.monotonic_ns()
+        step.outermost, self._calm.within = not within, True
+        step.in_window = step.outermost and self._window_begins()
+        step.sent, step.start_ns = self._channel.events_told, time.monotonic_ns()
+
+    def leave(self, step: EnclosedStep, *, broke_off: bool) -> None:
+        """The step ends."""
         try:
-            yield mark
-        except BaseException:
-            # It broke off: it is no step, and the window holds whole ones.
-            if outermost and self._tracing:
-                with self._guard:
-                    self._tracing.pause()
-            raise
-        else:
-            if in_window and self._tracing:
+            if broke_off:
+                # It is no step, and the window holds whole ones.
+                if step.outermost and self._tracing:
+                    with self._guard:
+                        self._tracing.pause()
+                return
+            if step.in_window and self._tracing:
                 with self._guard:
                     self._tracing.step_ends()
-            mark.end_ns = time.monotonic_ns()
-            seen = in_window or mark.traced or self._channel.events_told > told
-            mark.traced = seen if traced is None else traced
+            step.end_ns = time.monotonic_ns()
+            seen = step.in_window or step.traced or self._channel.events_told > step.sent
+            step.traced = seen if step.wanted is None else step.wanted
             with self._guard:
-                self._complete(mark, mark.metrics, mark.samples if outermost else None)
+                self._complete(step, step.metrics, step.samples if step.outermost else None)
         finally:
-            self._within = self._within and not outermost
+            self._calm.within = self._calm.within and not step.outermost
 
-    def _window_begins(self, before: Callable[[], object]) -> bool:
+    def _window_begins(self) -> bool:
         with self._guard:
-            before()
+            self._before_step()
             # A program that sends events of its own has no need of a profiler besides.
             if self._tracing and not self._channel.events_told:
                 return self._tracing.step_begins()
@@ -218,15 +237,35 @@ class Training:
 
     def _complete(self, mark: StepMark, logs: Mapping[str, Any] | None, smallest_batch: int | None) -> None:
         """A step ended; without a `smallest_batch`, within another or beside it, so that windows do not count it."""
-        tracing = self._tracing if smallest_batch is not None else None
-        if tracing:
-            mark.compilations = tracing.compilations(smallest_batch or 0)
-            mark.traced = mark.traced and not tracing.cut
-        self._steps.complete(mark, logs)
-        if smallest_batch is not None and mark.end_ns is not None:
-            self.spending.stepped(mark.start_ns, mark.end_ns, mark.samples)
-        if tracing and mark.end_ns is not None:
-            tracing.step_ended((mark.end_ns - mark.start_ns) / 1e9, compiled=mark.compilations > 0)
+        if logs is not None:
+            mark.log(logs)
+        if smallest_batch is None:
+            self._steps.complete([mark])
+            return
+        mark.compilations = self._calm.compilations(smallest_batch)
+        if mark.traced and self._tracing:
+            mark.traced = not self._tracing.cut
+        self._calm.ended.append(mark)
+        if logs is None or time.monotonic_ns() >= self._calm.until_ns:
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Tells the steps that ended, and sees whether something is to be done before the next one."""
+        with self._guard:
+            ended = self._calm.taken()
+            self._steps.complete(ended)
+            self.spending.stepped(ended)
+            if self._tracing:
+                self._tracing.steps_ended(ended)
+            if self._nothing_to_do():
+                self._calm.renew()
+            else:
+                self._calm.end()
+
+    def _nothing_to_do(self) -> bool:
+        stops = self.allowance is not None and self.allowance.budget.stops
+        idle = self._tracing is not None and self._tracing.idle
+        return idle and not stops and not self._channel.events_told and self.recorder.state == "recording"
 
     def _close(self) -> None:
         if not self.ended:
@@ -234,6 +273,7 @@ class Training:
             _LOG.warning("the training ended early; what was measured until then is in %s", self.recorder.path)
         if self._vigil:
             self._vigil.end()
+        self.catch_up()
         self._steps.flush(whole=self.ended and not self.open_ended)
         if self._tracing:
             self._tracing.end()

@@ -65,6 +65,8 @@ class Windows:
         self._seen_steps = 0
         self._dearer = 1.0
         self._stopping = self._disturbed = False
+        # Of steps that ran while a profiler was being stopped.
+        self._slowed: list[float] = []
         # Other threads tell without a lock: SIGTERM may finish a recording, which waits for them, while the training
         # thread is anywhere.
         self._shipped = 0
@@ -82,6 +84,12 @@ class Windows:
     def open(self) -> bool:
         """Whether a window is open: the step that begins now is traced."""
         return self._size > 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether several steps may be told of together: none is traced or disturbed, and windows go by their cost."""
+        quiet = not (self.open or self._stopping or self._disturbed)
+        return quiet and self._every == "auto" and self._steps > WARM_UP_STEPS
 
     def wants_open(self) -> bool:
         """Whether a window should open before the step that is about to begin."""
@@ -118,8 +126,12 @@ class Windows:
             return
         if self.open:
             self._traced.append(seconds)
-        elif self._steps >= WARM_UP_STEPS and not disturbed:
+        elif disturbed:
+            self._slowed.append(seconds)
+        elif self._steps >= WARM_UP_STEPS:
             self._untraced.append(seconds)
+        if not self._disturbed and self._slowed:
+            self._spend_excess(self._slowed)
 
     def closes_next(self) -> bool:
         """Whether the step that runs is the last of its window."""
@@ -131,9 +143,7 @@ class Windows:
 
     def closed(self) -> None:
         """The window has had its steps, or is cut short. What it shows is now to be shipped."""
-        if self._traced and self._untraced:
-            self.spend(max(0.0, sum(self._traced) - self._usual() * len(self._traced)))
-        self._traced.clear()
+        self._spend_excess(self._traced)
         self._last_size = self._size - max(self._left, 0)
         self._seen_steps += self._last_size
         self._size = self._left = 0
@@ -155,9 +165,13 @@ class Windows:
         """The profiler is being stopped while further steps run: they are not as long as usual."""
         self._stopping = self._disturbed = True
 
-    def stopped(self, seconds: float) -> None:
-        """The profiler was stopped; it took so long, whichever thread waited for it."""
-        self.spend(seconds)
+    def stopped(self, seconds: float, *, meanwhile: bool = False) -> None:
+        """The profiler was stopped, which took so long.
+
+        Where steps ran `meanwhile`, what they were slower by is what it cost: a free core's time is not the training's.
+        """
+        if not meanwhile:
+            self.spend(seconds)
         self._stopping = False
 
     def shipped(self, seconds: float) -> None:
@@ -168,6 +182,12 @@ class Windows:
     def spend(self, seconds: float) -> None:
         """Something that the breakdown into operations needs took so long."""
         self._costs.append(seconds)
+
+    def _spend_excess(self, steps: list[float]) -> None:
+        """These steps were slower than usual, which is what they cost."""
+        if self._untraced:
+            self.spend(max(0.0, sum(steps) - self._usual() * len(steps)))
+        steps.clear()
 
     def _auto_size(self) -> int:
         if not self._untraced or self._dearer > 1:

@@ -42,7 +42,7 @@ def test_steps_that_end_while_the_daemon_stalls_are_told_after_they_ended(
     monkeypatch.setattr(time, "monotonic_ns", lambda: monotonic_ns() + ahead_ns)
     for number in range(60):
         ended_ns = time.monotonic_ns()
-        sender.mark(Step(step=number, start_ns=ended_ns - 1000, end_ns=ended_ns, metrics=metrics))
+        sender.mark([Step(step=number, start_ns=ended_ns - 1000, end_ns=ended_ns, metrics=metrics)])
         ahead_ns += 100_000_000
     client.goes_on.set()
     assert sender.close(20)

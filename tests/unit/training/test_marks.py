@@ -9,24 +9,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smaragdine.daemon.messages import Step
-from smaragdine.training.steps import COMPILATIONS, Steps, numbers
+from smaragdine.training.steps import COMPILATIONS, StepMark, Steps, numbers
 
 
 def run(steps: Steps, batch: int = 0, **what: int) -> None:
-    steps.begin(steps.new(batch=batch, **what))
+    steps.begin(StepMark(batch=batch, **what))
     mark = steps.stop()
     assert mark is not None
-    steps.complete(mark)
+    steps.complete([mark])
 
 
 def test_a_step_whose_metrics_are_known_is_sent_at_once() -> None:
     sent: list[Step] = []
-    steps = Steps(sent.append)
-    steps.begin(steps.new(epoch=1, samples=8))
+    steps = Steps(sent.extend)
+    steps.begin(StepMark(epoch=1, samples=8))
     mark = steps.stop()
     assert mark is not None
     mark.compilations = 2
-    steps.complete(mark, {"loss": np.float32(0.5), "name": "x", "nan": float("nan")})
+    mark.log({"loss": np.float32(0.5), "name": "x", "nan": float("nan")})
+    steps.complete([mark])
     (step,) = sent
     assert (step.step, step.epoch, step.samples) == (0, 1, 8)
     assert step.metrics == {"loss": 0.5, COMPILATIONS: 2.0}
@@ -36,7 +37,7 @@ def test_a_step_whose_metrics_are_known_is_sent_at_once() -> None:
 @given(st.permutations(range(8)))
 def test_every_step_is_sent_once_with_its_own_metrics_in_whatever_order_they_come(order: list[int]) -> None:
     sent: list[Step] = []
-    steps = Steps(sent.append)
+    steps = Steps(sent.extend)
     for batch in range(8):
         run(steps, batch)
     for batch in sorted(order[:5]):
@@ -49,7 +50,7 @@ def test_every_step_is_sent_once_with_its_own_metrics_in_whatever_order_they_com
 
 def test_metrics_of_many_threads_lose_no_step() -> None:
     sent: list[Step] = []
-    steps = Steps(sent.append)
+    steps = Steps(sent.extend)
     for batch in range(200):
         run(steps, batch)
     threads = [
@@ -66,7 +67,7 @@ def test_metrics_of_many_threads_lose_no_step() -> None:
 
 def test_steps_whose_metrics_never_come_do_not_pile_up() -> None:
     sent: list[Step] = []
-    steps = Steps(sent.append)
+    steps = Steps(sent.extend)
     for batch in range(1000):
         run(steps, batch)
     assert len(sent) >= 1000 - 256
@@ -75,16 +76,19 @@ def test_steps_whose_metrics_never_come_do_not_pile_up() -> None:
 
 def test_the_step_that_broke_off_is_none() -> None:
     sent: list[Step] = []
-    steps = Steps(sent.append)
+    steps = Steps(sent.extend)
     run(steps)
-    steps.begin(steps.new())
+    steps.begin(StepMark())
     steps.flush(whole=False)
     assert [step.step for step in sent] == [0]
 
 
 def test_a_number_that_is_given_is_the_next_ones_ground() -> None:
     steps = Steps(lambda step: None)
-    assert [steps.new(5).step, steps.new().step, steps.new(2).step, steps.new().step] == [5, 6, 2, 3]
+    marks = [StepMark(5), StepMark(), StepMark(2), StepMark()]
+    for mark in marks:
+        steps.number(mark)
+    assert [mark.step for mark in marks] == [5, 6, 2, 3]
 
 
 def test_what_is_no_number_is_not_kept() -> None:

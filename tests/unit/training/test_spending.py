@@ -12,6 +12,7 @@ from smaragdine.accounts.domain import Domain
 from smaragdine.daemon.client import Live
 from smaragdine.recording.meter import Meter
 from smaragdine.training.spending import Spending
+from smaragdine.training.steps import StepMark
 
 S = 1_000_000_000
 PACKAGE, GPU = Domain("package-0", "CPU:0"), Domain("gpu-0", "GPU:0")
@@ -52,7 +53,9 @@ class World:
 def steps(spending: Spending, from_s: float, to_s: float, count: int, samples: int = 8) -> None:
     length = (to_s - from_s) / count
     for n in range(count):
-        spending.stepped(round((from_s + n * length) * S), round((from_s + (n + 1) * length) * S), samples)
+        mark = StepMark(n, samples=samples, start_ns=round((from_s + n * length) * S))
+        mark.end_ns = round((from_s + (n + 1) * length) * S)
+        spending.stepped([mark])
 
 
 def test_validation_is_no_training_and_its_energy_in_no_step() -> None:

@@ -119,6 +119,23 @@ def test_steps_during_which_a_profiler_is_stopped_say_nothing_of_how_long_steps_
     assert window(1.5) == 0.5
 
 
+def test_a_profiler_that_is_stopped_beside_the_training_costs_what_its_steps_are_slower_by() -> None:
+    windows = Windows(1, now=lambda: 100.0)
+    for _ in range(4):
+        windows.stepped(1.0)
+    windows.opened(0.0)
+    windows.stepped(1.0)
+    windows.closed()
+    windows.stopping()
+    windows.stepped(1.25)
+    windows.stopped(1.0, meanwhile=True)
+    # It began while the profiler was being stopped.
+    windows.stepped(1.5)
+    assert windows.spent_s == 0.75
+    windows.stepped(9.0)
+    assert windows.spent_s == 0.75
+
+
 def test_a_number_opens_a_window_every_so_many_steps() -> None:
     training = Training(window=2, every=10).run(50)
     assert training.opened == [2, 12, 22, 32, 42]

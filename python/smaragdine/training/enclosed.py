@@ -1,0 +1,107 @@
+"""A step that the program's own code encloses, and the calm in which a step costs next to nothing."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from smaragdine.training.steps import StepMark, Steps
+
+if TYPE_CHECKING:
+    from smaragdine.recording.brake import Brake
+    from smaragdine.training.training import Training
+
+# A step of some milliseconds leaves cold caches, in which each call takes microseconds and telling of a step a hundred:
+# those of so long are told together.
+_LONGEST_NS = 100_000_000
+
+
+class Calm:
+    """When nothing is to be done at a step's edges but to note them, and the steps that ended meanwhile."""
+
+    __slots__ = ("brake", "compilations", "ended", "steps", "until_ns", "within")
+
+    def __init__(self, steps: Steps, brake: Brake | None) -> None:
+        self.steps = steps
+        self.brake = brake
+        # By CLOCK_MONOTONIC; 0: there is something to be done.
+        self.until_ns = 0
+        # Whether the program's own code encloses a step now.
+        self.within = False
+        # How much the step that ends now compiled; its smallest batch is given.
+        self.compilations: Callable[[int], int] = lambda batch: 0
+        self.ended: deque[StepMark] = deque()
+
+    def holds(self, now_ns: int) -> bool:
+        """Whether a step may begin now, and nothing else be done."""
+        return now_ns < self.until_ns and (self.brake is None or not self.brake.pulled)
+
+    def renew(self) -> None:
+        """It holds for a while."""
+        self.until_ns = time.monotonic_ns() + _LONGEST_NS
+
+    def end(self) -> None:
+        """There is something to be done at the next edge of a step."""
+        self.until_ns = 0
+
+    def taken(self) -> list[StepMark]:
+        """The steps that ended meanwhile, each once, whichever threads ask."""
+        taken = []
+        with suppress(IndexError):
+            while True:
+                taken.append(self.ended.popleft())
+        return taken
+
+
+class EnclosedStep(StepMark):
+    """Around the code of one step, and its mark. Code that raises is no step."""
+
+    __slots__ = ("_calm", "_quick", "_training", "in_window", "outermost", "sent", "wanted")
+
+    def __init__(
+        self, training: Training, calm: Calm, number: int, epoch: int, samples: int, wanted: bool | None
+    ) -> None:
+        """`wanted`: whether it is traced, as the program says; None: as is seen."""
+        # As StepMark's own, whose call would take as long as all of this.
+        self.step, self.epoch, self.samples, self.batch = number, epoch, samples, 0
+        self.traced, self.metrics, self.compilations = False, {}, 0
+        self.end_ns = self.logged_ns = None
+        self.wanted = wanted
+        self._training = training
+        self._calm = calm
+
+    def __enter__(self) -> StepMark:
+        calm = self._calm
+        self.start_ns = now_ns = time.monotonic_ns()
+        self._quick = quick = (
+            now_ns < calm.until_ns
+            and not calm.within
+            and self.wanted is None
+            and (calm.brake is None or not calm.brake.pulled)
+        )
+        if quick:
+            calm.within = self.outermost = True
+            self.in_window, self.sent = False, 0
+            calm.steps.number(self)
+        else:
+            self._training.enter(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        calm = self._calm
+        # A step may have become more than that: its program sent events, or logged something.
+        if not self._quick or kind is not None or not calm.until_ns or self.metrics:
+            self._training.leave(self, broke_off=kind is not None)
+            return
+        self.end_ns = self.logged_ns = end_ns = time.monotonic_ns()
+        self.compilations = calm.compilations(0)
+        calm.within = False
+        calm.ended.append(self)
+        if end_ns >= calm.until_ns:
+            self._training.catch_up()
