@@ -58,6 +58,7 @@ def test_a_reader_follows_the_demo_pauses_it_exports_it_and_lets_it_go_on(tmp_pa
                     _paused(page, job.address, tmp_path / "so-far.json")
                     told, failed = demo.communicate(timeout=80)
                     assert demo.returncode == 0, failed.decode()
+                    assert "absl" not in failed.decode()
                     assert str(output) in told.decode()
                     page.wait_for_function("document.querySelector('#standing').textContent.includes('has ended')")
                     click(page.get_by_role("button", name="Take its profile"))

@@ -78,10 +78,14 @@ def train(output: str, steps: int, *, pausable: bool = False) -> Path:
     # TensorFlow reads this when it is imported; what it logs about each profile would tear the progress bar apart.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     tell("loading TensorFlow …", out=sys.stderr)
-    from smaragdine.demo.corpus import Corpus
-    from smaragdine.demo.model import build
-    from smaragdine.demo.shape import Shape
-    from smaragdine.keras import EnergyCallback
+    from smaragdine.demo.log import Log
+
+    log = Log()
+    with log.open():
+        from smaragdine.demo.corpus import Corpus
+        from smaragdine.demo.model import build
+        from smaragdine.demo.shape import Shape
+        from smaragdine.keras import EnergyCallback
 
     callback = EnergyCallback(output, window=WINDOW, every=EVERY, name="demo", pausable=pausable)
     shape = Shape()
@@ -89,7 +93,9 @@ def train(output: str, steps: int, *, pausable: bool = False) -> Path:
         steps, batch=BATCH, sequence=shape.sequence, predictions=shape.predictions
     )
     build(shape).fit(inputs, labels, batch_size=BATCH, shuffle=False, verbose=0, callbacks=[callback, _progress(steps)])
-    return _written(callback.finish())
+    path = _written(callback.finish())
+    log.keep(path / "tensorflow.log")
+    return path
 
 
 def train_by_jax(output: str, steps: int, *, pausable: bool = False) -> Path:
