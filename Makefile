@@ -95,10 +95,16 @@ check-stubs: stubs ## fail where the committed stubs are not what protos/ gives
 .PHONY: wheel
 wheel: dist/.built ## build the wheel, in release: dist/smaragdine-*.whl
 
+.PHONY: fakes
+fakes: $(VENV)/.made | toolchain ## build the wheel of smaragdine-fakes, sensors for anybody's tests: dist/fakes/*.whl
+	rm -rf dist/fakes
+	$(PIP) wheel --quiet --no-deps --wheel-dir dist/fakes tests/fakes
+
 .PHONY: check-wheel
-check-wheel: dist/.built ## install the wheel bare, on the oldest and the newest dependencies, and start both commands
+check-wheel: dist/.built fakes ## install the wheels bare, on the oldest and the newest dependencies, and start their commands
 	packaging/check-wheel.sh "$(PYTHON)" $(VENV)-lowest packaging/lowest.txt
 	packaging/check-wheel.sh "$(PYTHON)" $(VENV)-highest
+	packaging/check-fakes.sh "$(PYTHON)" $(VENV)-fakes
 
 .PHONY: bench
 bench: toolchain ## Rust benchmarks
@@ -136,7 +142,7 @@ docs: $(VENV)/.dev ## check that the commands and links that README and docs/ sh
 
 .PHONY: clean
 clean: ## remove what the other targets made, the demo's result included
-	rm -rf target dist demo demo-* $(VENV) $(VENV)-lowest $(VENV)-highest $(VENV)-peers $(VENV)-jax $(VENV)-torch $(VENV)-clusters $(STUBS)
+	rm -rf target dist demo demo-* $(VENV) $(VENV)-lowest $(VENV)-highest $(VENV)-fakes $(VENV)-peers $(VENV)-jax $(VENV)-torch $(VENV)-clusters $(STUBS)
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # The environment.

@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from accounted import Account, record, serving
-from testbed.hardware import built, powercap_tree
-
-
-@contextmanager
-def proc_tree(root: Path, *processes: str) -> Iterator[Path]:
-    """A /proc of two sockets until the block ends; processes as `fake-proc --help` tells."""
-    command = [str(built("fake-proc", "fake-proc")), "--root", str(root)]
-    for process in processes:
-        command += ["--process", process]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
-        assert running.stdin is not None
-        assert running.stdout is not None
-        try:
-            yield Path(json.loads(running.stdout.readline())["ready"])
-        finally:
-            running.stdin.close()
-            running.wait(timeout=10)
+from testbed.hardware import powercap_tree, proc_tree
 
 
 def application_share(account: Account) -> float:
@@ -42,7 +22,7 @@ def application_share(account: Account) -> float:
 def test_each_socket_has_its_own_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own, stranger = f"{os.getpid()}:1:0.5,0.25", "999999999:1:1,1"
     with (
-        proc_tree(tmp_path / "proc", own, stranger) as proc,
+        proc_tree(tmp_path / "proc", "--process", own, "--process", stranger) as proc,
         powercap_tree(tmp_path / "tree", "--sockets", "2", "--package", "constant:100,constant:60") as tree,
         serving(tmp_path, monkeypatch, tree.root, "--proc-root", str(proc)),
     ):

@@ -18,7 +18,7 @@ import pytest
 import smaragdine
 from smaragdine import Trace
 from smaragdine.daemon.binary import find_binary
-from testbed.hardware import Tree, Truth, built, powercap_tree
+from testbed.hardware import Gpus, Tree, Truth, built, fake_gpus, powercap_tree
 
 PR_CAPBSET_DROP = 24
 # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH: what lets root read what nobody may.
@@ -230,13 +230,10 @@ def recorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recorder:
 
 def gpus(directory: Path, text: str) -> tuple[str, ...]:
     """A driver of its own: a copy of the fake library, with its specification beside it."""
-    library = directory / "libnvidia-ml.so.1"
-    library.write_bytes(built("fake-nvml", "libfake_nvml.so").read_bytes())
-    becomes(directory, text)
-    return ("--nvml-library", str(library))
+    shown = fake_gpus(directory, text, built("fake-nvml", "libfake_nvml.so"))
+    return ("--nvml-library", str(shown.library))
 
 
 def becomes(directory: Path, text: str) -> None:
     """Changes the hardware of the driver in `directory`."""
-    (directory / "new").write_text(text)
-    (directory / "new").rename(directory / "libnvidia-ml.so.1.spec")
+    Gpus(directory / "libnvidia-ml.so.1").show(text)

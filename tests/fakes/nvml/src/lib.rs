@@ -2,43 +2,7 @@
 //!
 //! What it shows is written in a text file: the one that `FAKE_NVML_SPEC` names, or else the library's own path with
 //! `.spec` appended. It is read anew at every call, so a test changes the hardware by writing the file. Without one
-//! there is a single idle GPU. A line is `key = value`; `#` starts a comment. Keys of the machine:
-//!
-//! | key | meaning | default |
-//! |---|---|---|
-//! | `gpus` | how many | 1 |
-//! | `driver` | driver version | 570.86.15 |
-//! | `init` | what `nvmlInit` returns: 0, or 9 where the driver is not loaded | 0 |
-//!
-//! Keys of one GPU, `gpu.N.KEY`, or of all, `gpu.KEY`:
-//!
-//! | key | meaning | default |
-//! |---|---|---|
-//! | `name`, `uuid`, `bus` | as the driver shows them | NVIDIA Fake, GPU-…N, 00000000:0N+1:00.0 |
-//! | `memory_gib` | its memory; 0: not supported | 80 |
-//! | `architecture` | 6 Turing, 7 Ampere, 9 Hopper | 9 |
-//! | `watts` | `constant:W`, `square:LOW:HIGH:PERIOD_S`, `sine:MEAN:AMPLITUDE:PERIOD_S`, from `CLOCK_MONOTONIC` 0 on | constant:50 |
-//! | `refresh_ms` | how often the energy counter moves | 20 |
-//! | `energy` | `no`: there is no energy counter | yes |
-//! | `energy_mj` | the counter stands at this value | follows `watts` |
-//! | `jump_mj` | the counter shows so many millijoules more, or less | 0 |
-//! | `limit_watts` | the highest that its power limit can be set to | not supported |
-//! | `instant` | `no`: field 186 is not supported | yes |
-//! | `samples_ms` | how often the driver takes power into its buffer: the mean since the sample before | not supported |
-//! | `stamps` | what fields are stamped with: `call` the call, `update` the latest `refresh_ms`, whose values they then carry, `none` 0, `future` an hour ahead | call |
-//! | `memory_watts`, `module_watts` | waveform of field 186 in the scope of memory or module | not supported |
-//! | `lost` | `yes`: it fell off the bus | no |
-//! | `lost_after_s` | it falls off the bus so long after `nvmlInit` | never |
-//! | `slow_ms` | every call takes so long | 0 |
-//! | `mig` | `yes`: it is divided into instances | no |
-//! | `processes` | pids that hold it, apart by spaces | none |
-//! | `mps` | pids that compute with it through MPS, apart by spaces | none |
-//! | `utilisation` | `PID:PERCENT` apart by spaces, sampled just now | none |
-//! | `busy`, `busy_memory` | utilisation of the whole GPU and of its memory in percent | 0 |
-//! | `memory_used_mib` | memory in use | 0 |
-//! | `clock_mhz`, `memory_clock_mhz` | of multiprocessors and memory; 0: not supported | 1980, 3201 |
-//! | `temperature` | of the chip, °C; 0: not supported | 40 |
-//! | `pstate` | performance state | 0 |
+//! there is a single idle GPU. The kit's README, `tests/fakes/README.md`, has the table of its keys.
 //!
 //! Instant power is the mean of the last 25 ms, `nvmlDeviceGetPowerUsage` that of the last second, as on Hopper.
 
@@ -46,6 +10,7 @@
 #![allow(non_snake_case)]
 
 mod abi;
+pub mod peers;
 mod spec;
 mod stamped;
 #[path = "../../powercap/src/waveform.rs"]

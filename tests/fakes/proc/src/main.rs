@@ -16,14 +16,16 @@ share energy by CPU time can be tried and tested on machines with one socket.
 Usage: fake-proc --root DIR [OPTION...]
 
   smaragdined serve --proc-root DIR --powercap-root TREE/class/powercap
+  unshare --mount sh -c 'mount --bind DIR /proc && exec PROGRAM'      as root, where a program reads /proc itself
 
   --root DIR                        the tree, best on a tmpfs such as /dev/shm; made if it does not exist
+  --until-stdin-closes              without it, it goes on until it is killed
   --sockets N                       (2)
   --cpus N                          CPUs of each socket (2)
   --process PID:PARENT:LOAD,LOAD    a process with its load on each socket, in CPUs; may be given several times.
                                     The daemon accounts the process that starts a recording: give that one's PID
 
-It ends when its standard input closes. When the tree is ready, one line {\"ready\": \"DIR\"} goes to standard output.
+When the tree is ready, one line {\"ready\": \"DIR\"} goes to standard output.
 The truth: on each socket a process's share is its load divided by the sum of all loads.
 ";
 
@@ -33,8 +35,9 @@ fn main() -> ExitCode {
         let _ = io::stdout().write_all(HELP.as_bytes());
         return ExitCode::SUCCESS;
     }
-    let outcome = parse(arguments).and_then(|(root, layout)| {
-        run(&root, layout).map_err(|error| format!("cannot write the tree {}: {error}", root.display()))
+    let outcome = parse(arguments).and_then(|(root, layout, until_stdin_closes)| {
+        run(&root, layout, until_stdin_closes)
+            .map_err(|error| format!("cannot write the tree {}: {error}", root.display()))
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -45,11 +48,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn parse(arguments: Vec<String>) -> Result<(PathBuf, Layout), String> {
-    let mut root = None;
+fn parse(arguments: Vec<String>) -> Result<(PathBuf, Layout, bool), String> {
+    let (mut root, mut until_stdin_closes) = (None, false);
     let mut layout = Layout { sockets: 2, cpus: 2, processes: Vec::new() };
     let mut arguments = arguments.into_iter();
     while let Some(name) = arguments.next() {
+        if name == "--until-stdin-closes" {
+            until_stdin_closes = true;
+            continue;
+        }
         let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
         let number = || value.parse().map_err(|_| format!("{name} {value}: not a number that it takes"));
         match name.as_str() {
@@ -60,18 +67,20 @@ fn parse(arguments: Vec<String>) -> Result<(PathBuf, Layout), String> {
             _ => return Err(format!("there is no option {name}")),
         }
     }
-    Ok((root.ok_or("--root is missing")?, layout))
+    Ok((root.ok_or("--root is missing")?, layout, until_stdin_closes))
 }
 
-fn run(root: &std::path::Path, layout: Layout) -> io::Result<()> {
+fn run(root: &std::path::Path, layout: Layout, until_stdin_closes: bool) -> io::Result<()> {
     let tree = Tree::create(root, layout)?;
     let mut out = io::stdout();
     writeln!(out, "{{\"ready\": {:?}}}", root.display().to_string())?;
     out.flush()?;
-    std::thread::spawn(|| {
-        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
-        std::process::exit(0);
-    });
+    if until_stdin_closes {
+        std::thread::spawn(|| {
+            let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+            std::process::exit(0);
+        });
+    }
     let start_ns = now_ns();
     let mut deadline_ns = start_ns;
     loop {

@@ -11,14 +11,19 @@ const HELP: &str = "\
 Lays out sensors as Linux does, beside powercap and NVML, and moves their registers along known waveforms,
 so that programs which read them can be tried and tested on machines without them.
 
-Usage: fake-sensors --root DIR [OPTION...]
+Usage: fake-sensors --root DIR [OPTION...] and at least one of --amd, --intel, --perf and --cray
 
   smaragdined serve --drm-root DIR/class/drm
                     --perf-root DIR/bus/event_source/devices --perf-counters DIR/counters
                     --cray-root DIR/cray/pm_counters
 
-Where and how long: as fake-powercap has it
-  --root DIR  --duration S  --until-stdin-closes  --period-us N  --truth FILE
+Where and how long
+  --root DIR         the tree, best on a tmpfs such as /dev/shm; made if it does not exist
+  --duration S       seconds until it ends; without it, until it is killed or its standard input closes
+                     where --until-stdin-closes is given
+  --until-stdin-closes
+  --period-us N      microseconds between updates (1000)
+  --truth FILE       the ground truth (DIR/truth.jsonl)
 
 What there is (WAVE: constant:W, square:LOW:HIGH:PERIOD_S, sine:MEAN:AMPLITUDE:PERIOD_S)
   --amd WAVE[@WHAT,...]      a GPU of AMD's, card0 ...; several are several. WHAT: factor=F (its accumulator counts
@@ -32,8 +37,9 @@ What there is (WAVE: constant:W, square:LOW:HIGH:PERIOD_S, sine:MEAN:AMPLITUDE:P
 What goes wrong; may be given several times. REGISTER: card0, energy-pkg-0, energy, cpu_energy ...
   --fault KIND:REGISTER:FROM_S:FOR_S    as fake-powercap has it: fail, garbage, deny, stall, zero, freeze; reset, jump
 
-When the tree is ready, one line {\"ready\": \"DIR\", \"truth\": FILE} goes to standard output. The ground truth is
-fake-powercap's, by the names of registers.
+When the tree is ready, one line {\"ready\": \"DIR\", \"truth\": FILE} goes to standard output. The ground truth is,
+as fake-powercap's, one JSON object per update, by the names of registers:
+  {\"monotonic_ns\": T, \"written_ns\": U, \"energy_uj\": {\"card0\": E, ...}}
 ";
 
 fn main() -> ExitCode {
@@ -68,6 +74,9 @@ fn parse(arguments: Vec<String>) -> Result<(Moving, Layout), String> {
     }
     if let (Some(perf), Some(cpus)) = (&mut layout.perf, perf_cpus) {
         perf.cpus = cpus;
+    }
+    if layout.amd.is_empty() && layout.intel.is_empty() && layout.perf.is_none() && layout.cray.is_none() {
+        return Err("there is nothing to lay out; one of --amd, --intel, --perf, --cray names something".to_owned());
     }
     layout.cray.iter_mut().for_each(|cray| cray.stamps_off_us = cray_off);
     Ok((moving, layout))
