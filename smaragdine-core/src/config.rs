@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::build::assembler::child::Assemble;
+use crate::monitor::otlp;
 use crate::registers::topology;
 use crate::serve::access::Group;
 use crate::serve::limits::{Limits, parse_duration, parse_period};
@@ -66,6 +67,17 @@ pub struct Serve {
     /// /var/lib/prometheus/node-exporter/smaragdine.prom.
     #[arg(long, value_name = "FILE", value_parser = parse_textfile)]
     pub metrics_file: Option<PathBuf>,
+    /// Tell there of each recording, too, whose its energy is: who reads it learns when which of them computes, and how
+    /// much.
+    #[arg(long)]
+    pub metrics_of_recordings: bool,
+    /// Send the energy of this machine by OpenTelemetry's protocol (OTLP over gRPC) to a collector: http://localhost:4317. Without URL, to
+    /// where OTEL_EXPORTER_OTLP_ENDPOINT says.
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "", value_parser = otlp::parse_url)]
+    pub otlp: Option<String>,
+    /// How often it is sent; at least 1s, for finer power tells what others compute.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_export_period)]
+    pub otlp_period: Duration,
     /// After SIGTERM, how long clients have to stop and to fetch their recordings by themselves.
     #[arg(long, default_value = "6s", value_parser = parse_duration)]
     pub grace: Duration,
@@ -133,6 +145,12 @@ pub struct Recover {
     /// Until when the program that was recorded is known to have run, in nanoseconds of trace time.
     #[arg(long, value_name = "NS")]
     pub program_end: Option<i64>,
+}
+
+/// No finer than whoever scrapes is told.
+fn parse_export_period(text: &str) -> Result<Duration, String> {
+    let period = parse_duration(text)?;
+    (period >= Duration::from_secs(1)).then_some(period).ok_or_else(|| format!("`{text}` is finer than 1s"))
 }
 
 /// The collector takes no other files, and no name that is none.

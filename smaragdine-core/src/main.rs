@@ -1,13 +1,16 @@
 //! `smaragdined`: the accountant's daemon. `main` wires, the library works.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use smaragdine_core::build::assembler::{Assembler, available, child};
 use smaragdine_core::build::reaccount::reaccount;
 use smaragdine_core::config::{Cli, Command, Serve};
-use smaragdine_core::monitor::{Monitor, endpoint};
+use smaragdine_core::monitor::otlp::{self, Environment, Otlp};
+use smaragdine_core::monitor::recordings::Roll;
+use smaragdine_core::monitor::{Monitor, Told, endpoint};
 use smaragdine_core::registers::source::Roots;
 use smaragdine_core::serve::access::Access;
 use smaragdine_core::serve::daemon::{Daemon, Settings};
@@ -85,6 +88,11 @@ fn raise_descriptors() {
     }
 }
 
+fn otlp(url: &str, period: Duration) -> anyhow::Result<Otlp> {
+    let url = otlp::url(url, |name| std::env::var(name).ok());
+    Otlp::new(&url, period, &Environment::here()).map_err(|problem| anyhow::anyhow!("{problem}"))
+}
+
 fn serve_until_told(options: Serve) -> anyhow::Result<()> {
     raise_descriptors();
     let lifeline = options.lifeline_fd.map(lifeline::take).transpose()?;
@@ -105,6 +113,7 @@ fn serve_until_told(options: Serve) -> anyhow::Result<()> {
             proc: options.roots.proc_root,
             nvml_library: options.roots.nvml_library,
         };
+        let roll = options.metrics_of_recordings.then(Roll::default);
         let memory = options.limits.assembly_mib.map_or_else(memory, |mib| mib << 20);
         let daemon = Daemon::new(Settings {
             roots,
@@ -115,13 +124,17 @@ fn serve_until_told(options: Serve) -> anyhow::Result<()> {
             access: Access { users: options.group, observers: options.observers },
             limits: options.limits,
             assembler: Assembler::new(Some(SELF.into()), memory),
+            roll: roll.clone(),
         });
         let metrics = match options.metrics {
             Some(address) => Some(endpoint::bind(address).await?),
             None => None,
         };
-        let monitor = (metrics.is_some() || options.metrics_file.is_some())
-            .then(|| Monitor::start(daemon.station(), &daemon.settings().roots, options.metrics_file))
+        let otlp = options.otlp.map(|url| otlp(&url, options.otlp_period)).transpose()?;
+        let (otlp, sender) = otlp.map(Otlp::start).unzip();
+        let told = Told { file: options.metrics_file, otlp, recordings: roll };
+        let monitor = (metrics.is_some() || told.file.is_some() || told.otlp.is_some())
+            .then(|| Monitor::start(daemon.station(), &daemon.settings().roots, told))
             .transpose()?;
         if let Some((listener, monitor)) = metrics.zip(monitor.as_ref()) {
             tokio::spawn(endpoint::serve(listener, monitor.exposition()));
@@ -130,6 +143,9 @@ fn serve_until_told(options: Serve) -> anyhow::Result<()> {
         let result = serve(daemon, listener, shutdown, options.grace).await;
         // A last time, with all that was drawn.
         drop(monitor);
+        if let Some(sender) = sender {
+            sender.finish().await;
+        }
         drop(file);
         result
     });

@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from monitored import energy_j, free_port, scrape, until, watched
+from served import Other
 from smaragdine.daemon.binary import find_binary
 from testbed.hardware import Tree, powercap_tree
 
@@ -26,43 +28,13 @@ DASHBOARD = Path(__file__).parents[2] / "packaging" / "grafana" / "smaragdine.js
 WATTS = 100.0
 # Of Prometheus' rates: long beside the age of what it is told.
 WINDOW_S = 100
-HEADERS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
 @contextmanager
 def monitored(directory: Path, tree: Tree, *options: str) -> Iterator[str]:
     """A daemon that tells; the address at which it does."""
-    directory.mkdir(exist_ok=True)
-    command = [str(find_binary()), "serve", "--socket", str(directory / "s"), "--state-dir", str(directory / "state")]
-    command += ["--powercap-root", str(tree.root), "--nvml-library", "/nowhere", "--metrics", "127.0.0.1:0", *options]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as daemon:
-        assert daemon.stderr is not None
-        try:
-            told = next(line for line in daemon.stderr if "metrics at http://" in line)
-            yield told.split("metrics at http://")[1].split("/")[0]
-        finally:
-            daemon.send_signal(signal.SIGTERM)
-            daemon.stderr.read()
-
-
-def scrape(address: str) -> str:
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
-        assert answer.headers["content-type"] == HEADERS
-        return str(answer.read().decode())
-
-
-def energy_j(text: str, domain: str = "package-0") -> float:
-    found = re.search(rf'^smaragdine_energy_joules_total{{domain="{domain}",.*}} (\S+)$', text, re.M)
-    assert found, text
-    return float(found[1])
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-    return found
+    with watched(directory, tree, *options) as told:
+        yield told.address
 
 
 @pytest.fixture
@@ -126,12 +98,44 @@ def test_an_address_in_use_is_told_with_it(tmp_path: Path, steady: Tree) -> None
 
 def test_promtool_has_nothing_to_say_of_the_file(tmp_path: Path, steady: Tree) -> None:
     promtool, file = needs("promtool"), tmp_path / "smaragdine.prom"
-    with monitored(tmp_path / "daemon", steady, "--metrics-file", str(file)):
-        until(file.exists, "no file was written")
+    options = ("--metrics-file", str(file), "--metrics-of-recordings", "--otlp", f"http://127.0.0.1:{free_port()}")
+    with watched(tmp_path / "daemon", steady, *options) as told, Other(told.socket) as client:
+        client.ask("start")
+        until(lambda: file.exists() and "recording_energy" in file.read_text(), "no recording is in the file")
         checked = subprocess.run(
             [promtool, "check", "metrics"], input=file.read_text(), capture_output=True, text=True, check=False
         )
     assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def recorded_j(text: str, recording: str) -> dict[str, float]:
+    """By entry, of package 0."""
+    labels = rf'{{recording="{recording}",domain="package-0",entry="(\w+)"}}'
+    found = re.findall(rf"^smaragdine_recording_energy_joules_total{labels} (\S+)$", text, re.MULTILINE)
+    return {entry: float(energy) for entry, energy in found}
+
+
+def test_recordings_are_told_where_that_is_asked_for_and_nowhere_else(tmp_path: Path, steady: Tree) -> None:
+    with watched(tmp_path / "unasked", steady) as told, Other(told.socket) as client:
+        client.ask("start")
+        time.sleep(2.5)
+        assert "recording" not in scrape(told.address)
+    with watched(tmp_path / "asked", steady, "--metrics-of-recordings") as told, Other(told.socket) as client:
+        recording = client.ask("start")["recording"]
+        seen = []
+        until(
+            lambda: seen.append(recorded_j(scrape(told.address), recording)) or sum(seen[-1].values()) > WATTS, "none"
+        )
+        client.ask("stop", recording=recording)
+        # It is told of to the last, and for a while after it has been taken away.
+        time.sleep(2.5)
+        seen.append(recorded_j(scrape(told.address), recording))
+        client.ask("release", recording=recording)
+        time.sleep(1.5)
+        assert recorded_j(scrape(told.address), recording) == seen[-1]
+    seen = [one for one in seen if one]
+    assert all(set(one) == {"application", "daemon", "other", "idle", "gap"} for one in seen)
+    assert all(later[entry] >= one[entry] for one, later in pairwise(seen) for entry in one)
 
 
 def test_prometheus_sees_the_watts_of_two_machines_directly_and_through_node_exporter(tmp_path: Path) -> None:
@@ -143,7 +147,9 @@ def test_prometheus_sees_the_watts_of_two_machines_directly_and_through_node_exp
         for name, power_w in watts.items():
             tree = stack.enter_context(powercap_tree(tmp_path / f"tree-{name}", "--package", f"constant:{power_w:g}"))
             options = ("--metrics-file", str(files / "smaragdine.prom")) if name == "two" else ()
-            targets[name] = stack.enter_context(monitored(tmp_path / name, tree, *options))
+            told = stack.enter_context(watched(tmp_path / name, tree, "--metrics-of-recordings", *options))
+            targets[name] = told.address
+            stack.enter_context(Other(told.socket)).ask("start")
         targets["exporter"] = f"127.0.0.1:{free_port()}"
         stack.enter_context(
             running(
@@ -188,12 +194,6 @@ def test_prometheus_sees_the_watts_of_two_machines_directly_and_through_node_exp
     # What is told is a second old at most, and what a file holds six.
     for job, machine, old_s in (("one", "one", 1), ("two", "two", 1), ("exporter", "two", 6)):
         assert found[job] == pytest.approx(watts[machine], rel=0.001 + old_s / WINDOW_S), job
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @contextmanager

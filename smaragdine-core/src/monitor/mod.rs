@@ -2,6 +2,8 @@
 //! and never more often, for finer power tells others' secrets (PLATYPUS, CVE-2020-8694).
 
 pub mod endpoint;
+pub mod otlp;
+pub mod recordings;
 mod textfile;
 mod totals;
 
@@ -9,10 +11,14 @@ use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
 
+use self::otlp::{Teller, Telling};
+use self::recordings::{Recordings, Roll};
 use self::textfile::Textfile;
 use self::totals::Totals;
 use crate::clock::TraceClock;
@@ -41,6 +47,16 @@ impl Exposition {
     }
 }
 
+/// To whom is told, beside whoever asks for the exposition.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// For the textfile collector of Prometheus' `node_exporter`.
+    pub file: Option<PathBuf>,
+    pub otlp: Option<Telling>,
+    /// Whose recordings are told, too, by those who ask and in the file.
+    pub recordings: Option<Roll>,
+}
+
 /// Listens to every sensor for as long as it lives.
 #[derive(Debug)]
 pub struct Monitor {
@@ -51,12 +67,11 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Starts to listen; what it counts is also kept in `file`, where one is named, for the textfile collector of
-    /// Prometheus' `node_exporter`.
+    /// Starts to listen.
     ///
     /// # Errors
     /// Where no sensor can be read, or a thread cannot be started.
-    pub fn start(station: &Station, roots: &Roots, file: Option<PathBuf>) -> anyhow::Result<Self> {
+    pub fn start(station: &Station, roots: &Roots, told: Told) -> anyhow::Result<Self> {
         let sources = choose(roots, &CudaEnvironment::default(), false)?;
         let domains: Vec<Domain> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
         let (clock, mut first_domain, mut heard) = (TraceClock::start(), 0, Vec::new());
@@ -65,10 +80,18 @@ impl Monitor {
             first_domain += source.domains().len() as u16;
             heard.push(station.subscribe(source, wish).context(THREAD)?);
         }
-        let totals = Totals::new(&domains);
+        let mut registry = registry();
+        let totals = Totals::new(&domains, &mut registry);
+        let teller = told.otlp.map(|telling| Teller::new(telling, &domains));
+        if let Some(teller) = &teller {
+            let help = "Exports by OTLP that no receiver took";
+            registry.register("otlp_dropped", help, teller.dropped());
+        }
+        let recordings = told.recordings.map(|roll| Recordings::new(roll, &mut registry));
         let (exposition, (end, ended)) = (Exposition::default(), channel());
+        let file = told.file.map(Textfile::new);
         let mut monitoring =
-            Monitoring { heard, totals, exposition: exposition.clone(), file: file.map(Textfile::new) };
+            Monitoring { heard, registry, totals, recordings, exposition: exposition.clone(), file, teller };
         monitoring.look();
         let watch = move || {
             while ended.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
@@ -98,9 +121,12 @@ impl Drop for Monitor {
 /// What its thread owns.
 struct Monitoring {
     heard: Vec<(Subscription, Listener)>,
+    registry: Registry,
     totals: Totals,
+    recordings: Option<Recordings>,
     exposition: Exposition,
     file: Option<Textfile>,
+    teller: Option<Teller>,
 }
 
 impl Monitoring {
@@ -108,14 +134,20 @@ impl Monitoring {
         let mut readings = Vec::new();
         self.heard.iter_mut().for_each(|(_, listener)| listener.take(&mut readings));
         self.totals.add(&readings);
-        let text = self.totals.text();
+        if let Some(recordings) = &mut self.recordings {
+            recordings.look(Instant::now());
+        }
+        let text = text(&self.registry);
         if let Some(file) = &mut self.file {
             file.offer(&text);
+        }
+        if let Some(teller) = &mut self.teller {
+            teller.offer(&self.totals);
         }
         self.exposition.set(text);
     }
 
-    /// Nothing that was drawn until now is missing from the file.
+    /// Nothing that was drawn until now is missing from the file, or from what is sent.
     fn end(mut self) {
         let mut readings = Vec::new();
         for (subscription, listener) in self.heard.drain(..) {
@@ -124,8 +156,26 @@ impl Monitoring {
             let _ = listener.finish(&mut readings);
         }
         self.totals.add(&readings);
+        if let Some(recordings) = &mut self.recordings {
+            recordings.look(Instant::now());
+        }
         if let Some(file) = &mut self.file {
-            file.keep(&self.totals.text());
+            file.keep(&text(&self.registry));
+        }
+        if let Some(teller) = &mut self.teller {
+            teller.tell(&self.totals);
         }
     }
+}
+
+fn registry() -> Registry {
+    Registry::with_prefix("smaragdine")
+}
+
+/// OpenMetrics.
+fn text(registry: &Registry) -> String {
+    let mut text = String::new();
+    // Writing into a text does not fail.
+    let _ = encode(&mut text, registry);
+    text
 }

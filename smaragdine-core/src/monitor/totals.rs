@@ -3,7 +3,6 @@
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::{Registry, Unit};
@@ -22,7 +21,6 @@ struct Labels {
 
 #[derive(Debug)]
 pub(super) struct Totals {
-    registry: Registry,
     /// By number of the domain; `None`: it is not counted.
     amounts: Vec<Option<Amount>>,
 }
@@ -32,12 +30,23 @@ struct Amount {
     energy: Counter<f64, AtomicU64>,
     gaps: Counter<f64, AtomicU64>,
     energy_j: f64,
+    /// From when until when there are readings, in nanoseconds since 1970.
+    read_ns: Option<(i64, i64)>,
+}
+
+/// What is counted of a domain, and of which time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Count {
+    pub(super) energy_j: f64,
+    pub(super) gaps_s: f64,
+    /// Nanoseconds since 1970.
+    pub(super) start_ns: i64,
+    pub(super) end_ns: i64,
 }
 
 impl Totals {
-    pub(super) fn new(domains: &[Domain]) -> Self {
+    pub(super) fn new(domains: &[Domain], registry: &mut Registry) -> Self {
         let (energies, gaps) = (Amounts::default(), Amounts::default());
-        let mut registry = Registry::with_prefix("smaragdine");
         let help = "Energy since the daemon began, of domains that do not contain each other";
         registry.register_with_unit("energy", help, Unit::Joules, energies.clone());
         let help = "Time in which energy is missing: reads failed, or what the register showed cannot be";
@@ -52,9 +61,10 @@ impl Totals {
                 energy: energies.get_or_create(&labels).clone(),
                 gaps: gaps.get_or_create(&labels).clone(),
                 energy_j: 0.0,
+                read_ns: None,
             })
         });
-        Self { amounts: amounts.collect(), registry }
+        Self { amounts: amounts.collect() }
     }
 
     pub(super) fn add(&mut self, readings: &[Reading]) {
@@ -65,12 +75,9 @@ impl Totals {
         }
     }
 
-    /// OpenMetrics.
-    pub(super) fn text(&self) -> String {
-        let mut text = String::new();
-        // Writing into a text does not fail.
-        let _ = encode(&mut text, &self.registry);
-        text
+    /// By number of the domain; `None`: it is not counted, or was not read yet.
+    pub(super) fn counts(&self) -> impl Iterator<Item = Option<Count>> {
+        self.amounts.iter().map(|amount| amount.as_ref().and_then(Amount::count))
     }
 }
 
@@ -79,20 +86,32 @@ impl Amount {
         if reading.flags.is_gap() {
             self.gaps.inc_by((reading.end_ns - reading.start_ns).max(0) as f64 * 1e-9);
         }
+        let (start_ns, end_ns) = self.read_ns.unwrap_or((reading.start_ns, reading.end_ns));
+        self.read_ns = Some((start_ns, end_ns.max(reading.end_ns)));
         self.energy_j += reading.energy_j;
         // A reading below 0 takes back what was counted before. Counters do not, so this one waits until it is true.
         self.energy.inc_by((self.energy_j - self.energy.get()).max(0.0));
+    }
+
+    fn count(&self) -> Option<Count> {
+        let (start_ns, end_ns) = self.read_ns?;
+        Some(Count { energy_j: self.energy.get(), gaps_s: self.gaps.get(), start_ns, end_ns })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::monitor::{registry, text};
     use crate::trace::{Flag, Flags};
 
     fn totals() -> Totals {
+        totals_in(&mut registry())
+    }
+
+    fn totals_in(registry: &mut Registry) -> Totals {
         let part = Domain { counted: false, ..Domain::new("core-0", "CPU:0", "powercap", "socket:0") };
-        Totals::new(&[Domain::new("package-0", "CPU:0", "powercap", "socket:0"), part])
+        Totals::new(&[Domain::new("package-0", "CPU:0", "powercap", "socket:0"), part], registry)
     }
 
     fn reading(domain: u16, energy_j: f64, flags: Flags) -> Reading {
@@ -113,9 +132,10 @@ mod tests {
 
     #[test]
     fn what_is_counted_is_told_and_nothing_within_it() {
-        let mut totals = totals();
+        let mut registry = registry();
+        let mut totals = totals_in(&mut registry);
         totals.add(&[reading(0, 2.5, Flags::NONE), reading(1, 1.0, Flags::NONE)]);
-        insta::assert_snapshot!(totals.text());
+        insta::assert_snapshot!(text(&registry));
     }
 
     #[test]

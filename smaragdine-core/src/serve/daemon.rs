@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 pub use self::stream::OpenStream;
 use crate::build::assembler::Assembler;
 use crate::error::{Error, Result};
+use crate::monitor::recordings::Roll;
 use crate::registers::source::Roots;
 use crate::registers::station::Station;
 use crate::serve::access::{Access, Caller};
@@ -56,6 +57,8 @@ pub struct Settings {
     pub access: Access,
     pub limits: Limits,
     pub assembler: Assembler,
+    /// Where recordings are entered of which monitors are told.
+    pub roll: Option<Roll>,
 }
 
 impl Daemon {

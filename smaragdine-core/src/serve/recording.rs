@@ -8,6 +8,7 @@ mod pausing;
 mod requests;
 mod running;
 mod settling;
+mod told;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -190,6 +190,7 @@ async fn no_message_makes_a_call_panic() {
             keep: Duration::from_secs(3600),
         },
         assembler: Assembler::new(None, 1 << 30),
+        roll: None,
     });
     let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
     listener.set_nonblocking(true).unwrap();

@@ -22,7 +22,7 @@ impl Daemon {
     /// Where the period makes no sense, too many recordings run, no sensor is readable though one is required, the
     /// state directory fails, or the daemon is leaving.
     pub fn start_recording(&self, request: v1::StartRequest, caller: &Caller) -> Result<Arc<Recording>> {
-        let Settings { roots, state, socket, .. } = self.settings();
+        let Settings { roots, state, socket, roll, .. } = self.settings();
         let period = self.check(&request)?;
         if let Some(refused) = self.full(&self.recordings(), caller.uid) {
             return Err(refused);
@@ -64,6 +64,9 @@ impl Daemon {
             recording.cut(Cut::ProgramEnded);
             let _ = recording.release(self.assembler());
             return Err(refused);
+        }
+        if let Some(roll) = roll {
+            recording.enter(roll);
         }
         Ok(recording)
     }

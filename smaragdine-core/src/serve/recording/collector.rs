@@ -109,8 +109,15 @@ pub(super) fn collect(
         keeper.shares.extend(shared);
         keeper.keep();
     }
-    let sources = incoming.listeners.into_iter().map(|listener| listener.finish(&mut keeper.readings)).collect();
-    keeper.shares.extend(incoming.shares.iter().flatten());
+    let mut last = Vec::new();
+    let sources = incoming.listeners.into_iter().map(|listener| listener.finish(&mut last)).collect();
+    let shared: Vec<_> = incoming.shares.iter().flatten().collect();
+    live.send_modify(|live| {
+        live.add(domains, &last);
+        settling.finish(&last, &shared, &mut live.settled);
+    });
+    keeper.readings.append(&mut last);
+    keeper.shares.extend(shared);
     // Their samplers have ended before those of readings, but for one that a driver holds up: nobody waits for it.
     keeper.metrics.extend(incoming.metrics.try_iter().flatten());
     Collected { sources, problems: keeper.finish() }

@@ -16,11 +16,27 @@ const PATIENCE_NS: i64 = 2_000_000_000;
 pub struct Settled {
     /// Trace time; 0: nothing is settled yet.
     pub until_ns: i64,
-    pub energy_j: BTreeMap<String, f64>,
+    pub domains: BTreeMap<String, Whose>,
+}
+
+/// Energy of one domain by whose it was, in joules.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Whose {
+    pub energy_j: f64,
     /// What of it is known to be the application's.
-    pub application_j: BTreeMap<String, f64>,
+    pub application_j: f64,
+    pub daemon_j: f64,
+    pub other_j: f64,
+    pub idle_j: f64,
     /// What of it nobody can tell whose it is.
-    pub unknown_j: BTreeMap<String, f64>,
+    pub unknown_j: f64,
+}
+
+impl Settled {
+    /// One kind of energy of all domains.
+    pub fn by_domain(&self, kind: impl Fn(&Whose) -> f64) -> impl Iterator<Item = (String, f64)> {
+        self.domains.iter().map(move |(domain, whose)| (domain.clone(), kind(whose)))
+    }
 }
 
 /// Readings that wait for their shares.
@@ -65,6 +81,19 @@ impl Settling {
         let Some(until_ns) = self.known_until_ns().filter(|until_ns| *until_ns > settled.until_ns) else {
             return false;
         };
+        self.settle(until_ns, settled);
+        true
+    }
+
+    /// Takes what is left as well: nothing comes after it.
+    pub(super) fn finish(mut self, readings: &[Reading], shares: &[ShareSample], settled: &mut Settled) {
+        self.take(readings, shares, settled);
+        if let Some(until_ns) = self.readings.iter().map(|reading| reading.end_ns).max() {
+            self.settle(until_ns.max(settled.until_ns), settled);
+        }
+    }
+
+    fn settle(&mut self, until_ns: i64, settled: &mut Settled) {
         let (mut ready, waiting): (Vec<_>, Vec<_>) =
             self.readings.drain(..).partition(|reading| reading.end_ns <= until_ns);
         self.readings = waiting;
@@ -75,7 +104,6 @@ impl Settling {
         settled.until_ns = until_ns;
         let from_ns = self.readings.iter().map(|reading| reading.start_ns).min().unwrap_or(until_ns);
         self.shares.retain(|sample| sample.end_ns > from_ns);
-        true
     }
 
     /// Until when all counted domains were read and their shares are known, or waited for long enough.
@@ -100,13 +128,21 @@ fn add(settled: &mut Settled, domain: &str, reading: &Reading) {
     // Below 0 it takes back what was counted before: from the application as much as it has of this reading.
     let reading = if reading.energy_j < 0.0 { Reading { flags: Flags::NONE, ..*reading } } else { *reading };
     let parts = split(&reading);
-    let entry = |sums: &mut BTreeMap<String, f64>, energy_j: f64| {
-        let sum = sums.entry(domain.to_owned()).or_default();
+    if !settled.domains.contains_key(domain) {
+        settled.domains.insert(domain.to_owned(), Whose::default());
+    }
+    let Some(whose) = settled.domains.get_mut(domain) else { return };
+    let sums = [
+        (&mut whose.energy_j, reading.energy_j),
+        (&mut whose.application_j, parts.app.unwrap_or(0.0)),
+        (&mut whose.daemon_j, parts.daemon),
+        (&mut whose.other_j, parts.other),
+        (&mut whose.idle_j, parts.idle),
+        (&mut whose.unknown_j, parts.gap),
+    ];
+    for (sum, energy_j) in sums {
         *sum = (*sum + energy_j).max(0.0);
-    };
-    entry(&mut settled.energy_j, reading.energy_j);
-    entry(&mut settled.application_j, parts.app.unwrap_or(0.0));
-    entry(&mut settled.unknown_j, parts.gap);
+    }
 }
 
 #[cfg(test)]
@@ -143,7 +179,8 @@ mod tests {
     }
 
     fn of(settled: &Settled, domain: &str) -> (f64, f64, f64) {
-        (settled.energy_j[domain], settled.application_j[domain], settled.unknown_j[domain])
+        let whose = settled.domains[domain];
+        (whose.energy_j, whose.application_j, whose.unknown_j)
     }
 
     #[test]
@@ -196,6 +233,30 @@ mod tests {
         assert_eq!(settled.until_ns, 4_000 * MS);
         assert_eq!((of(&settled, "package-0"), of(&settled, "gpu-0")), ((40.0, 20.0, 0.0), (40.0, 0.0, 40.0)));
         assert_eq!((settling.readings.len(), settling.shares.len()), (0, 0));
+    }
+
+    #[test]
+    fn at_the_end_all_is_settled_as_far_as_it_is_known() {
+        let mut settling = Settling::new(vec![domain("package-0", "socket:0")]);
+        let mut settled = Settled::default();
+        settling.take(&[reading(0, 1_000, 4.0)], &[share("socket:0", 1_000, Some(0.25))], &mut settled);
+        settling.finish(
+            &[reading(0, 1_100, 4.0), reading(0, 1_200, 4.0)],
+            &[share("socket:0", 1_100, Some(0.5))],
+            &mut settled,
+        );
+        assert_eq!((settled.until_ns, of(&settled, "package-0")), (1_300 * MS, (12.0, 3.0, 4.0)));
+    }
+
+    #[test]
+    fn the_parts_of_what_is_settled_are_the_whole() {
+        let settling = Settling::new(vec![domain("package-0", "socket:0")]);
+        let mut settled = Settled::default();
+        let known = ShareSample { daemon: Some(0.125), idle: Some(0.25), ..share("socket:0", 1_000, Some(0.5)) };
+        settling.finish(&[reading(0, 1_000, 8.0), reading(0, 1_100, 2.0)], &[known], &mut settled);
+        let whose =
+            Whose { energy_j: 10.0, application_j: 4.0, daemon_j: 1.0, other_j: 1.0, idle_j: 2.0, unknown_j: 2.0 };
+        assert_eq!(settled.domains["package-0"], whose);
     }
 
     #[test]
