@@ -6,9 +6,10 @@ use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use smaragdine_core::build::assembler::{Assembler, available, child};
 use smaragdine_core::build::reaccount::reaccount;
-use smaragdine_core::config::{Cli, Command, Serve};
+use smaragdine_core::config::{Cli, Command, MeterOptions, Serve};
 use smaragdine_core::monitor::{Monitor, endpoint};
 use smaragdine_core::registers::source::Roots;
+use smaragdine_core::registers::source::meter::{Access as MeterAccess, Meter};
 use smaragdine_core::serve::access::Access;
 use smaragdine_core::serve::daemon::{Daemon, Settings};
 use smaragdine_core::serve::lifeline;
@@ -85,6 +86,18 @@ fn raise_descriptors() {
     }
 }
 
+/// Starts to hear the meters outside this machine.
+fn meters(options: MeterOptions) -> anyhow::Result<Vec<Meter>> {
+    let access = MeterAccess { credentials: options.meter_credentials, authorities: options.meter_authorities };
+    access.check().map_err(anyhow::Error::msg)?;
+    for (place, named) in options.named.iter().enumerate() {
+        if options.named[..place].iter().any(|other| other.domain == named.domain) {
+            anyhow::bail!("two meters are {}\nhint: give one a name of its own: strip=stream:/run/strip", named.domain);
+        }
+    }
+    Ok(options.named.into_iter().map(|named| Meter::start(named, access.clone())).collect::<Result<_, _>>()?)
+}
+
 fn serve_until_told(options: Serve) -> anyhow::Result<()> {
     raise_descriptors();
     let lifeline = options.lifeline_fd.map(lifeline::take).transpose()?;
@@ -104,6 +117,7 @@ fn serve_until_told(options: Serve) -> anyhow::Result<()> {
             sys: options.roots.sys_root,
             proc: options.roots.proc_root,
             nvml_library: options.roots.nvml_library,
+            meters: meters(options.meters)?,
         };
         let memory = options.limits.assembly_mib.map_or_else(memory, |mib| mib << 20);
         let daemon = Daemon::new(Settings {
