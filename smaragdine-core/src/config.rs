@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::build::assembler::child::Assemble;
 use crate::monitor::otlp;
+use crate::registers::source::meter::named::Named;
 use crate::registers::topology;
 use crate::serve::access::Group;
 use crate::serve::limits::{Limits, parse_duration, parse_period};
@@ -83,6 +84,8 @@ pub struct Serve {
     pub grace: Duration,
     #[command(flatten)]
     pub roots: RootOptions,
+    #[command(flatten)]
+    pub meters: MeterOptions,
     /// Serve until this inherited file descriptor reaches its end, then finish every recording and leave.
     #[arg(long, value_name = "FD", allow_negative_numbers = true)]
     pub lifeline_fd: Option<i32>,
@@ -118,6 +121,20 @@ pub struct RootOptions {
     /// NVIDIA's management library; without it, libnvidia-ml.so.1 is looked for.
     #[arg(long, env = "SMARAGDINE_NVML_LIBRARY", value_name = "PATH")]
     pub nvml_library: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct MeterOptions {
+    /// A meter of all that comes through this machine's plug, to hold what is counted against: stream:PATH, stream:-,
+    /// ipmi, ipmi:PROGRAM, or the address of a Redfish resource. Several have names: strip=stream:/run/strip.
+    #[arg(long = "meter", env = "SMARAGDINE_METER", value_name = "[NAME=]PLACE", value_delimiter = ';')]
+    pub named: Vec<Named>,
+    /// A file that holds USER:PASSWORD for Redfish, and that nobody else may read.
+    #[arg(long, env = "SMARAGDINE_METER_CREDENTIALS", value_name = "FILE")]
+    pub meter_credentials: Option<PathBuf>,
+    /// The certificates that a Redfish server's is checked against, in place of the system's.
+    #[arg(long, env = "SMARAGDINE_METER_AUTHORITIES", value_name = "FILE")]
+    pub meter_authorities: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -7,11 +7,12 @@ use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use smaragdine_core::build::assembler::{Assembler, available, child};
 use smaragdine_core::build::reaccount::reaccount;
-use smaragdine_core::config::{Cli, Command, Serve};
+use smaragdine_core::config::{Cli, Command, MeterOptions, Serve};
 use smaragdine_core::monitor::otlp::{self, Environment, Otlp};
 use smaragdine_core::monitor::recordings::Roll;
 use smaragdine_core::monitor::{Monitor, Told, endpoint};
 use smaragdine_core::registers::source::Roots;
+use smaragdine_core::registers::source::meter::{Access as MeterAccess, Meter};
 use smaragdine_core::serve::access::Access;
 use smaragdine_core::serve::daemon::{Daemon, Settings};
 use smaragdine_core::serve::lifeline;
@@ -93,6 +94,18 @@ fn otlp(url: &str, period: Duration) -> anyhow::Result<Otlp> {
     Otlp::new(&url, period, &Environment::here()).map_err(|problem| anyhow::anyhow!("{problem}"))
 }
 
+/// Starts to hear the meters outside this machine.
+fn meters(options: MeterOptions) -> anyhow::Result<Vec<Meter>> {
+    let access = MeterAccess { credentials: options.meter_credentials, authorities: options.meter_authorities };
+    access.check().map_err(anyhow::Error::msg)?;
+    for (place, named) in options.named.iter().enumerate() {
+        if options.named[..place].iter().any(|other| other.domain == named.domain) {
+            anyhow::bail!("two meters are {}\nhint: give one a name of its own: strip=stream:/run/strip", named.domain);
+        }
+    }
+    Ok(options.named.into_iter().map(|named| Meter::start(named, access.clone())).collect::<Result<_, _>>()?)
+}
+
 fn serve_until_told(options: Serve) -> anyhow::Result<()> {
     raise_descriptors();
     let lifeline = options.lifeline_fd.map(lifeline::take).transpose()?;
@@ -112,6 +125,7 @@ fn serve_until_told(options: Serve) -> anyhow::Result<()> {
             sys: options.roots.sys_root,
             proc: options.roots.proc_root,
             nvml_library: options.roots.nvml_library,
+            meters: meters(options.meters)?,
         };
         let roll = options.metrics_of_recordings.then(Roll::default);
         let memory = options.limits.assembly_mib.map_or_else(memory, |mib| mib << 20);

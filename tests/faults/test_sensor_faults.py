@@ -27,6 +27,7 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recorder:
             *("--drm-root", str(directory / "class" / "drm")),
             *("--perf-root", str(directory / "bus" / "event_source" / "devices")),
             *("--perf-counters", str(directory / "counters")),
+            *("--hwmon-root", str(directory / "class" / "hwmon")),
             *("--cray-root", str(directory / "cray" / "pm_counters")),
         )
         zones = tmp_path / "zones"
@@ -154,3 +155,64 @@ def test_parts_of_a_node_that_draw_more_than_the_node_are_told(recorded: Recorde
     told = [warning for warning in trace.metadata.raw["warnings"] if "one of them is wrong" in warning]
     assert len(told) == 1
     assert told[0].startswith("cpu, dram tell ")
+
+
+JETSON = ("--monitor", "VDD_IN=constant:20", "--monitor", "VDD_CPU_GPU_CV=constant:8")
+TOTAL = "hwmon-ina3221-vdd-in"
+POWERS = {
+    "power that fails": "fail:{register}:2:0.1",
+    "power that is garbage": "garbage:{register}:2:0.1",
+    "power beyond what a module can draw": "jump:{register}:2:0.1:9000",
+    "power of nothing": "zero:{register}:2:0.1",
+}
+
+
+@pytest.mark.parametrize("fault", POWERS.values(), ids=POWERS)
+def test_a_jetson_s_module_is_right_or_a_gap_around_what_cannot_be(recorded: Recorder, fault: str) -> None:
+    trace, truth = recorded(*JETSON, "--fault", fault.format(register="VDD_IN"))
+    module = Account(trace, TOTAL)
+    module.hold(truth, "VDD_IN")
+    assert "integrated" in module.flags
+    assert 0.05 < module.unknown_s < 1
+    counted = [domain["name"] for domain in trace.metadata.raw["domains"] if domain["counted"]]
+    assert counted == [TOTAL]
+
+
+ORIN = ("VDD_GPU_SOC=constant:20", "VDD_CPU_CV=square:4:8:0.5", "VIN_SYS_5V0=constant:6", "VDDQ_VDD2_1V8AO=constant:2")
+
+
+def test_a_module_without_a_meter_is_its_rails_together_and_a_gap_while_one_fails(recorded: Recorder) -> None:
+    rails = [word for rail in ORIN for word in ("--monitor", rail)]
+    trace, truth = recorded(*rails, "--fault", "fail:VDD_CPU_CV:2:0.1")
+    module = Account(trace, "hwmon-ina3221-module")
+    assert {"integrated", "derived"} <= module.flags
+    assert 0.05 < module.unknown_s < 1
+    known = [stretch for stretch in module.stretches if not stretch.gap]
+    offset_ns = module.offset_ns
+    parts_j = sum(
+        truth.energy_j(rail.partition("=")[0], stretch.start_ns - offset_ns, stretch.end_ns - offset_ns)
+        for rail in ORIN[:3]
+        for stretch in known
+    )
+    # Between two reads, 4 ms, a rail's power may step by 4 W, once in each quarter of a second.
+    assert sum(stretch.energy_j for stretch in known) == pytest.approx(parts_j, rel=5e-3)
+
+
+def test_a_grace_s_memory_is_a_difference_and_a_gap_where_that_is_below_zero(recorded: Recorder) -> None:
+    meters = {"Module": 410, "Grace": 120, "CPU": 70, "SysIO": 9}
+    options = [
+        word
+        for name, power_w in meters.items()
+        for word in ("--monitor", f"power_meter:{name} Power Socket 0=constant:{power_w}")
+    ]
+    trace, truth = recorded(*options, "--fault", "jump:CPU Power Socket 0:2:0.2:60")
+    Account(trace, "hwmon-power_meter-grace-power-socket-0").hold(truth, "Grace Power Socket 0")
+    rows = trace.sql(
+        "select energy_j, (end_ns - start_ns) / 1e9, flags from readings where domain = 'dram-0-by-difference'"
+    ).fetchall()
+    known = [(energy_j, seconds) for energy_j, seconds, flags in rows if not {"lost", "impossible"} & set(flags)]
+    assert all(energy_j == pytest.approx(41 * seconds, rel=1e-6) for energy_j, seconds in known)
+    assert sum(energy_j for energy_j, _, _ in rows) == pytest.approx(sum(energy_j for energy_j, _ in known))
+    assert {"derived", "integrated", "lost"} <= {flag for _, _, flags in rows for flag in flags}
+    counted = [domain["name"] for domain in trace.metadata.raw["domains"] if domain["counted"]]
+    assert counted == ["hwmon-power_meter-grace-power-socket-0"]

@@ -36,12 +36,12 @@ def run(args: argparse.Namespace) -> int:
     told = [line for line in (cut, trace.notice) if line]
     wholes = explained(trace)
     if args.output_format == "json":
-        parts = [{**asdict(whole), "share": whole.share} for whole in wholes]
+        parts = [{**asdict(whole), "share": whole.share, "share_error": whole.share_error} for whole in wholes]
         content = {"notice": trace.notice, "cut": cut, "policy": args.policy, "rows": rows}
         write_json(content | ({"explained": parts} if parts else {}))
     elif args.output_format == "csv":
         columns = ["policy", "domain", "device", "basis", "entry", "energy_j"]
-        write_csv(rows, columns, told)
+        write_csv(rows, columns, told + [str(whole) for whole in wholes])
     else:
         for line in told:
             tell(line, "yellow")

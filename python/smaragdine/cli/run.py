@@ -34,6 +34,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--label", action="append", default=[], type=parse_label, metavar="KEY=VALUE", help="kept with the trace"
     )
     parser.add_argument(
+        "--meter",
+        action="append",
+        default=[],
+        metavar="[NAME=]PLACE",
+        help="a meter outside this machine to hold the sum against: stream:PATH, ipmi, or a Redfish address",
+    )
+    parser.add_argument(
         "--require-measured",
         action="store_true",
         help="end with code 3 instead of modelling where no sensor is readable",
@@ -49,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         if os.path.exists(command[0]):  # noqa: PTH110  a word of the user's, not a path yet
             raise NotExecutableError(f"cannot run {command[0]}: it is no executable")
         raise NotFoundError(f"cannot run {command[0]}: there is no such command")
+    _name_meters(arguments.meter)
     from smaragdine.recording.beginning import JOIN
     from smaragdine.recording.recorder import Recorder
 
@@ -71,6 +79,22 @@ def run(arguments: argparse.Namespace) -> int:
     if recording.path is not None and recording.state == "complete":
         _tell(recording.path)
     return code
+
+
+def _name_meters(meters: list[str]) -> None:
+    """A private daemon takes them from the environment; one that runs already has its own."""
+    from smaragdine.daemon.running import running_socket
+
+    if not meters:
+        return
+    if any(meter.rpartition("=")[2] == "stream:-" for meter in meters):
+        raise UsageError("the command has the standard input", hint="name a FIFO or a file: --meter stream:/run/strip")
+    if (socket := running_socket()[0]) is not None:
+        raise UsageError(
+            f"the daemon on {socket} hears the meters that it was started with, and no others",
+            hint="start it with --meter, as `smaragdine daemon serve --help` tells",
+        )
+    os.environ["SMARAGDINE_METER"] = ";".join(meters)
 
 
 def _tell(trace: Path) -> None:

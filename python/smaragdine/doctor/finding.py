@@ -15,6 +15,8 @@ from smaragdine.doctor.trial import Trial
 # Beyond this fraction, ticks are missed rather than now and then late.
 _MISSED = 0.01
 _DENIED = ("Permission denied", "permission denied")
+# The source of what is outside the machine.
+_METER = "meter"
 # The same registers, by another way.
 _PERF = "; or `sudo sysctl kernel.perf_event_paranoid=0`, which lets everybody read the same registers through perf"
 
@@ -58,6 +60,11 @@ def findings(
 
 def _source(described: Description, name: str) -> Source | None:
     return next((source for source in described.sources if source.name == name), None)
+
+
+def _metered(described: Description, *devices: str) -> bool:
+    """Whether a sensor counts a device of one of these kinds."""
+    return any(domain.counted and domain.device.startswith(devices) for domain in described.measured)
 
 
 def _until(described: Description) -> str:
@@ -104,6 +111,9 @@ def _cpu(described: Description, surroundings: Surroundings) -> Iterator[Finding
             _until(described),
             (Need.SERVICE,),
         )
+    elif _metered(described, "CPU", "MODULE"):
+        # A Jetson, a Grace, a Cray: others meter what RAPL would.
+        return
     elif surroundings.container:
         yield Finding(
             f"CPU energy is hidden from this container: {problem}",
@@ -136,7 +146,8 @@ def _gpu(described: Description, surroundings: Surroundings) -> Iterator[Finding
     if drm is not None and not drm.available and "gpu-" in (drm.problem or ""):
         yield Finding(f"GPU energy cannot be read: {drm.problem}", drm.hint or "", "", _until(described))
     nvml = _source(described, "nvml")
-    if nvml is not None and not nvml.available and surroundings.gpus:
+    # The GPU of a Jetson is metered with its module.
+    if nvml is not None and not nvml.available and surroundings.gpus and not _metered(described, "MODULE"):
         yield Finding(
             f"GPU energy cannot be read: {nvml.problem or 'the driver does not answer'}",
             nvml.hint or "",
@@ -167,7 +178,9 @@ def _uncounted(described: Description) -> Iterator[Finding]:
 
 def _partial(described: Description) -> Iterator[Finding]:
     for source in described.sources:
-        if source.available and source.problem:
+        if source.name == _METER and source.problem:
+            yield _meter(source.problem)
+        elif source.available and source.problem:
             denied = any(word in source.problem for word in _DENIED)
             yield Finding(
                 f"{source.name}: {source.problem}",
@@ -176,6 +189,15 @@ def _partial(described: Description) -> Iterator[Finding]:
                 "what it does not tell is missing from sums, not 0",
                 (Need.SERVICE,) if denied else (),
             )
+
+
+def _meter(problem: str) -> Finding:
+    return Finding(
+        f"a meter outside this machine: {problem}",
+        "`SMARAGDINE_METER` names it; docs/sources.md tells what is read of each",
+        "an account of the management controller that may only read, or the right to run `ipmitool dcmi power reading`",
+        "the sum is not held against what comes through the plug; while the meter tells nothing, its energy is a gap",
+    )
 
 
 def _sampling(trial: Trial) -> Iterator[Finding]:
@@ -190,7 +212,10 @@ def _sampling(trial: Trial) -> Iterator[Finding]:
                 "",
                 "no energy is lost; readings are longer where ticks are missed",
             )
-        if failed := int(source.get("failed_reads") or 0):
+        failed = int(source.get("failed_reads") or 0)
+        if failed and source.get("name") == _METER:
+            yield _meter(f"{failed} values could not be had")
+        elif failed:
             yield Finding(
                 f"{source.get('name')}: {failed} reads failed",
                 "look into the kernel's log: `dmesg`",

@@ -1,4 +1,4 @@
-"""How much of what a whole drew the counted domains explain: a node, of which they are parts."""
+"""How much of what a whole drew the counted domains explain: a node, or whatever comes through the machine's plug."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 # Domains that hold whatever is counted where they are; they are never counted themselves.
 WHOLES = ("node",)
+# So do meters outside the machine, whatever they are called.
+OUTSIDE = "meter"
 
 
 @dataclass(frozen=True)
@@ -22,17 +24,33 @@ class Explained:
     seconds: float
     partly: bool
     """A stretch in which one of the two is not known is left out of neither: the share is a rough one."""
+    refresh_s: float | None = None
+    """Of a meter outside the machine, how far apart its values are in the mean, at most: the trace merges those of a
+    second."""
 
     @property
     def share(self) -> float:
         return self.counted_j / self.energy_j
 
+    @property
+    def share_error(self) -> float | None:
+        """How far the share may be off because the meter is slow; None of a node, whose values have stamps.
+
+        A value is up to a refresh old, at the start as at the end, so that the energy between them may be that of a
+        time as long, and by so much earlier: at most the mean power over one refresh more or less. How exact the
+        meter itself is comes on top.
+        """
+        return None if self.refresh_s is None else self.share * self.refresh_s / self.seconds
+
     def __str__(self) -> str:
         rough = "about " if self.partly else ""
-        return (
+        told = (
             f"{self.domain} drew {self.energy_j:.1f} J in {self.seconds:.1f} s; the counted domains explain "
             f"{rough}{100 * self.share:.1f} % of it"
         )
+        if self.share_error is None:
+            return told
+        return f"{told}, ± {100 * self.share_error:.1f} % for values up to {self.refresh_s:.2g} s old"
 
 
 def explained(trace: Trace) -> tuple[Explained, ...]:
@@ -41,18 +59,22 @@ def explained(trace: Trace) -> tuple[Explained, ...]:
     gaps = {gap["domain"] for gap in trace.metadata.raw.get("gaps", [])}
     found = []
     for whole in trace.metadata.domains:
-        if whole.name not in WHOLES or whole.counted:
+        outside = whole.source == OUTSIDE
+        if whole.counted or not (outside or whole.name in WHOLES):
             continue
         rows = trace.rows(
-            "with whole as (select min(start_ns) since, max(end_ns) until, sum(energy_j) energy_j from readings "
-            "where domain = ?) select any_value(whole.energy_j), any_value(until - since), sum(readings.energy_j * "
+            "with whole as (select min(start_ns) since, max(end_ns) until, sum(energy_j) energy_j, "
+            "count(*) values from readings where domain = ?) "
+            "select any_value(whole.energy_j), any_value(until - since), any_value(whole.values), "
+            "sum(readings.energy_j * "
             "greatest(0, least(end_ns, until) - greatest(start_ns, since)) / greatest(1, end_ns - start_ns)) "
             "from readings, whole where list_contains(?, domain)",
             whole.name,
             sorted(counted),
         )
-        energy_j, length_ns, counted_j = rows[0] if rows else (None, None, None)
+        energy_j, length_ns, values, counted_j = rows[0] if rows else (None, None, None, None)
         if energy_j and counted_j is not None:
             partly = bool(gaps & {whole.name, *counted})
-            found.append(Explained(whole.name, energy_j, counted_j, length_ns * 1e-9, partly))
+            refresh_s = length_ns * 1e-9 / values if outside else None
+            found.append(Explained(whole.name, energy_j, counted_j, length_ns * 1e-9, partly, refresh_s))
     return tuple(found)

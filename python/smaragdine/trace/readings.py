@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 FLAGS = (
     "wrap", "failed", "missed", "reset", "ambiguous", "integrated", "merged", "utilisation", "lost", "suspended",
-    "filtered", "impossible", "standing",
+    "filtered", "impossible", "standing", "derived",
 )  # fmt: skip
 """What is remarkable about a reading; docs/trace-format.md tells of each."""
 

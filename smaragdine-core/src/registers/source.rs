@@ -8,6 +8,7 @@ pub mod cray;
 pub mod drm;
 pub mod edge_lock;
 pub mod hwmon;
+pub mod meter;
 pub mod model;
 pub mod nvml;
 pub mod perf;
@@ -68,7 +69,7 @@ impl Value {
 
 /// Reads energy registers.
 pub trait Source: Send {
-    /// powercap, perf, nvml, drm, cray, hwmon, model, replay
+    /// powercap, perf, nvml, drm, cray, hwmon, meter, model, replay
     fn name(&self) -> &'static str;
 
     /// The registers, in the order of [`Observation::domain`].
@@ -143,6 +144,8 @@ pub struct Roots {
     pub proc: PathBuf,
     /// `None`: the driver's library, wherever the loader finds it.
     pub nvml_library: Option<PathBuf>,
+    /// Meters outside this machine, which are heard already.
+    pub meters: Vec<meter::Meter>,
 }
 
 impl Roots {
@@ -165,13 +168,14 @@ impl Default for Roots {
             sys: topology::SYS.into(),
             proc: "/proc".into(),
             nvml_library: None,
+            meters: Vec::new(),
         }
     }
 }
 
 /// A kind of source, opened, or why it is not.
 pub struct Discovered {
-    /// powercap, perf, nvml, drm, cray, hwmon, model
+    /// powercap, perf, nvml, drm, cray, hwmon, meter, model
     pub name: &'static str,
     pub source: Result<Box<dyn Source>, Unavailable>,
 }
@@ -203,15 +207,20 @@ pub fn discover(roots: &Roots, cuda: &CudaEnvironment) -> Vec<Discovered> {
     let drm = drm::Drm::open_beside(&roots.drm, cuda, nvidia, nvidia_counts);
     let hwmon =
         hwmon::Hwmon::open(&roots.hwmon).map(|hwmon| hwmon.on(&topology).beside(cpus, nvml.is_ok(), drm.is_ok()));
-    vec![
+    let mut discovered = vec![
         Discovered::new("powercap", powercap),
         Discovered::new("perf", perf),
         Discovered::new("nvml", nvml),
         Discovered::new("drm", drm),
         Discovered::new("cray", cray),
         Discovered::new("hwmon", hwmon),
-        Discovered::new("model", model::ModelledPower::open(&roots.proc, &topology)),
-    ]
+    ];
+    // Only whoever names one has any.
+    if !roots.meters.is_empty() {
+        discovered.push(Discovered::new("meter", Ok(meter::Meters::hear(&roots.meters))));
+    }
+    discovered.push(Discovered::new("model", model::ModelledPower::open(&roots.proc, &topology)));
+    discovered
 }
 
 #[cfg(test)]

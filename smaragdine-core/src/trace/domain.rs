@@ -30,6 +30,8 @@ words! {
         Cray = "cray",
         /// Linux' hardware monitors.
         Hwmon = "hwmon",
+        /// Meters outside the machine: of all that comes through its plug.
+        Meter = "meter",
         /// Power computed from CPU use, where no sensor counts.
         Model = "model",
         /// Readings of an earlier recording.
@@ -79,6 +81,18 @@ impl Domain {
     #[must_use]
     pub fn is_of_gpu(&self) -> bool {
         self.device.starts_with("GPU")
+    }
+
+    /// It meters all of a machine, within which is whatever is counted there.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        !self.counted && (self.name == WHOLE_NODE || self.is_outside())
+    }
+
+    /// Its meter is outside the machine.
+    #[must_use]
+    pub fn is_outside(&self) -> bool {
+        self.source == SourceName::Meter.name()
     }
 
     /// It meters CPUs by themselves.

@@ -94,7 +94,8 @@ impl Domain {
             stale_ns,
             // Parts of what is counted are switched off at times.
             moves_within_ns: self.counted.then_some(moves_within_ns),
-            is_always_on: self.counted,
+            // What is recorded runs on a machine that is on.
+            is_always_on: self.counted || self.is_outside(),
         }
     }
 }

@@ -31,6 +31,8 @@ words! {
         Impossible = "impossible",
         /// The register stood still for longer than it can: the energy of this interval is unknown.
         Standing = "standing",
+        /// Computed from several registers, because none meters it: their sum, or what some leave of another.
+        Derived = "derived",
     }
 }
 

@@ -14,6 +14,7 @@ from smaragdine.accounts.domain import Domain
 from smaragdine.cli import doctor, main
 from smaragdine.cli.doctor import Examination, report
 from smaragdine.daemon.client import Description, Source
+from smaragdine.doctor.finding import findings
 from smaragdine.doctor.message import RULE, UNIT, file
 from smaragdine.doctor.surroundings import Surroundings
 from smaragdine.doctor.trial import Rate, Trial
@@ -288,3 +289,24 @@ def test_who_uses_a_card_of_amd_is_unknown_and_what_helps_is_told() -> None:
     warning = "the share of gpu-0 is unknown: which processes use a GPU of AMD's or Intel's is not known here"
     card = Source("drm", True, None, None, (domain("gpu-0", "GPU:0", "drm"),))
     assert "to your program alone" in told(SERVER, card, trial=replace(WELL, warnings=(warning,)))[warning]
+
+
+def test_a_jetson_s_module_stands_for_registers_that_no_jetson_has() -> None:
+    rail = domain("hwmon-ina3221-vdd-in", "MODULE:0", "hwmon")
+    no_rapl = Source("powercap", False, "/sys/class/powercap: No such file or directory", "load the driver", ())
+    jetson = replace(DESK, gpus=1)
+    trial = Trial(1.0, (Rate(rail.name, 249, 4_000_000, None, 12.5),), ())
+    told = findings(described(no_rapl, NO_NVML, Source("hwmon", True, None, None, (rail,)), MODEL), None, trial, jetson)
+    assert told == ()
+
+
+def test_a_meter_that_tells_nothing_is_a_thing_to_ask_an_administrator_for() -> None:
+    wall = domain("wall", source="meter", counted=False, not_counted_because="it checks the sum")
+    meter = Source("meter", True, "ipmitool: it ended with 1: no such device", None, (wall,))
+    trial = replace(WELL, sources=(PUNCTUAL, {"name": "meter", "ticks": 10, "failed_reads": 2}))
+    told = findings(described(SERVER, NO_NVML, NO_HWMON, meter), None, trial, DESK)
+    assert [finding.about for finding in told] == [
+        "a meter outside this machine: ipmitool: it ended with 1: no such device",
+        "a meter outside this machine: 2 values could not be had",
+    ]
+    assert all("ipmitool dcmi power reading" in finding.ask and "gap" in finding.until for finding in told)

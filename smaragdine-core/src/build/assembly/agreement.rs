@@ -1,6 +1,6 @@
 //! Registers that hold the same energy, or one another's: whether they agree (law 9: each joule is counted once).
 
-use crate::trace::{Domain, Reading, WHOLE_NODE, readings_of_domain};
+use crate::trace::{Domain, Reading, readings_of_domain};
 
 /// How a register's name ends where another source than its authority reads it.
 const TWINS: [&str; 2] = ["-perf", "-mmio"];
@@ -14,13 +14,17 @@ const LEAST_WHOLE_J: f64 = 10.0;
 /// Every counted register that its twin contradicts, and a whole that is less than its parts, in words. `readings` are
 /// by domain and time.
 pub(super) fn contradictions(domains: &[Domain], readings: &[Reading]) -> Vec<String> {
-    twins(domains, readings).into_iter().chain(whole(domains, readings)).collect()
+    twins(domains, readings).into_iter().chain(wholes(domains, readings)).collect()
 }
 
-/// A node that draws less than what is counted of it: something is counted twice, or is none of its own.
-fn whole(domains: &[Domain], readings: &[Reading]) -> Option<String> {
+fn wholes(domains: &[Domain], readings: &[Reading]) -> Vec<String> {
+    let numbered = (0..).zip(domains);
+    numbered.filter(|(_, domain)| domain.is_whole()).filter_map(|whole| exceeded(whole, domains, readings)).collect()
+}
+
+/// A whole that draws less than what is counted of it: something is counted twice, or is none of its own.
+fn exceeded((node, whole): (u16, &Domain), domains: &[Domain], readings: &[Reading]) -> Option<String> {
     let numbered = || (0..).zip(domains);
-    let (node, whole) = numbered().find(|(_, domain)| domain.name == WHOLE_NODE && !domain.counted)?;
     let of_node = readings_of_domain(readings, node);
     let known = || of_node.iter().filter(|reading| !reading.flags.is_gap());
     let whole_j: f64 = known().map(|reading| reading.energy_j).sum();
@@ -35,7 +39,10 @@ fn whole(domains: &[Domain], readings: &[Reading]) -> Option<String> {
         }
         names.push(part.name.as_str());
     }
-    (parts_j > whole_j * (1.0 + WHOLE_TOLERANCE) + LEAST_WHOLE_J).then(|| {
+    // What a meter outside tells is as old as it is slow.
+    let slow_j = known().map(|reading| reading.energy_j).fold(0.0, f64::max);
+    let least_j = if whole.is_outside() { LEAST_WHOLE_J + 2.0 * slow_j } else { LEAST_WHOLE_J };
+    (parts_j > whole_j * (1.0 + WHOLE_TOLERANCE) + least_j).then(|| {
         let (whole, names) = (&whole.name, names.join(", "));
         format!(
             "{names} tell {parts_j:.1} J together, and {whole}, which holds them, {whole_j:.1} J: one of them is wrong"
@@ -96,7 +103,7 @@ fn together(ours: &[Reading], theirs: &[Reading]) -> Option<(f64, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::{Flag, Flags};
+    use crate::trace::{Flag, Flags, WHOLE_NODE};
 
     const S: i64 = 1_000_000_000;
 

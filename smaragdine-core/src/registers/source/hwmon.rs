@@ -6,6 +6,8 @@
 //! NVML the same energy would be counted again: see [`Hwmon::beside`].
 
 mod chip;
+mod derived;
+mod jetson;
 mod known;
 mod meter;
 mod overlap;
@@ -14,16 +16,21 @@ mod sockets;
 use std::collections::HashSet;
 use std::path::Path;
 
+use self::derived::Derived;
 use self::known::{Known, Meaning};
 use self::meter::Meter;
 use super::{Observation, Source, Unavailable};
+use crate::clock::monotonic_ns;
 use crate::trace::{Domain, UNKNOWN_SOCKET};
 
 /// Reads the energy and power meters below a hwmon root.
 #[derive(Debug, Default)]
 pub struct Hwmon {
     domains: Vec<Domain>,
+    /// Of the first domains.
     meters: Vec<Meter>,
+    /// Of those that follow: what meters tell together.
+    derived: Vec<Derived>,
     /// What each domain is, and which of its driver's chips it is of.
     found: Vec<(Option<Known>, u32)>,
     problems: Vec<String>,
@@ -39,6 +46,7 @@ impl Hwmon {
         let mut hwmon = Self::default();
         let mut refused = None;
         let mut drivers: Vec<&str> = Vec::new();
+        let keep_inputs = jetson::keep_inputs(&chips);
         // Two chips of one device may both show its files.
         let mut seen = HashSet::new();
         for chip in &chips {
@@ -50,11 +58,13 @@ impl Hwmon {
                     continue;
                 }
                 let known = Known::of(&chip.driver, &channel.label);
+                let known = known.filter(|_| keep_inputs || !jetson::is_input(&chip.driver));
                 let domain = domain(&chip.driver, &channel.label, known);
                 match Meter::open(channel, domain.limit()) {
                     Ok(meter) => {
                         hwmon.found.push((known, order));
-                        hwmon.add(domain, meter);
+                        hwmon.add(domain);
+                        hwmon.meters.push(meter);
                     }
                     Err((path, error)) => {
                         let problem = format!("cannot read {}: {error}", path.display());
@@ -66,6 +76,7 @@ impl Hwmon {
                 }
             }
         }
+        hwmon.derive();
         hwmon.count_once();
         match refused {
             _ if !hwmon.meters.is_empty() => Ok(hwmon),
@@ -78,7 +89,7 @@ impl Hwmon {
     }
 
     /// Two chips of one kind may repeat their labels; the second and later ones are told apart by a number.
-    fn add(&mut self, mut domain: Domain, meter: Meter) {
+    fn add(&mut self, mut domain: Domain) {
         let plain = domain.name.clone();
         let mut count = 1;
         while self.domains.iter().any(|other| other.name == domain.name) {
@@ -86,7 +97,6 @@ impl Hwmon {
             domain.name = format!("{plain}-{count}");
         }
         self.domains.push(domain);
-        self.meters.push(meter);
     }
 }
 
@@ -100,7 +110,8 @@ impl Source for Hwmon {
     }
 
     fn registers(&self) -> Vec<String> {
-        self.meters.iter().map(Meter::identity).collect()
+        let derived = self.derived.iter().map(|derived| derived.identity(&self.meters));
+        self.meters.iter().map(Meter::identity).chain(derived).collect()
     }
 
     /// Meters of sockets that cannot be read, and sockets that none meters.
@@ -109,8 +120,14 @@ impl Source for Hwmon {
     }
 
     fn read(&mut self, out: &mut Vec<Observation>) {
+        let read_start_ns = monotonic_ns();
         for (domain, meter) in (0..).zip(&mut self.meters) {
             out.extend(meter.read(domain));
+        }
+        for (number, derived) in (self.meters.len()..).zip(&mut self.derived) {
+            // There are fewer domains than that.
+            let Ok(domain) = u16::try_from(number) else { return };
+            out.extend(derived.read(domain, &self.meters, &self.domains, read_start_ns));
         }
     }
 }

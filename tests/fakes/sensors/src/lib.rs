@@ -6,6 +6,7 @@
 //! ROOT/devices/pci/0000:83:00.0/    {vendor,device,hwmon/hwmon7/{name,energy1_label,energy1_input}}   one of Intel's
 //! ROOT/bus/event_source/devices/power/{type,cpumask,events/energy-pkg{,.unit,.scale}}         perf's RAPL
 //! ROOT/counters/energy-pkg-0        what reading that event's descriptor on CPU 0 yields: eight bytes
+//! ROOT/class/hwmon/hwmon0/{name,in1_label,in1_input,curr1_input,…,power1_label,power1_input}  rails and meters of power
 //! ROOT/cray/pm_counters/{energy,cpu_energy,…,generation,freshness}                            Cray's counters
 //! ```
 //!
@@ -14,6 +15,7 @@
 mod amd;
 mod cray;
 mod intel;
+mod monitor;
 mod perf;
 
 use std::fs::{self, File};
@@ -26,6 +28,7 @@ pub use cray::Cray;
 use fake_powercap::moving::Registers;
 use fake_powercap::{Fault, Kind, Register, Waveform};
 pub use intel::Intel;
+pub use monitor::Monitor;
 pub use perf::Perf;
 
 /// What there is, and what goes wrong with it: a fault's zone is the name of a register.
@@ -35,6 +38,7 @@ pub struct Layout {
     pub intel: Vec<Intel>,
     pub perf: Option<Perf>,
     pub cray: Option<Cray>,
+    pub monitors: Vec<Monitor>,
     pub faults: Vec<Fault>,
 }
 
@@ -63,6 +67,10 @@ enum Form {
     /// Eight bytes, in units of so many microjoules.
     Count(f64),
     Stamped(Cray),
+    /// So many for each watt that is drawn now.
+    Power {
+        per_w: f64,
+    },
 }
 
 impl Tree {
@@ -85,6 +93,7 @@ impl Tree {
         if let Some(cray) = &layout.cray {
             cray.lay_out(&mut tree)?;
         }
+        monitor::lay_out(&layout.monitors, &mut tree)?;
         for fault in &layout.faults {
             let Some(shown) = tree.shown.iter_mut().find(|shown| shown.name == fault.zone) else {
                 let names = tree.names().collect::<Vec<_>>().join(", ");
@@ -161,7 +170,7 @@ impl Shown {
             Some(Kind::Garbage) => b"no number here!\n".to_vec(),
             _ => {
                 let updated = self.form.updated(seconds);
-                self.form.bytes(self.register.shows_uj(updated), seconds, seconds - updated, self.register.waveform)
+                self.form.bytes(&self.register, seconds, updated)
             }
         };
         self.file.write_all_at(&bytes, 0)?;
@@ -178,13 +187,15 @@ impl Form {
         }
     }
 
-    fn bytes(&self, energy_uj: u64, seconds: f64, age_s: f64, waveform: Waveform) -> Vec<u8> {
+    fn bytes(&self, register: &Register, seconds: f64, updated: f64) -> Vec<u8> {
+        let energy_uj = register.shows_uj(updated);
         match self {
-            Self::Table(amd) => amd.table(energy_uj, power_w(waveform, seconds)),
+            Self::Table(amd) => amd.table(energy_uj, power_w(register.waveform, seconds)),
             // Padded, so that no digit is ever missing.
             Self::Digits => format!("{energy_uj:015}\n").into_bytes(),
             Self::Count(unit_uj) => ((energy_uj as f64 / unit_uj).round() as u64).to_ne_bytes().to_vec(),
-            Self::Stamped(cray) => cray.line(energy_uj, age_s),
+            Self::Stamped(cray) => cray.line(energy_uj, seconds - updated),
+            Self::Power { per_w } => format!("{:.0}\n", monitor::shown_w(register, seconds) * per_w).into_bytes(),
         }
     }
 }

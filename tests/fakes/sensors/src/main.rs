@@ -15,7 +15,7 @@ Usage: fake-sensors --root DIR [OPTION...] and at least one of --amd, --intel, -
 
   smaragdined serve --drm-root DIR/class/drm
                     --perf-root DIR/bus/event_source/devices --perf-counters DIR/counters
-                    --cray-root DIR/cray/pm_counters
+                    --cray-root DIR/cray/pm_counters --hwmon-root DIR/class/hwmon
 
 Where and how long
   --root DIR         the tree, best on a tmpfs such as /dev/shm; made if it does not exist
@@ -33,9 +33,13 @@ What there is (WAVE: constant:W, square:LOW:HIGH:PERIOD_S, sine:MEAN:AMPLITUDE:P
   --perf-cpus N[,N...]       the CPUs through which sockets are read (0)
   --cray NODE,CPU[,MEMORY[,ACCEL...]]   Cray's counters, ten times a second
   --cray-off US              how far their stamps are off this machine's clock
+  --monitor LABEL=WAVE        a rail of a Jetson's INA3221: its volts and amperes; several are several
+  --monitor DRIVER:LABEL=WAVE a chip that tells watts: 'power_meter:Grace Power Socket 0=constant:120'
 
-What goes wrong; may be given several times. REGISTER: card0, energy-pkg-0, energy, cpu_energy ...
+What goes wrong; may be given several times. REGISTER: card0, energy-pkg-0, energy, cpu_energy,
+a monitor's LABEL ...
   --fault KIND:REGISTER:FROM_S:FOR_S    as fake-powercap has it: fail, garbage, deny, stall, zero, freeze; reset, jump
+                                          (of a monitor: by so many watts)
 
 When the tree is ready, one line {\"ready\": \"DIR\", \"truth\": FILE} goes to standard output. The ground truth is,
 as fake-powercap's, one JSON object per update, by the names of registers:
@@ -68,6 +72,7 @@ fn parse(arguments: Vec<String>) -> Result<(Moving, Layout), String> {
             }
             "--cray" => layout.cray = Some(cray(&waves(&value()?)?)?),
             "--cray-off" => cray_off = number(&name, &value()?)?,
+            "--monitor" => layout.monitors.push(value()?.parse()?),
             "--fault" => layout.faults.push(value()?.parse()?),
             _ => return Err(format!("there is no option {name}")),
         }

@@ -23,7 +23,16 @@ pub(super) struct Channel {
     pub(super) is_power: bool,
     /// Where its value is, the better first: of a power the average that the chip itself takes.
     pub(super) files: Vec<PathBuf>,
+    /// Of a chip that shows no power: where its amperes are; its value then is volts.
+    pub(super) amperes: Option<PathBuf>,
 }
+
+/// Shows the volts and amperes of three rails, and no power. What is behind them, `in4_input` and `curr4_input`, is the
+/// voltage over a shunt and the sum of all rails.
+const OF_RAILS: &str = "ina3221";
+const RAILS: std::ops::RangeInclusive<u32> = 1..=3;
+/// How device trees call a rail that is not connected.
+const UNCONNECTED: &str = "NC";
 
 /// Every chip that has a name, in order of their numbers.
 pub(super) fn chips(root: &Path) -> io::Result<Vec<Chip>> {
@@ -54,10 +63,25 @@ impl Chip {
             let key = format!("{}{number}", if is_power { "power" } else { "energy" });
             let written = ["label", "oem_info"].iter().find_map(|name| first(&format!("{key}_{name}")));
             let files = values.into_iter().map(|value| value.path).collect();
-            Channel { label: written.unwrap_or(key), is_power, files }
+            Channel { label: written.unwrap_or(key), is_power, files, amperes: None }
         };
-        Some(Self { driver, channels: found.into_iter().map(channel).collect() })
+        let mut channels: Vec<Channel> = found.into_iter().map(channel).collect();
+        if driver == OF_RAILS {
+            channels.extend(RAILS.filter_map(|number| rail(&places, number)));
+        }
+        Some(Self { driver, channels })
     }
+}
+
+/// A rail of these volts and amperes.
+fn rail(places: &[PathBuf], number: u32) -> Option<Channel> {
+    let first = |name: &str| places.iter().map(|place| place.join(name)).find(|path| path.exists());
+    let label = places.iter().find_map(|place| line(&place.join(format!("in{number}_label"))));
+    let volts = first(&format!("in{number}_input"))?;
+    let amperes = first(&format!("curr{number}_input"))?;
+    let label = label.unwrap_or(format!("in{number}"));
+    let is_connected = !label.eq_ignore_ascii_case(UNCONNECTED);
+    is_connected.then(|| Channel { label, is_power: true, files: vec![volts], amperes: Some(amperes) })
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -134,6 +158,18 @@ mod tests {
             ("energy12".to_owned(), false, vec!["hwmon0/energy12_input".to_owned()]),
             ("power12".to_owned(), true, powers.map(str::to_owned).to_vec()),
         ];
+        assert_eq!(channels(&files), expected);
+    }
+
+    #[test]
+    fn a_rail_is_its_volts_with_its_amperes_and_sums_and_shunts_and_what_is_not_connected_are_none() {
+        let rail = |number: u32| (format!("hwmon0/in{number}_input"), format!("hwmon0/curr{number}_input"));
+        let all: Vec<_> = (1..=4).map(rail).collect();
+        let mut files = vec![("hwmon0/name", OF_RAILS), ("hwmon0/in1_label", "VDD_IN"), ("hwmon0/in3_label", "NC")];
+        files.extend(all.iter().flat_map(|(volts, amperes)| [(&**volts, "5000"), (&**amperes, "1000")]));
+        files.extend([("hwmon0/in7_input", "3"), ("hwmon0/in7_label", "sum of shunt voltages")]);
+        let expected: Vec<(String, bool, Vec<String>)> =
+            [("VDD_IN", 1), ("in2", 2)].map(|(label, number)| (label.to_owned(), true, vec![rail(number).0])).to_vec();
         assert_eq!(channels(&files), expected);
     }
 

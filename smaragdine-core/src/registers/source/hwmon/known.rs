@@ -3,6 +3,7 @@
 //! Nothing in a machine tells: these are what the kernel's documentation and the drivers say. docs/sources.md goes
 //! through them, those included that are kept without being counted.
 
+use super::jetson;
 use Meaning::{Core, Graphics, Module, Part, Shown, Socket};
 use Number::{Index, Node, Order};
 
@@ -11,9 +12,9 @@ use Number::{Index, Node, Order};
 pub(super) enum Meaning {
     /// All of a socket, or one of several parts that together are the socket.
     Socket(Number),
-    /// A superchip: a socket and its GPU.
+    /// A CPU and its GPU: a superchip, a Jetson.
     Module,
-    /// Something inside the socket or superchip of the same number.
+    /// Something inside the socket or module of the same number.
     Part,
     /// A core, of a number of its own.
     Core,
@@ -85,7 +86,9 @@ impl Known {
             let rank = TABLE.iter().position(|first| first.driver == row.driver)?;
             Some(Self { rank, meaning: row.meaning, number })
         };
-        TABLE.iter().find_map(known)
+        // There is one module on a Jetson.
+        let of_jetson = || Some(Self { rank: TABLE.len(), meaning: jetson::meaning(driver, label)?, number: Some(0) });
+        TABLE.iter().find_map(known).or_else(of_jetson)
     }
 
     /// Whether it may enter sums.
