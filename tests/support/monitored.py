@@ -7,7 +7,6 @@ import re
 import signal
 import socket
 import subprocess
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -37,7 +36,11 @@ class Told:
         self.process = process
         self.address = address
         self.socket = directory / "s"
-        self.log: list[str] = []
+        self._log = directory / "log"
+
+    @property
+    def log(self) -> list[str]:
+        return self._log.read_text().splitlines()
 
 
 @contextmanager
@@ -47,19 +50,19 @@ def watched(directory: Path, tree: Tree, *options: str, environment: dict[str, s
     command = [str(find_binary()), "serve", "--socket", str(directory / "s"), "--state-dir", str(directory / "state")]
     command += ["--powercap-root", str(tree.root), "--nvml-library", "/nowhere", "--metrics", "127.0.0.1:0", *options]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")} | (environment or {})
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=kept) as process:
-        assert process.stderr is not None
+    log = directory / "log"
+    # Into a file: a pipe would be held by whatever the daemon started, and have readers wait for that.
+    with log.open("w") as errors, subprocess.Popen(command, stderr=errors, text=True, env=kept) as process:
         try:
-            address = next(line for line in process.stderr if "metrics at http://" in line)
-            told = Told(process, address.split("metrics at http://")[1].split("/")[0], directory)
-            # Whoever does not read it would have it wait once the pipe is full.
-            reader = threading.Thread(target=lambda: told.log.extend(process.stderr or ()), daemon=True)
-            reader.start()
-            yield told
+            address = until(lambda: re.search(r"metrics at http://([^/]+)/", log.read_text()), "it does not serve")
+            yield Told(process, address[1], directory)
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(timeout=30)
-            reader.join(timeout=10)
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
 
 
 def scrape(address: str) -> str:

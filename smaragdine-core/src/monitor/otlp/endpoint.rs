@@ -51,11 +51,11 @@ pub(super) fn endpoint(url: &str) -> Result<Endpoint, String> {
         return Err(wrong());
     }
     let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|_| wrong())?;
-    Ok(endpoint
+    endpoint
         .connect_timeout(CONNECTING)
         .timeout(ANSWERING)
         .user_agent(concat!("smaragdined/", env!("CARGO_PKG_VERSION")))
-        .map_err(|_| wrong())?)
+        .map_err(|_| wrong())
 }
 
 #[cfg(test)]

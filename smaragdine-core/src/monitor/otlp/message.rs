@@ -81,7 +81,7 @@ impl Messages {
             ("hw.power", "W", "Mean power of the component since it was last told", gauge(power)),
             ("hw.host.power", "W", "Mean power of the whole host since it was last told", gauge(host_power)),
         ];
-        let mut metrics: Vec<Metric> = metrics.into_iter().filter_map(|metric| named(metric)).collect();
+        let mut metrics: Vec<Metric> = metrics.into_iter().filter_map(named).collect();
         if metrics.is_empty() {
             return None;
         }
