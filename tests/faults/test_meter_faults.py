@@ -100,7 +100,7 @@ def test_a_stream_of_a_meter_tells_what_the_counted_domains_explain(
     recorded: Recorder, tmp_path: Path, capsys: pytest.CaptureFixture[str], header: str, form: Callable[[float], str]
 ) -> None:
     with stream(tmp_path / "strip", form, header):
-        trace = recorded("--meter", f"stream:{tmp_path / 'strip'}", until_s=4)
+        trace = recorded("--meter", f"stream:{tmp_path / 'strip'}", until_s=8)
     holds(trace)
     (wall,) = explained(trace)
     # Ten values a second, which the trace merges to a second.

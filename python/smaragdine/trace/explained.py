@@ -63,12 +63,16 @@ def explained(trace: Trace) -> tuple[Explained, ...]:
         if whole.counted or not (outside or whole.name in WHOLES):
             continue
         rows = trace.rows(
-            "with whole as (select min(start_ns) since, max(end_ns) until, sum(energy_j) energy_j, "
-            "count(*) values from readings where domain = ?) "
+            # A value of a slow meter may have begun before the recording did.
+            "with parts as (select min(start_ns) first_ns, max(end_ns) last_ns from readings "
+            "where list_contains(?, domain)), "
+            "whole as (select min(start_ns) since, max(end_ns) until, sum(energy_j) energy_j, count(*) values "
+            "from readings, parts where domain = ? and start_ns >= first_ns and end_ns <= last_ns) "
             "select any_value(whole.energy_j), any_value(until - since), any_value(whole.values), "
             "sum(readings.energy_j * "
             "greatest(0, least(end_ns, until) - greatest(start_ns, since)) / greatest(1, end_ns - start_ns)) "
             "from readings, whole where list_contains(?, domain)",
+            sorted(counted),
             whole.name,
             sorted(counted),
         )

@@ -218,6 +218,7 @@ mod tests {
             intel: vec!["constant:120".parse().expect("an Intel card")],
             perf: Some(Perf::default()),
             cray: Some(Cray::default()),
+            monitors: vec!["VDD_IN=constant:20".parse().expect("a rail")],
             faults: vec![Fault::new(Kind::Fail, "card1", 1.0, 1.0), Fault::new(Kind::Stall, "energy-pkg-0", 1.0, 1.0)],
         };
         let tree = Tree::create(root.path(), &layout).expect("a tree");
