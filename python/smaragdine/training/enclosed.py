@@ -7,13 +7,12 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from smaragdine.training.steps import StepMark, Steps
 
 if TYPE_CHECKING:
     from smaragdine.recording.brake import Brake
-    from smaragdine.training.training import Training
 
 # A step of some milliseconds leaves cold caches, in which each call takes microseconds and telling of a step a hundred:
 # those of so long are told together.
@@ -57,21 +56,35 @@ class Calm:
         return taken
 
 
+class Course(Protocol):
+    """What a step's edges are told where there is something to be done."""
+
+    def enter(self, step: EnclosedStep) -> None:
+        """The step begins."""
+        ...
+
+    def leave(self, step: EnclosedStep, *, broke_off: bool) -> None:
+        """The step ends."""
+        ...
+
+    def catch_up(self) -> None:
+        """Takes the steps that ended meanwhile."""
+        ...
+
+
 class EnclosedStep(StepMark):
     """Around the code of one step, and its mark. Code that raises is no step."""
 
-    __slots__ = ("_calm", "_quick", "_training", "in_window", "outermost", "sent", "wanted")
+    __slots__ = ("_calm", "_course", "_quick", "in_window", "outermost", "sent", "wanted")
 
-    def __init__(
-        self, training: Training, calm: Calm, number: int, epoch: int, samples: int, wanted: bool | None
-    ) -> None:
+    def __init__(self, course: Course, calm: Calm, number: int, epoch: int, samples: int, wanted: bool | None) -> None:
         """`wanted`: whether it is traced, as the program says; None: as is seen."""
         # As StepMark's own, whose call would take as long as all of this.
         self.step, self.epoch, self.samples, self.batch = number, epoch, samples, 0
         self.traced, self.metrics, self.compilations = False, {}, 0
         self.end_ns = self.logged_ns = None
         self.wanted = wanted
-        self._training = training
+        self._course = course
         self._calm = calm
 
     def __enter__(self) -> StepMark:
@@ -88,7 +101,7 @@ class EnclosedStep(StepMark):
             self.in_window, self.sent = False, 0
             calm.steps.number(self)
         else:
-            self._training.enter(self)
+            self._course.enter(self)
         return self
 
     def __exit__(
@@ -97,11 +110,11 @@ class EnclosedStep(StepMark):
         calm = self._calm
         # A step may have become more than that: its program sent events, or logged something.
         if not self._quick or kind is not None or not calm.until_ns or self.metrics:
-            self._training.leave(self, broke_off=kind is not None)
+            self._course.leave(self, broke_off=kind is not None)
             return
         self.end_ns = self.logged_ns = end_ns = time.monotonic_ns()
         self.compilations = calm.compilations(0)
         calm.within = False
         calm.ended.append(self)
         if end_ns >= calm.until_ns:
-            self._training.catch_up()
+            self._course.catch_up()
