@@ -8,7 +8,10 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
+import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -167,13 +170,19 @@ class Controller(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def controller(behave: Callable[[Controller, int], None]) -> Iterator[str]:
+def controller(behave: Callable[[Controller, int], None], own: Path | None = None) -> Iterator[str]:
+    """Serves over TLS where it has a certificate of its `own`, with its key."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Controller) as server:
         server.daemon_threads = True
         server.asked, server.behave = 0, behave  # type: ignore[attr-defined]
+        if own is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(own)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}/redfish/v1/Chassis/1/Power"
+            scheme = "http" if own is None else "https"
+            yield f"{scheme}://127.0.0.1:{server.server_port}/redfish/v1/Chassis/1/Power"
         finally:
             server.shutdown()
 
@@ -207,6 +216,41 @@ def test_redfish_is_asked_with_credentials_that_nobody_else_sees(recorded: Recor
     assert not any(SECRET in argument for argument in arguments)
     kept = [path for path in trace.path.rglob("*") if path.is_file()]
     assert not any(SECRET.encode() in path.read_bytes() or b"calv" in path.read_bytes() for path in kept)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl makes a certificate here")
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_controllers_certificate_is_trusted_only_where_its_authority_is_named(
+    recorded: Recorder, tmp_path: Path, *, trusted: bool
+) -> None:
+    own = tmp_path / "own.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=bmc"]
+    make += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(own), "-out", str(tmp_path / "certificate.pem")]
+    subprocess.run(make, check=True, capture_output=True)
+    own.write_text(own.read_text() + (tmp_path / "certificate.pem").read_text())
+    with controller(lambda request, asked: request.power(), own) as address:
+        options = ["--meter", address]
+        if trusted:
+            options += ["--meter-authorities", str(tmp_path / "certificate.pem")]
+        trace = recorded(*options)
+    if trusted:
+        holds(trace)
+    else:
+        assert known(trace) == []
+
+
+def test_a_command_is_recorded_beside_a_meter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output, strip = tmp_path / "out", tmp_path / "strip"
+    with (
+        powercap_tree(tmp_path / "tree", "--package", "constant:100", "--dram", "constant:10") as tree,
+        stream(strip, lambda s: f"m watts={WALL_W} NOW_NS"),
+    ):
+        command = [sys.executable, "-m", "smaragdine", "run", "-o", str(output), "--meter", f"stream:{strip}", "--"]
+        environment = {**os.environ, "SMARAGDINE_POWERCAP_ROOT": str(tree.root)}
+        subprocess.run([*command, "sleep", "8"], env=environment, check=True, timeout=120)
+    holds(Trace.open(output))
+    assert main(["ledger", str(output), "--format", "csv"]) == 0
+    assert "explain" in capsys.readouterr().out
 
 
 def hang(request: Controller) -> None:
