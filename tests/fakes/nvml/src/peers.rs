@@ -2,7 +2,7 @@
 
 use std::ffi::{c_int, c_uint, c_ulonglong};
 
-use crate::abi::{Return, put};
+use crate::abi::{ProcessInfo, Return, SUCCESS, put, put_all};
 use crate::spec::Spec;
 use crate::{Device, NOT_SUPPORTED, with};
 
@@ -69,6 +69,30 @@ pub unsafe extern "C" fn nvmlDeviceGetEnforcedPowerLimit(device: Device, limit_m
 pub unsafe extern "C" fn nvmlDeviceGetPowerManagementLimit(device: Device, limit_mw: *mut c_uint) -> Return {
     // SAFETY: as above.
     with(device, |spec| unsafe { limit(spec, limit_mw) })
+}
+
+/// Any process may compute with it.
+///
+/// # Safety
+/// See [`nvmlInit_v2`](crate::nvmlInit_v2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlDeviceGetComputeMode(device: Device, mode: *mut c_uint) -> Return {
+    // SAFETY: as above.
+    with(device, |_| unsafe { put(mode, 0) })
+}
+
+/// None draws.
+///
+/// # Safety
+/// See [`nvmlInit_v2`](crate::nvmlInit_v2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlDeviceGetGraphicsRunningProcesses_v3(
+    device: Device,
+    count: *mut c_uint,
+    processes: *mut ProcessInfo,
+) -> Return {
+    // SAFETY: as above.
+    with(device, |_| unsafe { put_all(count, processes, Vec::new(), SUCCESS) })
 }
 
 /// It is set to the highest that it can be set to.
