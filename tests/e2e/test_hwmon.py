@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from test_sockets import application_share, proc_tree
+from test_sockets import application_share
 
 import chips
 import smaragdine
@@ -49,7 +49,7 @@ def test_two_graces_are_shared_by_the_cpus_that_the_kernel_puts_into_their_socke
     }
     sys_root = chips.sockets(tmp_path / "sys", [36, 36, 2364, 2364])
     options = ("--hwmon-root", str(chips.grace(tmp_path, meters)), "--sys-root", str(sys_root))
-    with proc_tree(tmp_path / "proc", OWN, STRANGER) as proc:
+    with proc_tree(tmp_path / "proc", "--process", OWN, "--process", STRANGER) as proc:
         chips.arm(proc, 4)
         with serving(tmp_path, monkeypatch, tmp_path / "none", "--proc-root", str(proc), *options):
             trace = record(tmp_path / "out")
@@ -82,7 +82,7 @@ def test_a_socket_that_nothing_tells_has_an_unknown_share_and_a_reason(
     hwmon = chips.grace(tmp_path, {"Grace Power Socket 0": 150, "Grace Power Socket 1": 90})
     (tmp_path / "sys").mkdir()
     options = ("--hwmon-root", str(hwmon), "--sys-root", str(chips.sockets(tmp_path / "sys", packages)))
-    with proc_tree(tmp_path / "proc", OWN, STRANGER) as proc:
+    with proc_tree(tmp_path / "proc", "--process", OWN, "--process", STRANGER) as proc:
         chips.arm(proc, 4)
         with serving(tmp_path, monkeypatch, tmp_path / "none", "--proc-root", str(proc), *options):
             trace = record(tmp_path / "out", 1.5)

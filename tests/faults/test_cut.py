@@ -102,7 +102,8 @@ def test_a_program_that_was_killed_misses_nothing_of_what_it_ran_and_a_daemon_ki
         output, places = tmp_path / name, environment(tree, tmp_path, TMPDIR=str(tmp_path))
         with subprocess.Popen([sys.executable, "-c", program, str(output)], env=places) as training:
             wait_until(lambda output=output: begun(output))
-            time.sleep(0.5)
+            # A journal is written in batches of half a second.
+            time.sleep(1.5)
             daemon = daemon_of(output)
             if both:
                 os.kill(daemon, signal.SIGKILL)

@@ -80,8 +80,10 @@ fn parse(arguments: Vec<String>) -> Result<(Moving, Layout), String> {
     if let (Some(perf), Some(cpus)) = (&mut layout.perf, perf_cpus) {
         perf.cpus = cpus;
     }
-    if layout.amd.is_empty() && layout.intel.is_empty() && layout.perf.is_none() && layout.cray.is_none() {
-        return Err("there is nothing to lay out; one of --amd, --intel, --perf, --cray names something".to_owned());
+    let cards = !layout.amd.is_empty() || !layout.intel.is_empty();
+    if !cards && layout.monitors.is_empty() && layout.perf.is_none() && layout.cray.is_none() {
+        let options = "--amd, --intel, --perf, --cray, --monitor";
+        return Err(format!("there is nothing to lay out; one of {options} names something"));
     }
     layout.cray.iter_mut().for_each(|cray| cray.stamps_off_us = cray_off);
     Ok((moving, layout))
