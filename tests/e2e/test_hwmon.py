@@ -12,6 +12,7 @@ import chips
 import smaragdine
 from accounted import busy, serving
 from smaragdine import Trace
+from testbed.hardware import proc_tree
 
 OWN, STRANGER = f"{os.getpid()}:1:0.5,0.25", "999999999:1:1,1"
 # The truth of those two, by socket.
