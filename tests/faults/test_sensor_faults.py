@@ -196,23 +196,3 @@ def test_a_module_without_a_meter_is_its_rails_together_and_a_gap_while_one_fail
     )
     # Between two reads, 4 ms, a rail's power may step by 4 W, once in each quarter of a second.
     assert sum(stretch.energy_j for stretch in known) == pytest.approx(parts_j, rel=5e-3)
-
-
-def test_a_grace_s_memory_is_a_difference_and_a_gap_where_that_is_below_zero(recorded: Recorder) -> None:
-    meters = {"Module": 410, "Grace": 120, "CPU": 70, "SysIO": 9}
-    options = [
-        word
-        for name, power_w in meters.items()
-        for word in ("--monitor", f"power_meter:{name} Power Socket 0=constant:{power_w}")
-    ]
-    trace, truth = recorded(*options, "--fault", "jump:CPU Power Socket 0:2:0.2:60")
-    Account(trace, "hwmon-power_meter-grace-power-socket-0").hold(truth, "Grace Power Socket 0")
-    rows = trace.sql(
-        "select energy_j, (end_ns - start_ns) / 1e9, flags from readings where domain = 'dram-0-by-difference'"
-    ).fetchall()
-    known = [(energy_j, seconds) for energy_j, seconds, flags in rows if not {"lost", "impossible"} & set(flags)]
-    assert all(energy_j == pytest.approx(41 * seconds, rel=1e-6) for energy_j, seconds in known)
-    assert sum(energy_j for energy_j, _, _ in rows) == pytest.approx(sum(energy_j for energy_j, _ in known))
-    assert {"derived", "integrated", "lost"} <= {flag for _, _, flags in rows for flag in flags}
-    counted = [domain["name"] for domain in trace.metadata.raw["domains"] if domain["counted"]]
-    assert counted == ["hwmon-power_meter-grace-power-socket-0"]

@@ -28,7 +28,6 @@ impl Hwmon {
             }
             domain.parent = holder;
         }
-        self.tell_derived();
     }
 
     /// Stops counting what bears the number of another of its kind, as powercap does.
