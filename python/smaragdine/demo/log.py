@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from smaragdine.files.writing import replaced
 
 
 class Log:
@@ -20,26 +21,27 @@ class Log:
     def open(self) -> Iterator[None]:
         """Nothing reaches standard error, unless what is done meanwhile fails: then all of it does."""
         sys.stderr.flush()
-        terminal = os.dup(2)
+        terminal, memory = os.dup(2), os.memfd_create("log")
         try:
-            with tempfile.TemporaryFile() as file:
-                os.dup2(file.fileno(), 2)
-                try:
-                    yield
-                except BaseException:
-                    os.dup2(terminal, 2)
-                    os.write(2, _said(file.fileno()))
-                    raise
-                sys.stderr.flush()
-                self.text += _said(file.fileno())
+            os.dup2(memory, 2)
+            try:
+                yield
+            except BaseException:
+                os.dup2(terminal, 2)
+                os.write(2, _said(memory))
+                raise
+            sys.stderr.flush()
+            self.text += _said(memory)
         finally:
             os.dup2(terminal, 2)
             os.close(terminal)
+            os.close(memory)
 
     def keep(self, path: Path) -> None:
         """Writes it into a file, where anything was printed."""
         if self.text:
-            path.write_bytes(self.text)
+            with replaced(path) as file:
+                file.write(self.text)
 
 
 def _said(file: int) -> bytes:
