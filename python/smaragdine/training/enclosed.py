@@ -71,6 +71,10 @@ class Course(Protocol):
         """Takes the steps that ended meanwhile."""
         ...
 
+    def broke(self, error: Exception) -> None:
+        """What belongs to a step's end raised."""
+        ...
+
 
 class EnclosedStep(StepMark):
     """Around the code of one step, and its mark. Code that raises is no step."""
@@ -90,13 +94,8 @@ class EnclosedStep(StepMark):
     def __enter__(self) -> StepMark:
         calm = self._calm
         self.start_ns = now_ns = time.monotonic_ns()
-        self._quick = quick = (
-            now_ns < calm.until_ns
-            and not calm.within
-            and self.wanted is None
-            and (calm.brake is None or not calm.brake.pulled)
-        )
-        if quick:
+        self._quick = not calm.within and self.wanted is None and calm.holds(now_ns)
+        if self._quick:
             calm.within = self.outermost = True
             self.in_window, self.sent = False, 0
             calm.steps.number(self)
@@ -113,8 +112,12 @@ class EnclosedStep(StepMark):
             self._course.leave(self, broke_off=kind is not None)
             return
         self.end_ns = self.logged_ns = end_ns = time.monotonic_ns()
-        self.compilations = calm.compilations(0)
         calm.within = False
         calm.ended.append(self)
+        try:
+            self.compilations = calm.compilations(0)
+        except Exception as error:  # noqa: BLE001  what a tracer raises ends the recording, never the training
+            self._course.broke(error)
+            return
         if end_ns >= calm.until_ns:
             self._course.catch_up()

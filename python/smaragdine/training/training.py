@@ -262,6 +262,11 @@ class Training:
             else:
                 self._calm.end()
 
+    def broke(self, error: Exception) -> None:
+        """What a tracer raises ends the recording, never the training."""
+        with self._guard:
+            raise error
+
     def _nothing_to_do(self) -> bool:
         stops = self.allowance is not None and self.allowance.budget.stops
         idle = self._tracing is not None and self._tracing.idle

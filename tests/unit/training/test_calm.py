@@ -114,3 +114,18 @@ def test_what_a_hook_logs_for_a_step_is_what_it_was_when_the_step_ended(told: To
         training.step_ended(number, logs)
     recording.finish()
     assert [step["metrics"]["loss"] for step in told.all("step")[first:]] == [0.0, 1.0, 2.0, 3.0, 4.0]
+
+
+def test_a_tracer_that_raises_ends_the_recording_and_not_the_training(told: Told, recording: Recording) -> None:
+    training = calm(recording)
+    first = training._steps._next
+
+    def broken(batch: int) -> int:
+        raise RuntimeError("no such counter")
+
+    training._calm.compilations = broken
+    for _ in range(3):
+        with recording.step():
+            pass
+    assert recording.state != "recording"
+    assert numbers(told)[first:] == [first]
