@@ -50,7 +50,7 @@ class Sender:
         self._ended = client is None
         self._problems = 0
         self._gather = True
-        # Messages that found the queue full.
+        # Messages, or steps, that found the queue full.
         self.dropped = 0
         # The daemon asks to send nothing that can wait.
         self.paused = False
@@ -74,8 +74,8 @@ class Sender:
         with self._changed:
             if not self.open:
                 return False
-            if self._room <= 0:
-                self.dropped += 1
+            if self._room < _weight(message):
+                self.dropped += _weight(message)
                 return False
             self._append(message)
             return True
@@ -85,8 +85,8 @@ class Sender:
         with self._changed:
             stamped = self._queue[-1] if self._queue else None
             last = stamped.message if stamped else None
-            joins = isinstance(last, StepBatch) and len(last.steps) + len(steps) <= _MOST_STEPS
-            if not (self._room >= len(steps) and self.open and joins and isinstance(last, StepBatch)):
+            full = self._room < len(steps) or not self.open
+            if full or not isinstance(last, StepBatch) or len(last.steps) + len(steps) > _MOST_STEPS:
                 return self.offer(StepBatch(steps))
             last.steps.extend(steps)
             if stamped and time.monotonic_ns() - stamped.clock.monotonic_ns > _STALE_NS:
@@ -122,7 +122,7 @@ class Sender:
     def _append(self, message: Message) -> None:
         self._sequence += 1
         self._bytes += _size(message)
-        self._room -= 1
+        self._room -= _weight(message)
         self._queue.append(Stamped(self._sequence, ClockPair.now(), message))
         # Later small messages go with the first.
         if len(self._queue) == 1 or _size(message):
@@ -173,7 +173,7 @@ class Sender:
                 return None
             stamped = self._queue.popleft()
             self._bytes -= _size(stamped.message)
-            self._room += len(stamped.message.steps) if isinstance(stamped.message, StepBatch) else 1
+            self._room += _weight(stamped.message)
             self._changed.notify_all()
             return stamped
 
@@ -185,3 +185,8 @@ class Sender:
 
 def _size(message: Message) -> int:
     return len(message.data) if isinstance(message, Profile) else 0
+
+
+def _weight(message: Message) -> int:
+    """As how many messages it counts."""
+    return len(message.steps) if isinstance(message, StepBatch) else 1

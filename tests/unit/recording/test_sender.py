@@ -52,3 +52,21 @@ def test_steps_that_end_while_the_daemon_stalls_are_told_after_they_ended(
         # The daemon takes nothing that ends a second after it was told.
         assert max(step.end_ns for step in batch.message.steps) <= batch.clock.monotonic_ns + 500_000_000
     assert [stamped.sequence for stamped in client.got] == sorted({stamped.sequence for stamped in client.got})
+
+
+def test_a_full_queue_drops_whole_batches_counts_their_steps_and_has_all_its_room_again() -> None:
+    client: Any = Stalled()
+    sender = Sender(client, "one", most_messages=100)
+    sender.offer(Note("begins"))
+    assert client.first.wait(20)
+
+    def mark(first: int) -> bool:
+        return sender.mark([Step(step=first + n, start_ns=0, end_ns=1) for n in range(40)])
+
+    assert [mark(0), mark(40), mark(80)] == [True, True, False]
+    assert sender.dropped == 40
+    client.goes_on.set()
+    assert sender.close(20)
+    told = [step.step for one in client.got if isinstance(one.message, StepBatch) for step in one.message.steps]
+    assert told == list(range(80))
+    assert sender._room == 100
