@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from processes import ranks, torchrun
 
 from smaragdine.trace.trace import Trace
 
@@ -23,21 +21,7 @@ PIPELINES = pytest.mark.parametrize("way", ["1f1b", "gpipe"])
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Trained with and without a recording, which must come to the same parameters, to the bit."""
-    output = tmp_path_factory.mktemp("divided")
-    here = Path(__file__).parent
-    paths = [str(here.parents[1] / "python"), os.environ.get("PYTHONPATH", "")]
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    command = [sys.executable, *torchrun, str(here / "divided.py"), str(output), *LAYERS]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return output
-
-
-def ranks(trained: Path, way: str) -> list[Trace]:
-    found = sorted((trained / way).glob("host=*/rank=*"))
-    assert [path.name for path in found] == ["rank=0", "rank=1"]
-    return [Trace.open(path) for path in found]
+    return torchrun("divided.py", tmp_path_factory.mktemp("divided"), LAYERS)
 
 
 def runtime(trace: Trace, kind: str) -> set[tuple[str, str]]:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch.distributed.fsdp
 from models import Bert
-
-from smaragdine.trace.trace import Trace
+from processes import ranks, torchrun
 
 WAYS = ("ddp", "ddp-compile", "fsdp", "fsdp-checkpoint")
 # Of the versions that have it.
@@ -23,21 +19,7 @@ LAYERS = {"/".join(("bert", *filter(None, name.split(".")))) for name, _ in Bert
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("together")
-    here = Path(__file__).parent
-    paths = [str(here), str(here.parents[1]), str(here.parents[1] / "python"), os.environ.get("PYTHONPATH", "")]
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    command = [sys.executable, *torchrun, str(here / "ranks.py"), str(output), *WAYS]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return output
-
-
-def ranks(trained: Path, way: str) -> list[Trace]:
-    found = sorted((trained / way).glob("host=*/rank=*"))
-    assert [path.name for path in found] == ["rank=0", "rank=1"]
-    return [Trace.open(path) for path in found]
+    return torchrun("ranks.py", tmp_path_factory.mktemp("together"), WAYS)
 
 
 @pytest.mark.parametrize("way", WAYS)
