@@ -2,22 +2,20 @@
 
 #![allow(clippy::print_stdout, reason = "the table is the result")]
 
+mod tree;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fake_powercap::moving::Registers as _;
-use fake_powercap::{Layout, Tree};
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
     MetricsService, MetricsServiceServer,
 };
 use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsServiceRequest, ExportMetricsServiceResponse};
-use smaragdine_core::clock::monotonic_ns;
 use smaragdine_core::monitor::otlp::{Environment, Otlp};
 use smaragdine_core::monitor::{Monitor, Told, endpoint};
 use smaragdine_core::registers::source::Roots;
@@ -25,6 +23,8 @@ use smaragdine_core::registers::station::Station;
 use tokio::runtime::{Builder, Runtime};
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
+
+use self::tree::beside_a_moving_tree;
 
 const LENGTH: Duration = Duration::from_secs(20);
 
@@ -109,28 +109,7 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
-    let memory = Path::new("/dev/shm");
-    let directory = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-    let directory = directory.expect("a temporary directory");
-    let tree = Tree::create(directory.path(), &Layout { sockets: 2, ..Layout::default() }).expect("a tree");
-    let nowhere = directory.path().join("nowhere");
-    let roots = Roots {
-        powercap: tree.powercap_root(),
-        hwmon: nowhere.clone(),
-        nvml_library: Some(nowhere),
-        ..Roots::default()
-    };
-    let stop = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let moving = thread::Builder::new().name("tree".to_owned()).spawn_scoped(scope, || {
-            let start_ns = monotonic_ns();
-            while !stop.load(Ordering::Relaxed) {
-                tree.write(monotonic_ns() - start_ns).expect("a write");
-                thread::sleep(Duration::from_millis(1));
-            }
-        });
-        moving.expect("a thread");
-        told(&roots);
-        stop.store(true, Ordering::Relaxed);
+    beside_a_moving_tree(|roots| {
+        told(roots);
     });
 }

@@ -5,17 +5,15 @@
 
 #![allow(clippy::print_stdout, reason = "the table is the result")]
 
+mod tree;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fake_powercap::moving::Registers as _;
-use fake_powercap::{Layout, Tree};
-use smaragdine_core::clock::monotonic_ns;
 use smaragdine_core::registers::source::Roots;
 use smaragdine_core::registers::source::choice::choose;
 use smaragdine_core::registers::source::nvml::CudaEnvironment;
@@ -23,6 +21,8 @@ use smaragdine_core::registers::station::Station;
 use smaragdine_core::serve::recording::{Cut, Options, Recording};
 use smaragdine_core::store::journal::{Record, Records};
 use smaragdine_core::trace::SourceReport;
+
+use self::tree::beside_a_moving_tree;
 
 const LENGTH: Duration = Duration::from_secs(8);
 const PERIOD: Duration = Duration::from_millis(4);
@@ -120,29 +120,8 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
-    let memory = Path::new("/dev/shm");
-    let directory = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-    let directory = directory.expect("a temporary directory");
-    let tree = Tree::create(directory.path(), &Layout { sockets: 2, ..Layout::default() }).expect("a tree");
-    let nowhere = directory.path().join("nowhere");
-    let roots = Roots {
-        powercap: tree.powercap_root(),
-        hwmon: nowhere.clone(),
-        nvml_library: Some(nowhere),
-        ..Roots::default()
-    };
-    let stop = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let moving = thread::Builder::new().name("tree".to_owned()).spawn_scoped(scope, || {
-            let start_ns = monotonic_ns();
-            while !stop.load(Ordering::Relaxed) {
-                tree.write(monotonic_ns() - start_ns).expect("a write");
-                thread::sleep(Duration::from_millis(1));
-            }
-        });
-        moving.expect("a thread");
-        let [one_s, many_s] = [1, 50].map(|count| record(count, &roots));
+    beside_a_moving_tree(|roots| {
+        let [one_s, many_s] = [1, 50].map(|count| record(count, roots));
         println!("reading registers for 50 costs {:.2} times what it costs for one", many_s / one_s);
-        stop.store(true, Ordering::Relaxed);
     });
 }
