@@ -1,7 +1,8 @@
 """When to trace: windows of whole steps, opened as often as their measured cost allows.
 
 A profiler costs most when it stops. So steps are traced in windows, and with `every="auto"` the next window opens when
-what all windows have cost (starting, slower steps, stopping, shipping) has fallen below 1 % of the elapsed training.
+what all windows have cost the training (starting, slower steps, waiting for the stop, shipping) has fallen below 1 % of
+what has elapsed of it.
 """
 
 from __future__ import annotations
