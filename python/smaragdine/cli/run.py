@@ -83,10 +83,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _name_meters(meters: list[str]) -> None:
     """A private daemon takes them from the environment; one that runs already has its own."""
-    from smaragdine.daemon.running import running_socket
-
     if not meters:
         return
+    from smaragdine.daemon.running import running_socket
+
     if any(meter.rpartition("=")[2] == "stream:-" for meter in meters):
         raise UsageError("the command has the standard input", hint="name a FIFO or a file: --meter stream:/run/strip")
     if (socket := running_socket()[0]) is not None:

@@ -8,6 +8,7 @@ mod textfile;
 mod totals;
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 
 use self::otlp::{Teller, Telling};
@@ -166,6 +168,11 @@ impl Monitoring {
             teller.tell(&self.totals);
         }
     }
+}
+
+/// A reading below 0 takes back what was counted before. Counters do not, so they wait until it is true.
+fn raise(counter: &Counter<f64, AtomicU64>, energy_j: f64) {
+    counter.inc_by((energy_j - counter.get()).max(0.0));
 }
 
 fn registry() -> Registry {

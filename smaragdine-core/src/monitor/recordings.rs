@@ -11,6 +11,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::monitor::raise;
 use crate::trace::Entry;
 
 /// Recordings that are told at once.
@@ -138,8 +139,7 @@ impl Told {
         for (domain, entry, energy_j) in self.account.energy_j() {
             let found = self.series.iter().find(|(labels, _)| labels.domain == domain && labels.entry == entry.name());
             if let Some((_, counter)) = found {
-                // What is taken back waits until it is true.
-                counter.inc_by((energy_j - counter.get()).max(0.0));
+                raise(counter, energy_j);
             }
         }
     }

@@ -7,6 +7,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::monitor::raise;
 use crate::trace::{Domain, Reading};
 
 type Amounts = Family<Labels, Counter<f64, AtomicU64>>;
@@ -89,8 +90,7 @@ impl Amount {
         let (start_ns, end_ns) = self.read_ns.unwrap_or((reading.start_ns, reading.end_ns));
         self.read_ns = Some((start_ns, end_ns.max(reading.end_ns)));
         self.energy_j += reading.energy_j;
-        // A reading below 0 takes back what was counted before. Counters do not, so this one waits until it is true.
-        self.energy.inc_by((self.energy_j - self.energy.get()).max(0.0));
+        raise(&self.energy, self.energy_j);
     }
 
     fn count(&self) -> Option<Count> {
@@ -100,7 +100,7 @@ impl Amount {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::monitor::{registry, text};
     use crate::trace::{Flag, Flags};
@@ -114,7 +114,8 @@ mod tests {
         Totals::new(&[Domain::new("package-0", "CPU:0", "powercap", "socket:0"), part], registry)
     }
 
-    fn reading(domain: u16, energy_j: f64, flags: Flags) -> Reading {
+    /// Of half a second.
+    pub(in crate::monitor) fn reading(domain: u16, energy_j: f64, flags: Flags) -> Reading {
         Reading {
             domain,
             start_ns: 0,

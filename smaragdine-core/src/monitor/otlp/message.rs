@@ -166,25 +166,13 @@ fn named((name, unit, description, data): (&str, &str, &str, metric::Data)) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::monitor::registry;
+    use crate::monitor::{registry, totals};
     use crate::trace::{Flag, Flags, Reading};
 
     const SECOND_NS: i64 = 1_000_000_000;
 
     fn reading(domain: u16, start_ns: i64, end_ns: i64, energy_j: f64, flags: Flags) -> Reading {
-        Reading {
-            domain,
-            start_ns,
-            end_ns,
-            edge_uncertainty_ns: None,
-            read_start_ns: 0,
-            read_end_ns: 0,
-            energy_j,
-            app_share: None,
-            daemon_share: None,
-            idle_share: None,
-            flags,
-        }
+        Reading { start_ns, end_ns, ..totals::tests::reading(domain, energy_j, flags) }
     }
 
     /// By name and `hw.id`: from when, until when, in seconds, and how much.

@@ -28,14 +28,10 @@ impl Hwmon {
         if let Some(rails) = rails.filter(|_| !is_metered) {
             let known = self.found[rails[0]].0.map(|known| Known { meaning: Meaning::Module, ..known });
             let domain = super::domain("ina3221", "module", known);
-            self.push_derived(domain, known, rails);
+            self.derived.push(Derived::new(rails, domain.limit()));
+            self.found.push((known, 0));
+            self.add(domain);
         }
-    }
-
-    fn push_derived(&mut self, domain: Domain, known: Option<Known>, terms: Vec<usize>) {
-        self.derived.push(Derived::new(terms, domain.limit()));
-        self.found.push((known, 0));
-        self.add(domain);
     }
 }
 
