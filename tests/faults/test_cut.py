@@ -85,7 +85,8 @@ def test_what_a_killed_private_daemon_missed_is_told_once_the_trace_is_recovered
     output, places = tmp_path / "out", environment(tree, tmp_path, TMPDIR=str(tmp_path))
     run = subprocess.Popen([*RUN, str(output), "--", "sleep", "4"], env=places, stderr=subprocess.PIPE, text=True)
     wait_until(lambda: begun(output))
-    time.sleep(1.0)
+    # A journal is written in batches of half a second: the last one is lost.
+    time.sleep(2.0)
     os.kill(daemon_of(output), signal.SIGKILL)
     assert "smaragdine recover" in run.communicate()[1]
     assert main(["recover", str(output)]) == 0
