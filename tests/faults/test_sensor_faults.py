@@ -12,6 +12,8 @@ import pytest
 
 from accounted import Account, record, serving
 from smaragdine import Trace
+from smaragdine.cli import main
+from smaragdine.trace.grace import memories
 from testbed.hardware import Truth, powercap_tree, sensor_tree
 
 Recorder = Callable[..., tuple[Trace, Truth]]
@@ -196,3 +198,38 @@ def test_a_module_without_a_meter_is_its_rails_together_and_a_gap_while_one_fail
     )
     # Between two reads, 4 ms, a rail's power may step by 4 W, once in each quarter of a second.
     assert sum(stretch.energy_j for stretch in known) == pytest.approx(parts_j, rel=5e-3)
+
+
+def grace(cpu_w: int) -> list[str]:
+    meters = {"Module": 410, "Grace": 120, "CPU": cpu_w, "SysIO": 9}
+    told = (f"power_meter:{name} Power Socket 0=constant:{power_w}" for name, power_w in meters.items())
+    return [word for one in told for word in ("--monitor", one)]
+
+
+def test_a_grace_s_memory_is_what_its_parts_leave_and_no_meter(
+    recorded: Recorder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = "hwmon-power_meter-grace-power-socket-0"
+    trace, truth = recorded(*grace(70))
+    Account(trace, whole).hold(truth, "Grace Power Socket 0")
+    (memory,) = memories(trace)
+    assert (memory.domain, memory.socket, memory.partly) == (whole, 0, False)
+    assert memory.energy_j == pytest.approx((120 - 70 - 9) * memory.seconds, rel=1e-3)
+    assert memory.seconds > 2
+    assert [domain.name for domain in trace.metadata.counted] == [whole]
+    assert len(trace.metadata.domains) == 4
+    assert main(["ledger", str(trace.path)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(memory)
+
+
+@pytest.mark.parametrize(
+    ("cpu_w", "faults", "told"),
+    [(70, ("--fault", "fail:CPU Power Socket 0:2:0.3"), ": about "), (115, (), ": not known, its parts drew ")],
+    ids=["a part fails", "the parts draw more than the whole"],
+)
+def test_a_grace_s_memory_is_rough_or_not_known_where_its_parts_are(
+    recorded: Recorder, cpu_w: int, faults: tuple[str, ...], told: str
+) -> None:
+    trace, _ = recorded(*grace(cpu_w), *faults)
+    (memory,) = memories(trace)
+    assert told in str(memory)

@@ -26,6 +26,7 @@ def run(args: argparse.Namespace) -> int:
     from smaragdine.cli.terminal import tell
     from smaragdine.text.table import Table
     from smaragdine.trace.explained import explained
+    from smaragdine.trace.grace import memories
     from smaragdine.trace.trace import Trace
 
     trace = Trace.open(args.trace)
@@ -34,20 +35,21 @@ def run(args: argparse.Namespace) -> int:
     rows = ledger.to_dicts()
     cut = trace.metadata.cut
     told = [line for line in (cut, trace.notice) if line]
-    wholes = explained(trace)
+    wholes, rests = explained(trace), memories(trace)
     if args.output_format == "json":
         parts = [{**asdict(whole), "share": whole.share, "share_error": whole.share_error} for whole in wholes]
         content = {"notice": trace.notice, "cut": cut, "policy": args.policy, "rows": rows}
-        write_json(content | ({"explained": parts} if parts else {}))
+        content |= {"explained": parts} if parts else {}
+        write_json(content | ({"memory_by_difference": [asdict(rest) for rest in rests]} if rests else {}))
     elif args.output_format == "csv":
         columns = ["policy", "domain", "device", "basis", "entry", "energy_j"]
-        write_csv(rows, columns, told + [str(whole) for whole in wholes])
+        write_csv(rows, columns, told + [str(line) for line in (*wholes, *rests)])
     else:
         for line in told:
             tell(line, "yellow")
         if (read := ledger.to_be_read()) is not ledger:
             tell(f"{ledger.hosts} hosts; registers of the same name are one here, and apart in --format csv")
         write_table(Table.of_ledger(read))
-        for whole in wholes:
-            tell(str(whole))
+        for line in (*wholes, *rests):
+            tell(str(line))
     return 0
