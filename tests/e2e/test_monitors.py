@@ -59,6 +59,27 @@ def test_what_is_told_changes_once_a_second_however_often_it_is_asked_for(tmp_pa
         assert 2 <= len(seen) <= 6
 
 
+def test_a_file_of_metrics_is_no_finer_than_a_second_while_recordings_come_and_go(
+    tmp_path: Path, steady: Tree
+) -> None:
+    file, changes = tmp_path / "smaragdine.prom", list[float]()
+    options = ("--metrics-file", str(file), "--metrics-of-recordings")
+    with watched(tmp_path / "daemon", steady, *options) as told, Other(told.socket) as client:
+        until(file.exists, "no file of metrics is written")
+        began, text = time.monotonic(), file.read_text()
+        while time.monotonic() < began + 12:
+            # Whatever anyone does who may record, and however often one looks.
+            if len(changes) < 2:
+                recording = client.ask("start", period_ns=1_000_000)["recording"]
+                client.ask("stop", recording=recording)
+                client.ask("release", recording=recording)
+            if (now := file.read_text()) != text:
+                text = now
+                changes.append(time.monotonic())
+    assert len(changes) >= 2
+    assert all(later - earlier >= 1 for earlier, later in pairwise(changes))
+
+
 def test_counters_are_what_the_registers_gained_and_start_anew_with_the_daemon(tmp_path: Path, steady: Tree) -> None:
     file = tmp_path / "textfile" / "smaragdine.prom"
     for _ in range(2):
