@@ -252,9 +252,11 @@ class Training:
     def catch_up(self) -> None:
         """Tells the steps that ended, and sees whether something is to be done before the next one."""
         with self._guard:
+            began_ns = time.monotonic_ns()
             ended = self._calm.taken()
             self._steps.complete(ended)
             self.spending.stepped(ended)
+            self._windows.told((time.monotonic_ns() - began_ns) / 1e9)
             if self._tracing:
                 self._tracing.steps_ended(ended)
             if self._nothing_to_do():

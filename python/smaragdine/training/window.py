@@ -1,8 +1,8 @@
 """When to trace: windows of whole steps, opened as often as their measured cost allows.
 
 A profiler costs most when it stops. So steps are traced in windows, and with `every="auto"` the next window opens when
-what all windows have cost the training (starting, slower steps, waiting for the stop, shipping) has fallen below 1 % of
-what has elapsed of it.
+what all windows have cost the training (starting, slower steps, waiting for the stop, shipping), what telling of all
+steps did, and what one more window will, as the last one, is below 1 % of what has elapsed of it.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ class Windows:
         # thread is anywhere.
         self._shipped = 0
         self._costs: deque[float] = deque()
-        self._spent_s = 0.0
+        self._spent_s = self._spent_before_s = 0.0
+        self._told_s = 0.0
 
     @property
     def spent_s(self) -> float:
@@ -99,10 +100,13 @@ class Windows:
         if self._every != "auto":
             return True
         elapsed = self._now() - self._began if self._began is not None else 0.0
-        return self._shipped == self._closed and (not self._opened or self.spent_s + self._dearer_s() < COST * elapsed)
+        if self._shipped < self._closed:
+            return False
+        return not self._opened or self.spent_s + self._told_s + self._next_s() < COST * elapsed
 
     def opened(self, seconds: float) -> None:
         """A profiler was started; it took so long."""
+        self._spent_before_s = self.spent_s
         self.spend(seconds)
         self._opened = True
         self._retry_steps = _SOONEST_RETRY_STEPS
@@ -184,6 +188,10 @@ class Windows:
         """Something that the breakdown into operations needs took so long."""
         self._costs.append(seconds)
 
+    def told(self, seconds: float) -> None:
+        """Telling of steps, traced or not, took the training so long."""
+        self._told_s += seconds
+
     def _spend_excess(self, steps: list[float]) -> None:
         """These steps were slower than usual, which is what they cost."""
         if self._untraced:
@@ -196,10 +204,10 @@ class Windows:
         step = max(self._usual(), 1e-6)
         return min(max(math.ceil(_WINDOW_S / step), _FEWEST), self._bound)
 
-    def _dearer_s(self) -> float:
-        """Seconds that the next window will cost, where it is a dearer one."""
+    def _next_s(self) -> float:
+        """Seconds that the next window will cost."""
         if self._dearer <= 1:
-            return 0.0
+            return self.spent_s - self._spent_before_s
         steps = self._window if isinstance(self._window, int) else _FEWEST
         return self._dearer * steps * self.spent_s / max(self._seen_steps, 1)
 

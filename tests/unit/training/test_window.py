@@ -43,7 +43,7 @@ def test_the_first_window_opens_once_the_steps_are_warm() -> None:
 
 
 @pytest.mark.parametrize(("stop_s", "excess_s", "ship_s"), [(0.1, 0, 0), (0, 0.1, 0), (0, 0, 0.1), (0.5, 0.2, 0.3)])
-def test_whatever_windows_cost_stays_near_one_percent_of_the_training(
+def test_whatever_windows_cost_takes_all_of_one_percent_of_the_training_and_no_more(
     stop_s: float, excess_s: float, ship_s: float
 ) -> None:
     training = Training(window=2)
@@ -51,8 +51,19 @@ def test_whatever_windows_cost_stays_near_one_percent_of_the_training(
     training.run(4000)
     of_one_window = training.start_s + stop_s + 2 * excess_s + ship_s
     assert training.windows.spent_s == pytest.approx(len(training.opened) * of_one_window, rel=0.01)
-    assert training.windows.spent_s <= COST * (training.now - 100.0) + of_one_window
-    assert len(training.opened) >= COST * (training.now - 100.0) / of_one_window - 1
+    earned_s = COST * (training.now - 100.0)
+    assert training.windows.spent_s <= earned_s
+    # A window opens where a step begins, and the first steps earn nothing.
+    assert training.windows.spent_s >= earned_s - of_one_window - COST * 4 * training.step_s
+
+
+def test_what_telling_of_steps_takes_is_no_longer_there_for_windows() -> None:
+    silent, told = Training(window=2), Training(window=2)
+    silent.run(4000)
+    for _ in range(4000):
+        told.run(1)
+        told.windows.told(0.4 * COST * told.step_s)
+    assert len(told.opened) == pytest.approx(0.6 * len(silent.opened), rel=0.05)
 
 
 @pytest.mark.parametrize(("step_s", "window"), [(0.04, "auto"), (0.3, "auto"), (0.04, 3)])
