@@ -59,9 +59,7 @@ def test_what_is_told_changes_once_a_second_however_often_it_is_asked_for(tmp_pa
         assert 2 <= len(seen) <= 6
 
 
-def test_a_file_of_metrics_is_no_finer_than_a_second_while_recordings_come_and_go(
-    tmp_path: Path, steady: Tree
-) -> None:
+def test_a_file_of_metrics_is_no_finer_than_a_second_while_recordings_come_and_go(tmp_path: Path, steady: Tree) -> None:
     file, changes = tmp_path / "smaragdine.prom", list[float]()
     options = ("--metrics-file", str(file), "--metrics-of-recordings")
     with watched(tmp_path / "daemon", steady, *options) as told, Other(told.socket) as client:
