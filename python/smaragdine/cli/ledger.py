@@ -50,6 +50,6 @@ def run(args: argparse.Namespace) -> int:
         if (read := ledger.to_be_read()) is not ledger:
             tell(f"{ledger.hosts} hosts; registers of the same name are one here, and apart in --format csv")
         write_table(Table.of_ledger(read))
-        for line in (*wholes, *rests):
-            tell(str(line))
+        for below in (*wholes, *rests):
+            tell(str(below))
     return 0
