@@ -34,13 +34,19 @@ def train(make: Callable[[], Subject], output: Path, watch: Meter | Turns) -> Pa
     recording: Any = held[0]
     watch_windows(recording._training._windows, watch)
     for number in count():
-        step = recording.step()
-        watch.before(step.__enter__, recording._training.pause)
+        steps: list[Any] = []
+
+        def begin(steps: list[Any] = steps) -> None:
+            steps.append(recording.step())
+            steps[0].__enter__()
+
+        watch.before(begin, recording._training.pause)
         if watch.over:
             # What begins here is none: it is left without having ended.
             break
         run()
-        watch.after(partial(step.__exit__, None, None, None), number, waited_for=True)
+        for step in steps:
+            watch.after(partial(step.__exit__, None, None, None), number, waited_for=True)
     watch.end(lambda: recorded.__exit__(None, None, None))
     return recording.path or output
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from time import monotonic_ns
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 # A step of some milliseconds leaves cold caches, in which each call takes microseconds and telling of a step a hundred:
 # those of so long are told together.
-_LONGEST_NS = 100_000_000
+_LONGEST_NS = 500_000_000
 
 
 class Calm:
     """When nothing is to be done at a step's edges but to note them, and the steps that ended meanwhile."""
 
-    __slots__ = ("brake", "compilations", "ended", "steps", "until_ns", "within")
+    __slots__ = ("brake", "ended", "polled", "steps", "until_ns", "within")
 
     def __init__(self, steps: Steps, brake: Brake | None) -> None:
         self.steps = steps
@@ -31,8 +31,8 @@ class Calm:
         self.until_ns = 0
         # Whether the program's own code encloses a step now.
         self.within = False
-        # How much the step that ends now compiled; its smallest batch is given.
-        self.compilations: Callable[[int], int] = lambda batch: 0
+        # Asked at each step's end how much that compiled, its smallest batch given; None: whoever knows ends the calm.
+        self.polled: Callable[[int], int] | None = None
         self.ended: deque[StepMark] = deque()
 
     def holds(self, now_ns: int) -> bool:
@@ -41,7 +41,7 @@ class Calm:
 
     def renew(self) -> None:
         """It holds for a while."""
-        self.until_ns = time.monotonic_ns() + _LONGEST_NS
+        self.until_ns = monotonic_ns() + _LONGEST_NS
 
     def end(self) -> None:
         """There is something to be done at the next edge of a step."""
@@ -67,8 +67,8 @@ class Course(Protocol):
         """The step ends."""
         ...
 
-    def catch_up(self) -> None:
-        """Takes the steps that ended meanwhile."""
+    def catch_up(self, edge_ns: int) -> None:
+        """Takes the steps that ended meanwhile; the last of them did then."""
         ...
 
     def broke(self, error: Exception) -> None:
@@ -93,13 +93,17 @@ class EnclosedStep(StepMark):
 
     def __enter__(self) -> StepMark:
         calm = self._calm
-        self.start_ns = now_ns = time.monotonic_ns()
-        self._quick = not calm.within and self.wanted is None and calm.holds(now_ns)
-        if self._quick:
-            calm.within = self.outermost = True
-            self.in_window, self.sent = False, 0
-            calm.steps.number(self)
+        self.start_ns = now_ns = monotonic_ns()
+        brake = calm.brake
+        # As Calm.holds and Steps.number say: where caches are cold, their calls take as long as all of this.
+        if now_ns < calm.until_ns and not calm.within and self.wanted is None and (brake is None or not brake.pulled):
+            self._quick = calm.within = True
+            steps = calm.steps
+            if self.step < 0:
+                self.step = steps.next
+            steps.next = self.step + 1
         else:
+            self._quick = False
             self._course.enter(self)
         return self
 
@@ -107,17 +111,20 @@ class EnclosedStep(StepMark):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         calm = self._calm
-        # A step may have become more than that: its program sent events, or logged something.
+        # A step may have become more than that: its program sent events, compiled or logged something.
         if not self._quick or kind is not None or not calm.until_ns or self.metrics:
+            if self._quick:
+                self.outermost, self.in_window, self.sent = True, False, 0
             self._course.leave(self, broke_off=kind is not None)
             return
-        self.end_ns = self.logged_ns = end_ns = time.monotonic_ns()
+        self.end_ns = self.logged_ns = end_ns = monotonic_ns()
         calm.within = False
         calm.ended.append(self)
-        try:
-            self.compilations = calm.compilations(0)
-        except Exception as error:  # noqa: BLE001  what a tracer raises ends the recording, never the training
-            self._course.broke(error)
-            return
+        if calm.polled is not None:
+            try:
+                self.compilations = calm.polled(0)
+            except Exception as error:  # noqa: BLE001  what a tracer raises ends the recording, never the training
+                self._course.broke(error)
+                return
         if end_ns >= calm.until_ns:
-            self._course.catch_up()
+            self._course.catch_up(end_ns)

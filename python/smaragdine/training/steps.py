@@ -49,7 +49,8 @@ class Steps:
         self._send_all = send
         # Re-entrant: SIGTERM may finish a recording between any two instructions of the training thread.
         self._lock = threading.RLock()
-        self._next = 0
+        # The number of the next step that has none.
+        self.next = 0
         self._running: StepMark | None = None
         self._waiting: deque[StepMark] = deque()
 
@@ -61,8 +62,8 @@ class Steps:
     def number(self, mark: StepMark) -> None:
         """Numbers a step that begins as the next, unless it has a number."""
         if mark.step < 0:
-            mark.step = self._next
-        self._next = mark.step + 1
+            mark.step = self.next
+        self.next = mark.step + 1
 
     def begin(self, mark: StepMark) -> None:
         """A step begins."""
@@ -95,7 +96,7 @@ class Steps:
         """The step that runs, if any, is none, and gives its number back."""
         running, self._running = self._running, None
         if running is not None:
-            self._next = running.step
+            self.next = running.step
 
     def logs(self, batch: int, logs: Mapping[str, Any] | None) -> None:
         """What was logged for the step that ended with this batch."""

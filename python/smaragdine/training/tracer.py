@@ -29,7 +29,9 @@ class Tracer(Protocol):
 
     It sends by the recording's channel, and what takes long it returns as jobs, which are done in order. Where it has
     an attribute `cut`, that tells whether the window closed before the step that ends now had ended; `events`, how
-    many events the last window had (0: unknown); `dearer`, how many times a step costs in the next window.
+    many events the last window had (0: unknown); `dearer`, how many times a step costs in the next window;
+    `on_compilation`, that is set to what it calls whenever something compiles, on any thread: it need not be asked at
+    every step then.
     """
 
     def open(self) -> bool:

@@ -122,7 +122,9 @@ class Tracing:
     def _closed(self) -> Closed | None:
         if not self.is_open:
             return None
+        began_ns = time.monotonic_ns()
         closed = self._tracer.close()
+        self._windows.spend((time.monotonic_ns() - began_ns) / 1e9)
         self._windows.closed()
         return closed
 

@@ -69,6 +69,8 @@ class Training:
         self._spans = Spans(self._channel.span, self._channel.numbers)
         self._brake = recorder.brake() if pausable else None
         self._calm = Calm(self._steps, self._brake)
+        # How much the step that ends now compiled; its smallest batch is given.
+        self._compilations: Callable[[int], int] = lambda batch: 0
         if tracer is not None:
             self.trace(tracer)
         if under_way is not None:
@@ -79,7 +81,11 @@ class Training:
     def trace(self, tracer: Tracer) -> None:
         """Windows of steps are traced by `tracer` from now on."""
         self._tracing = Tracing(self._channel, self._windows, tracer)
-        self._calm.compilations = tracer.compilations
+        self._compilations = tracer.compilations
+        if hasattr(tracer, "on_compilation"):
+            tracer.on_compilation = self._calm.end
+        else:
+            self._calm.polled = tracer.compilations
 
     @property
     def traceable(self) -> bool:
@@ -233,30 +239,41 @@ class Training:
         if self._steps.running and self._tracing and not late:
             self._tracing.step_ends()
         if (mark := self._steps.stop(late=late)) is not None:
-            self._complete(mark, logs, self._smallest_batch)
+            self._complete(mark, logs, self._smallest_batch, late=late)
 
-    def _complete(self, mark: StepMark, logs: Mapping[str, Any] | None, smallest_batch: int | None) -> None:
-        """A step ended; without a `smallest_batch`, within another or beside it, so that windows do not count it."""
+    def _complete(
+        self, mark: StepMark, logs: Mapping[str, Any] | None, smallest_batch: int | None, *, late: bool = False
+    ) -> None:
+        """A step ended, just now unless `late`; without a `smallest_batch`, within another or beside it, so that
+        windows do not count it."""
         if logs is not None:
             mark.log(logs)
         if smallest_batch is None:
             self._steps.complete([mark])
             return
-        mark.compilations = self._calm.compilations(smallest_batch)
+        mark.compilations = self._compilations(smallest_batch)
         if mark.traced and self._tracing:
             mark.traced = not self._tracing.cut
         self._calm.ended.append(mark)
         if logs is None or time.monotonic_ns() >= self._calm.until_ns:
-            self.catch_up()
+            self.catch_up(None if late else mark.end_ns)
 
-    def catch_up(self) -> None:
-        """Tells the steps that ended, and sees whether something is to be done before the next one."""
+    def catch_up(self, edge_ns: int | None = None) -> None:
+        """Tells the steps that ended, and sees whether something is to be done before the next one.
+
+        `edge_ns` is when the last of them ended, where that brought it here: what an edge takes is known from it.
+        """
         with self._guard:
             began_ns = time.monotonic_ns()
             ended = self._calm.taken()
+            if ended and self._calm.polled is None:
+                # What compiled without being heard, in time or at all.
+                ended[-1].compilations += self._compilations(0)
             self._steps.complete(ended)
             self.spending.stepped(ended)
-            self._windows.told((time.monotonic_ns() - began_ns) / 1e9)
+            # A step's begin takes as long as its end.
+            edges_ns = 2 * len(ended) * (began_ns - edge_ns) if edge_ns is not None else 0
+            self._windows.told((time.monotonic_ns() - began_ns + edges_ns) / 1e9)
             if self._tracing:
                 self._tracing.steps_ended(ended)
             if self._nothing_to_do():

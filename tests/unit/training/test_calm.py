@@ -45,7 +45,7 @@ def test_every_step_is_told_once_and_in_order_with_what_its_program_says_of_it(
     told: Told, recording: Recording
 ) -> None:
     calm(recording)
-    first = recording._training._steps._next  # type: ignore[union-attr]
+    first = recording._training._steps.next  # type: ignore[union-attr]
     for number in range(200):
         with recording.step(samples=number) as mark:
             if number % 3 == 0:
@@ -60,7 +60,7 @@ def test_every_step_is_told_once_and_in_order_with_what_its_program_says_of_it(
 
 def test_a_step_that_compiled_is_the_one_that_says_so(told: Told, recording: Recording) -> None:
     training = calm(recording, compiles=())
-    first = training._steps._next
+    first = training._steps.next
     tracer = training._tracing._tracer  # type: ignore[union-attr]
     tracer.compiles = [0, 0, 2, 0]  # type: ignore[attr-defined]
     for _ in range(4):
@@ -71,9 +71,35 @@ def test_a_step_that_compiled_is_the_one_that_says_so(told: Told, recording: Rec
     assert told_of == [None, None, 2.0, None]
 
 
+def test_where_compilations_are_heard_of_nobody_asks_and_the_step_within_which_one_was_says_so(
+    told: Told, recording: Recording
+) -> None:
+    training = calm(recording, compiles=())
+    abacus = training._tracing._tracer  # type: ignore[union-attr]
+    abacus.on_compilation = None  # type: ignore[attr-defined]
+    training.trace(abacus)
+    first, asked = training._steps.next, list[int]()
+    compiled = [0]
+    training._compilations = lambda batch: (asked.append(batch), compiled.pop() if compiled else 0)[1]
+    while not training._calm.until_ns:
+        with recording.step():
+            pass
+    before, asked[:] = training._steps.next, []
+    for number in range(4):
+        with recording.step():
+            if number == 2:
+                assert not asked
+                compiled.append(3)
+                abacus.on_compilation()  # type: ignore[attr-defined]
+    recording.finish()
+    told_of = [step.get("metrics", {}).get("compilations") for step in told.all("step")[before:]]
+    assert told_of == [None, None, 3.0, None]
+    assert numbers(told)[first:] == list(range(first, before + 4))
+
+
 def test_code_that_raises_is_no_step_and_takes_no_other_with_it(told: Told, recording: Recording) -> None:
     training = calm(recording)
-    first = training._steps._next
+    first = training._steps.next
     with recording.step():
         pass
     with pytest.raises(ValueError, match="broken"), recording.step():
@@ -86,7 +112,7 @@ def test_code_that_raises_is_no_step_and_takes_no_other_with_it(told: Told, reco
 
 def test_a_step_whose_program_sends_events_is_traced_and_so_is_none_before(told: Told, recording: Recording) -> None:
     training = calm(recording)
-    first = training._steps._next
+    first = training._steps.next
     for number in range(3):
         with recording.step():
             if number == 1:
@@ -97,7 +123,7 @@ def test_a_step_whose_program_sends_events_is_traced_and_so_is_none_before(told:
 
 def test_a_step_within_another_is_told_and_the_outer_one_after_it(told: Told, recording: Recording) -> None:
     training = calm(recording)
-    first = training._steps._next
+    first = training._steps.next
     with recording.step(), recording.step():
         pass
     recording.finish()
@@ -106,7 +132,7 @@ def test_a_step_within_another_is_told_and_the_outer_one_after_it(told: Told, re
 
 def test_what_a_hook_logs_for_a_step_is_what_it_was_when_the_step_ended(told: Told, recording: Recording) -> None:
     training = calm(recording)
-    first = training._steps._next
+    first = training._steps.next
     logs = {"loss": 1.0}
     for number in range(5):
         training.step_begins(number)
@@ -118,12 +144,12 @@ def test_what_a_hook_logs_for_a_step_is_what_it_was_when_the_step_ended(told: To
 
 def test_a_tracer_that_raises_ends_the_recording_and_not_the_training(told: Told, recording: Recording) -> None:
     training = calm(recording)
-    first = training._steps._next
+    first = training._steps.next
 
     def broken(batch: int) -> int:
         raise RuntimeError("no such counter")
 
-    training._calm.compilations = broken
+    training._calm.polled = broken
     for _ in range(3):
         with recording.step():
             pass

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
+from weakref import WeakMethod
 
 _LOG = logging.getLogger("smaragdine")
 _COMPILED = "/jax/core/compile/backend_compile_duration"
@@ -16,10 +18,18 @@ class Compilations:
     def __init__(self) -> None:
         self.count = 0
         self.from_cache = 0
+        self._heard_by: list[WeakMethod[Callable[[], object]]] = []
+
+    def call(self, method: Callable[[], object]) -> None:
+        """Calls it whenever something compiled, for as long as its object lives."""
+        self._heard_by = [one for one in self._heard_by if one() is not None] + [WeakMethod(method)]
 
     def _timed(self, event: str, duration: float, **_: Any) -> None:
         if event == _COMPILED:
             self.count += 1
+            for one in self._heard_by:
+                if (method := one()) is not None:
+                    method()
 
     def _happened(self, event: str, **_: Any) -> None:
         if event == _CACHED:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from smaragdine.daemon.messages import Format, Model
 from smaragdine.frameworks.jax import barrier, compilations
@@ -34,6 +34,8 @@ class JaxTracer:
         self._model = Model(scopes.name, scopes.layer_paths) if scopes else model
         self._scopes = scopes
         self._compilations = compilations.watch()
+        self._compilations.call(self._compiles)
+        self.on_compilation: Callable[[], object] = lambda: None
         self._compiled = self._compilations.count
         self._from_cache = self._compilations.from_cache
         # With the programs of how many compilations a window was sent.
@@ -67,6 +69,9 @@ class JaxTracer:
         count = self._compilations.count
         compiled, self._compiled = count - self._compiled, count
         return compiled
+
+    def _compiles(self) -> None:
+        self.on_compilation()
 
     def first_step_ended(self) -> bool:
         return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -36,6 +36,7 @@ class TorchTracer:
         self._torch = torch
         self._profiler = Profiler(torch)
         self._marks = Marks(torch, models)
+        self.on_compilation: Callable[[], object] = lambda: None
         self._compilations = Compilations(self._compiles)
         self._manners = Manners(torch, self._give_way)
         self._manners.watch()
@@ -134,6 +135,7 @@ class TorchTracer:
     def _compiles(self) -> None:
         """What is compiled now shall not see our patch."""
         self._marks.close()
+        self.on_compilation()
 
     def _give_way(self) -> None:
         if self._profiler.running:
