@@ -22,6 +22,9 @@ WARM_UP_STEPS = 2
 _WINDOW_S = 0.2
 _FEWEST, _MOST = 2, 100
 _RECENT = 15
+# Windows that cost next to nothing trace no more than this part of the steps, once they have traced `_MOST`: further
+# steps would make traces long, and their figures no better.
+_MOST_TRACED = 0.1
 # What is saved while Python stands still.
 _MOST_EVENTS = 20_000
 # Where another profiler runs, look again after so many steps, at first and at most.
@@ -100,7 +103,7 @@ class Windows:
         if self._every != "auto":
             return True
         elapsed = self._now() - self._began if self._began is not None else 0.0
-        if self._shipped < self._closed:
+        if self._shipped < self._closed or self._seen_steps > max(_MOST, _MOST_TRACED * self._steps):
             return False
         return not self._opened or self.spent_s + self._told_s + self._next_s() < COST * elapsed
 
