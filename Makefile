@@ -33,7 +33,8 @@ demo: $(VENV)/.demo ## train a small BERT here, account its energy: demo/report.
 .PHONY: test
 test: $(VENV)/.dev ## all tests, Rust then Python
 	cargo test --workspace --quiet
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --basetemp="$$(mktemp -d)" tests/unit tests/house
+	$(BIN)/python -m pytest --ignore=tests/unit --ignore=tests/house
 
 .PHONY: test-jax
 test-jax: $(VENV)-jax/.made $(VENV)/.dev ## trainings in JAX, Flax, Equinox and Haiku, with the newest JAX that the interpreter allows
