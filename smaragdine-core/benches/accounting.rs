@@ -1,13 +1,17 @@
 //! `smaragdined account` from files to files: how long, in how much memory, and what each part of it costs.
 //!
-//! `cargo bench -p smaragdine-core --bench accounting -- [--events N] [--policy P] [--dir DIR] [--unordered]` makes a trace
-//! of N events (10 million) in a folder below DIR (the system's temporary one), which it removes. Four lanes on two
+//! `cargo bench -p smaragdine-core --bench accounting -- [--events N] [--policy P] [--dir DIR] [--keep]
+//! [--unordered]` makes a trace of N events (10 million) in a folder below DIR (the system's temporary one), which it removes
+//! unless it is told to `--keep` it for others, which are compared with it. Four lanes on two
 //! devices with three domains, events of 10 µs to 1 ms of 1000 operations, readings every 4 ms, steps of 100 ms.
 //! `--unordered` leaves its events in no order, as somebody may who rewrote them.
 //!
 //! Goals: 10 million events a second on two cores, 512 MiB whatever their number.
 
 #![allow(clippy::print_stdout, reason = "the table is the result")]
+
+mod lanes;
+mod numbers;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,11 +26,15 @@ use smaragdine_core::trace::{
     State, Step, Trace,
 };
 
-const OPS: u32 = 1000;
+use self::lanes::{Noise, OPS};
+use self::numbers::Number;
+
 const PERIOD_NS: i64 = 4_000_000;
 const STEP_NS: i64 = 100_000_000;
 const START_NS: i64 = 1_760_000_000_000_000_000;
 const BATCH: usize = 1 << 16;
+/// Measured by `experiments/speed`.
+const DUCKDB: &str = "DuckDB, the same equal share of the same files";
 /// What events of four lanes take on average.
 const EVERY_NS: f64 = 53_750.0;
 
@@ -34,19 +42,21 @@ struct Options {
     events: u64,
     policy: Policy,
     dir: PathBuf,
+    keep: bool,
     unordered: bool,
 }
 
 impl Options {
     fn of(mut arguments: impl Iterator<Item = String>) -> Self {
-        let mut options =
-            Self { events: 10_000_000, policy: Policy::Equal, dir: std::env::temp_dir(), unordered: false };
+        let dir = std::env::temp_dir();
+        let mut options = Self { events: 10_000_000, policy: Policy::Equal, dir, keep: false, unordered: false };
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().expect("an option has a value");
             match argument.as_str() {
                 "--events" => options.events = value().parse().expect("a number of events"),
                 "--policy" => options.policy = Policy::parse(&value()).expect("a policy"),
                 "--dir" => options.dir = value().into(),
+                "--keep" => options.keep = true,
                 "--unordered" => options.unordered = true,
                 // `cargo bench -- --test` only wants to know that it runs.
                 "--test" => options.events = 200_000,
@@ -54,16 +64,6 @@ impl Options {
             }
         }
         options
-    }
-}
-
-/// Deterministic noise, uniform in [0, 1).
-struct Noise(u64);
-
-impl Noise {
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 11) as f64 / (1u64 << 53) as f64
     }
 }
 
@@ -77,7 +77,7 @@ fn events(count: u64, unordered: bool) -> impl Iterator<Item = Result<Vec<Event>
             lanes[lane as usize] = end_ns;
             let kind = if lane == 3 && made % 8 == 0 { Kind::Copy } else { Kind::Compute };
             let step = Some((start_ns - START_NS) / STEP_NS);
-            let op = (noise.next() * f64::from(OPS)) as u32;
+            let op = (noise.next() * OPS as f64) as u32;
             let correlation = (lane > 1).then_some(made);
             batch.push(Event { op, device: (lane / 2) as u16, lane, kind, start_ns, end_ns, step, correlation });
             made += 1;
@@ -156,7 +156,7 @@ fn trace(length_ns: i64) -> Trace {
         }],
         ..Metadata::default()
     };
-    Trace { metadata, ops: (0..OPS).map(op).collect(), ..Trace::default() }
+    Trace { metadata, ops: (0..OPS as u32).map(op).collect(), ..Trace::default() }
 }
 
 fn make(dir: &Path, options: &Options) -> Result<()> {
@@ -191,11 +191,9 @@ fn run(dir: &Path, policy: Policy) -> (Duration, f64) {
 
 /// Seconds, and nanoseconds an event.
 fn line(what: &str, spent: Duration, events: u64) {
-    println!(
-        "{what:<44} {:>9.3} s {:>9.1} ns an event",
-        spent.as_secs_f64(),
-        spent.as_secs_f64() * 1e9 / events as f64
-    );
+    let each_ns = spent.as_secs_f64() * 1e9 / events as f64;
+    println!("{what:<44} {:>9.3} s {each_ns:>9.1} ns an event", spent.as_secs_f64());
+    Number::new(what.trim_start(), each_ns, "ns an event").hand_over();
 }
 
 fn time<T>(work: impl FnOnce() -> T) -> (T, Duration) {
@@ -205,7 +203,8 @@ fn time<T>(work: impl FnOnce() -> T) -> (T, Duration) {
 
 fn main() -> Result<()> {
     let options = Options::of(std::env::args().skip(1));
-    let folder = tempfile::tempdir_in(&options.dir).expect("a folder is made");
+    let mut folder = tempfile::tempdir_in(&options.dir).expect("a folder is made");
+    folder.disable_cleanup(options.keep);
     let dir = folder.path().to_owned();
     let (made, spent) = time(|| make(&dir, &options));
     made?;
@@ -214,11 +213,11 @@ fn main() -> Result<()> {
     line("making the trace", spent, options.events);
     let (spent, peak_mib) = run(&dir, options.policy);
     line(&format!("account --policy {}, all of it", options.policy.name()), spent, options.events);
-    println!(
-        "{:<44} {:>9.2} M events/s, {peak_mib:.0} MiB at most",
-        "",
-        options.events as f64 / spent.as_secs_f64() * 1e-6
-    );
+    let rate = options.events as f64 / spent.as_secs_f64() * 1e-6;
+    println!("{:<44} {rate:>9.2} M events/s, {peak_mib:.0} MiB at most", "");
+    let name = format!("account --policy {}, {} events, files to files", options.policy.name(), options.events);
+    Number::new(format!("{name}: memory at most"), peak_mib, "MiB").at_most(512.0).hand_over();
+    Number::new(name, rate, "M events/s").at_least(10.0).compared_to(DUCKDB).hand_over();
     println!("its parts, in one process:");
     let (opened, spent) = time(|| tables::open_as_it_is(&dir));
     let Opened { mut unsealed, large } = opened?;

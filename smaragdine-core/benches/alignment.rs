@@ -4,65 +4,39 @@
 //! specifies, FLATTEN at microsecond ticks. Events take 10 µs to 1 ms (log-uniform), of 1000 operations; readings
 //! come every 4 ms. Overlap is the number of lanes, each of them busy.
 //!
-//! Goals: 20 million events a second in order at overlap 4 and less, 10 million at overlap 32 or with 50 ms disorder;
+//! Goals: 40 million events a second in order at overlap 4 and less, 20 million at overlap 32 or with 50 ms disorder;
 //! the same for 10⁵ events as for 10⁸; memory that does not grow with them.
 
 #![allow(clippy::print_stdout, reason = "the table is the result")]
+
+mod lanes;
+mod numbers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use smaragdine_core::accounting::alignment::{Aligner, Alignment};
-use smaragdine_core::trace::{Event, Kind};
+use smaragdine_core::trace::Event;
+
+use self::lanes::{Events, Noise, OPS};
+use self::numbers::Number;
 
 const EVENTS: usize = 1_000_000;
 /// FLATTEN is slower by a factor of thousands.
 const FLATTENED: usize = 2_000;
 const LONGEST: usize = 100_000_000;
-const OPS: usize = 1000;
 const PERIOD_NS: i64 = 4_000_000;
 const DISORDER_NS: i64 = 50_000_000;
 /// Events between two advances.
 const CHUNK: usize = 1 << 14;
 const RUNS: usize = 5;
 
-/// Deterministic noise, uniform in [0, 1).
-struct Noise(u64);
-
-impl Noise {
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 11) as f64 / (1u64 << 53) as f64
-    }
-}
-
-/// Events without end, in order of their start.
-struct Events {
-    noise: Noise,
-    /// When each lane is free.
-    lanes: Vec<i64>,
-}
-
-impl Events {
-    fn new(lanes: usize) -> Self {
-        let mut noise = Noise(lanes as u64);
-        let lanes = (0..lanes).map(|_| (noise.next() * 1e6) as i64).collect();
-        Self { noise, lanes }
-    }
-}
-
-impl Iterator for Events {
-    type Item = Event;
-
-    fn next(&mut self) -> Option<Event> {
-        let (lane, free) = (0..).zip(&mut self.lanes).min_by_key(|(_, free)| **free)?;
-        let start_ns = *free;
-        *free += (1e4 * 100f64.powf(self.noise.next())) as i64;
-        let op = (self.noise.next() * OPS as f64) as u32;
-        Some(Event { op, device: 0, lane, kind: Kind::Compute, start_ns, end_ns: *free, step: None, correlation: None })
-    }
-}
+const UNIT: &str = "M events/s";
+const SORTED: &str = "sort_unstable of the same boundaries";
+const FLATTENED_TICKS: &str = "Algorithm 2's FLATTEN at 1 µs ticks";
+/// Measured by `experiments/speed`, for it is Python.
+const PUBLISHED: &str = "the published implementation's algorithm, in Python";
 
 /// In an order in which each event comes up to 50 ms after ones that start later.
 fn disordered(mut events: Vec<Event>) -> Vec<Event> {
@@ -179,8 +153,12 @@ fn by_length(longest: usize) {
     let mut count = 100_000;
     while count <= longest {
         let spent = median(|| align_stream(count));
-        let peak = peak_mib().map_or("unknown".to_owned(), |peak| format!("{peak:.1}"));
+        let peak_mib = peak_mib();
+        let peak = peak_mib.map_or("unknown".to_owned(), |peak| format!("{peak:.1}"));
         println!("{count:>12} {:>12.4} {:>12.1} {peak:>12}", spent.as_secs_f64(), rate(count, spent));
+        let name = format!("streamed, {count} events, overlap 4");
+        Number::new(format!("{name}: memory at most"), peak_mib, "MiB").hand_over();
+        Number::new(name, rate(count, spent), UNIT).at_least(40.0).hand_over();
         count *= 10;
     }
 }
@@ -201,7 +179,22 @@ fn by_overlap(count: usize) {
             rate(few.len(), median(|| time(|| flatten(black_box(few))))),
         ];
         println!("{lanes:>8}{}", rates.map(|rate| format!("{rate:>16.3}")).concat());
+        hand_over(lanes, rates);
     }
+}
+
+fn hand_over(lanes: usize, [ordered, disordered, domains, sorted, flattened]: [f64; 5]) {
+    let number = |what: &str, rate: f64| Number::new(format!("{what}, overlap {lanes}"), rate, UNIT);
+    let compared = |number: Number| {
+        [SORTED, FLATTENED_TICKS, PUBLISHED]
+            .into_iter()
+            .fold(number, |number, other| number.compared_to(format!("{other}, overlap {lanes}")))
+    };
+    compared(number("in order", ordered).at_least(if lanes > 4 { 20.0 } else { 40.0 })).hand_over();
+    compared(number("50 ms disorder", disordered).at_least(20.0)).hand_over();
+    compared(number("in order, 4 domains", domains)).hand_over();
+    number(SORTED, sorted).hand_over();
+    number(FLATTENED_TICKS, flattened).hand_over();
 }
 
 fn main() {

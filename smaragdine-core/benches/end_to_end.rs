@@ -8,6 +8,8 @@
 
 #![allow(clippy::print_stdout, reason = "the table is the result")]
 
+mod numbers;
+
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -19,6 +21,8 @@ use smaragdine_core::profiler::tensorflow::names::{Model, Namer};
 use smaragdine_core::profiler::tensorflow::xplane::decode;
 use smaragdine_core::store::tables;
 use smaragdine_core::trace::{Domain, Flags, Metadata, Policy, Reading, State, Step, Trace};
+
+use self::numbers::Number;
 
 const PERIOD_NS: i64 = 4_000_000;
 /// Longer profiles are run less often.
@@ -92,6 +96,7 @@ fn measure(path: &Path, runs: usize) {
     let written = median(runs, || time(|| tables::write(&dir, &trace).expect("a trace is written")).1);
     std::fs::remove_dir_all(&dir).expect("it is removed");
     println!("{}: {} bytes, {kept} events kept, {} names", path.display(), bytes.len(), profile.names.len());
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
     let stages = [
         ("decode", decoded),
         ("names", named),
@@ -103,8 +108,15 @@ fn measure(path: &Path, runs: usize) {
     for (stage, spent) in stages {
         let each_ns = spent.as_secs_f64() * 1e9 / kept.max(1) as f64;
         println!("  {stage:<32} {:>10.3} ms {each_ns:>10.1} ns a kept event", spent.as_secs_f64() * 1e3);
+        Number::new(format!("{file}: {stage}"), each_ns, "ns a kept event").hand_over();
     }
-    println!("  {:.2} M kept events/s", kept as f64 / (added + accounted + written).as_secs_f64() * 1e-6);
+    let rate = kept as f64 / (added + accounted + written).as_secs_f64() * 1e-6;
+    println!("  {rate:.2} M kept events/s");
+    Number::new(format!("{file}: events kept"), kept as f64, "events").hand_over();
+    Number::new(format!("{file}: together"), rate, "M kept events/s")
+        .at_least(5.0)
+        .compared_to(format!("{file}: Python's protobuf (upb), parsing alone"))
+        .hand_over();
 }
 
 fn main() {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "the table is the result")]
 
+mod numbers;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use tokio::runtime::{Builder, Runtime};
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
+use self::numbers::Number;
 use self::tree::beside_a_moving_tree;
 
 const LENGTH: Duration = Duration::from_secs(20);
@@ -101,6 +103,7 @@ fn told(roots: &Roots) {
         };
         let core = (used_s(&after) - used_s(&before)) / elapsed_s * 100.0;
         println!("{what:>10} {core:.4} % of a core");
+        Number::new(format!("{what}, once a second"), core, "% of a core").hand_over();
     }
 }
 

@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, reason = "the table is the result")]
 
+mod numbers;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -22,11 +23,13 @@ use smaragdine_core::serve::recording::{Cut, Options, Recording};
 use smaragdine_core::store::journal::{Record, Records};
 use smaragdine_core::trace::SourceReport;
 
+use self::numbers::Number;
 use self::tree::beside_a_moving_tree;
 
 const LENGTH: Duration = Duration::from_secs(8);
 const PERIOD: Duration = Duration::from_millis(4);
 const REGISTERS: u64 = 4;
+const CORE: &str = "% of a core";
 
 /// CPU time and reads of files of one kind of thread.
 #[derive(Debug, Clone, Copy, Default)]
@@ -98,6 +101,8 @@ fn record(count: usize, roots: &Roots) -> f64 {
     let (ticks, missed) =
         reports.iter().fold((0, 0), |(ticks, missed), report| (ticks + report.ticks, missed + report.missed_ticks));
     println!("{count} at {} ms: {ticks} ticks, {missed} lost", PERIOD.as_millis());
+    let number = |what: &str, value: f64, unit| Number::new(format!("{what}, recordings: {count}"), value, unit);
+    number("ticks lost", missed as f64, "ticks").at_most(0.0).hand_over();
     let mut reading_s = 0.0;
     for (name, kind) in &after {
         let Some(earlier) = before.get(name).filter(|_| name != "station" && name != "tree") else { continue };
@@ -108,8 +113,11 @@ fn record(count: usize, roots: &Roots) -> f64 {
             reading_s = cpu_s / elapsed_s;
             let reads = (kind.reads - earlier.reads) as f64 / REGISTERS as f64 / elapsed_s;
             println!("   {reads:.1} reads of each register a second");
+            number("reads of each register", reads, "a second").hand_over();
+            number("reading", core, CORE).hand_over();
         } else {
             println!("   {:.3} % each recording", core / count as f64);
+            number(&format!("{name}, each recording"), core / count as f64, CORE).hand_over();
         }
     }
     reading_s
@@ -123,5 +131,6 @@ fn main() {
     beside_a_moving_tree(|roots| {
         let [one_s, many_s] = [1, 50].map(|count| record(count, roots));
         println!("reading registers for 50 costs {:.2} times what it costs for one", many_s / one_s);
+        Number::new("reading for 50 beside reading for one", many_s / one_s, "times").at_most(1.5).hand_over();
     });
 }
