@@ -14,7 +14,6 @@ from smaragdine.errors import SmaragdineError, UsageError
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "account",
-        help="account a trace anew, by another policy",
         description="Splits the trace's energy among its operations anew and replaces that policy's rows; what other "
         "policies gave stays. Files that were changed since they were sealed are named, taken as they are, and sealed "
         "anew.",

@@ -12,7 +12,6 @@ from smaragdine.cli.terminal import tell
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "appendix",
-        help="a static site over many runs",
         description="Writes a site for a paper's appendix: means with standard errors by group, what differs and with "
         "what chance, plots of all that the runs logged, a page for each run, all numbers as files. It opens from disk "
         "and from any web server, GitHub Pages among them; the same runs give the same bytes. Needs "

@@ -21,7 +21,6 @@ _TOP = 20
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "compare",
-        help="two traces side by side",
         description="Prints what each layer, operation or pass took in A and in B, the largest change first. Energy is "
         "per traced step, so that runs of different length compare; `--per run` takes the traced steps as they are.",
     )

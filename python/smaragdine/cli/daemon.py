@@ -12,7 +12,6 @@ from smaragdine.errors import SmaragdineError
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "daemon",
-        help="start smaragdined",
         description="Becomes smaragdined, with the arguments given: `smaragdine daemon serve --socket PATH`.",
         add_help=False,
     )

@@ -30,7 +30,6 @@ _BAR = 30
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "demo",
-        help="train a small model here and show where its energy went",
         description="Trains a small BERT-like model, in Keras, PyTorch or Flax, on the Python standard library's "
         f"sources, accounts its energy, and writes a trace and DIR/report.html. {WINDOW} of every {EVERY} steps are "
         "traced.",

@@ -64,7 +64,6 @@ class Examination:
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "doctor",
-        help="what can be measured here, and how well",
         description="Asks every energy sensor of this machine, and records for a second to see how well they can be "
         "read. Ends with code 0 where something can be measured, 3 where power could only be modelled.",
     )

@@ -24,7 +24,6 @@ NOTE = (
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "estimate",
-        help="a guess before the run",
         description="Guesses energy and emissions: thermal design power × hours × utilisation. Without a utilisation "
         "the guess is the range from a third to all of the design power; runs may well lie outside.",
     )

@@ -27,7 +27,6 @@ _NAMES = {"perfetto": "perfetto.json", "csv": "csv", "profile": "profile.json"}
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "export",
-        help="a trace for other tools: a timeline for Perfetto, tables as CSV, or its energy profile",
         description="`perfetto` writes one JSON file with events, steps and power over time, which ui.perfetto.dev and "
         "chrome://tracing open. `csv` writes each table of the trace as a CSV file into a directory; lists and maps "
         "in it are JSON. `profile` writes what the run took by component and epoch or step as a small JSON file, which "

@@ -32,7 +32,6 @@ _DIAGRAM = "sunburst, edd"
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "figure",
-        help="one figure as a file",
         description="Draws one figure; of several traces of the same thing, means with their standard deviation. HTML "
         "files hold all they need; PNG, SVG and PDF need `pip install 'smaragdine[figures]'` and a Chromium.",
     )

@@ -19,7 +19,6 @@ _BOXES = 6
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "footprint",
-        help="the energy of each operation, layer or pass",
         description="Prints the tensor energy footprint. Several traces of the same thing give mean and standard "
         "deviation. The first line tells how much of the run the numbers cover.",
     )

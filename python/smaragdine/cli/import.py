@@ -9,7 +9,6 @@ from pathlib import Path
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "import",
-        help="other tools' logs become traces",
         description="Writes what another tool recorded as a trace. What that tool assumed (its PUE, its carbon "
         "intensity, memory by rule of thumb) stays, and stays marked as its own.",
     )

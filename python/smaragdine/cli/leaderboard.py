@@ -14,7 +14,6 @@ _KEYS = ("metric", "energy", "carbon", "time", "per-kwh")
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "leaderboard",
-        help="a metric against energy, carbon and time",
         description="Ranks runs by a metric that they logged, beside the energy, carbon and time that they took, and "
         "marks those that no other beats in both metric and energy. Failed runs and runs whose energy is not known are "
         "listed without a rank.",

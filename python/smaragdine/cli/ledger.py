@@ -10,7 +10,6 @@ from pathlib import Path
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "ledger",
-        help="where every joule went",
         description="Prints, for each counted domain, where its energy went. The entries of a domain add up to all "
         "that was read from it.",
     )

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "merge",
-        help="the traces of a job's ranks and hosts as one",
         description="Adds up what the ranks of a job took, and counts each host's registers once, however many of them "
         "watched. All commands take a job's folder as it is and merge it as they open it; this keeps the result, for "
         "large jobs and for engines that read Parquet.",

@@ -26,7 +26,6 @@ _LOG = logging.getLogger("smaragdine")
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "recover",
-        help="rebuild a trace that a crash cut",
         description="Fetches or rebuilds what the daemon had measured when a recording was cut off.",
     )
     parser.add_argument("output", type=Path, metavar="OUTPUT", help="the directory that the recording was to write")

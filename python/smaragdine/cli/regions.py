@@ -22,7 +22,6 @@ _COLUMNS = (
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "regions",
-        help="cleaner places for a job",
         description="Ranks places by the carbon intensity of their electricity, cleanest first, beside generation "
         "methods; with traces or --energy-kwh, also what the job would emit there. Lifecycle and direct figures are "
         "ranked apart. Nothing is asked from the network.",

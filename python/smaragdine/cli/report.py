@@ -11,7 +11,6 @@ from smaragdine.cli.terminal import tell
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "report",
-        help="one self-contained HTML file",
         description="Writes a report that opens anywhere, without a network. Several traces of the same thing give "
         "mean and standard deviation.",
     )

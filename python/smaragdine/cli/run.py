@@ -23,7 +23,6 @@ _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "run",
-        help="account any command",
         usage="smaragdine run [-o DIR] [--period 4ms] [--label KEY=VALUE] [--require-measured] -- COMMAND…",
         description="Records the energy of a command and its descendants, and ends with its exit code (128+n where "
         "signal n ended it). A training inside that uses EnergyCallback or EnergyHook joins this recording.",

@@ -28,7 +28,6 @@ FORMATS = ("text", "markdown", "latex", "json", "model-card", "spdx", "annex-xi"
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "statement",
-        help="what a run, a study or a paper cost",
         description="States energy, carbon and social cost, each with its source: of traces, or of energy or emissions "
         "that are told. The region comes from --region, the traces' label `region`, or SMARAGDINE_REGION; there is no "
         "default, and nothing is asked from the network without --live.",

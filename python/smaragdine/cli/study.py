@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "study",
-        help="what a hyperparameter search cost as a whole",
         description="Sums runs that belong together, failed ones included: each run's share, that of failed runs, the "
         "cost as example × data × hyperparameters, and the energy and carbon that it took to reach a value.",
     )

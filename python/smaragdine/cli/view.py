@@ -16,7 +16,6 @@ PORT = 8050
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "view",
-        help="the interactive page",
         description="Serves a page about a trace, or several of the same thing, and what it would be otherwise, until "
         "it is interrupted: to this machine alone, and to whoever has the address that it prints, with its token. A "
         "trace that is still being recorded shows its power as it runs, and becomes the page of the finished trace. "

@@ -32,13 +32,39 @@ def test_import_is_light() -> None:
     assert not {"tensorflow", "keras", "pandas", "duckdb", "plotly", "grpc", "google.protobuf"} & set(loaded)
 
 
-def test_help_names_every_command_without_loading_what_they_need(told: Told) -> None:
-    code = "import sys; from smaragdine.cli import main\ntry: main(['--help'])\nfinally: print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+def loaded(*words: object) -> tuple[subprocess.CompletedProcess[str], set[str]]:
+    """One command in an interpreter of its own, and the modules that it had when it ended."""
+    code = "import sys; from smaragdine.cli import main\ntry: main()\nfinally: print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True)
+    return done, set(done.stderr.rpartition("\n")[0].rpartition("\n")[2].split())
+
+
+def test_help_names_every_command_without_loading_any(told: Told) -> None:
+    done, modules = loaded("--help")
     assert done.returncode == 0
     for command in ("demo", "run", "report", "footprint", "ledger", "figure", "compare", "export", "account", "doctor"):
         assert re.search(rf"\n    {command}\s", done.stdout)
-    assert not {"tensorflow", "duckdb", "plotly", "grpc"} & set(done.stdout.split())
+        assert f"smaragdine.cli.{command}" not in modules
+    assert not {"tensorflow", "numpy", "duckdb", "plotly", "grpc"} & modules
+
+
+def test_every_command_that_help_names_loads_its_own_module_alone() -> None:
+    commands = re.findall(r"\n    (\w+)", loaded("--help")[0].stdout)
+    assert len(commands) > 20
+    commands.remove("daemon")  # whose words are all smaragdined's, --help too
+    for command in commands:
+        done, modules = loaded(command, "--help")
+        assert done.returncode == 0, done.stderr
+        assert f"smaragdine.cli.{command}" in modules
+        assert not {f"smaragdine.cli.{other}" for other in commands if other not in (command, "statement")} & modules
+        assert not {"tensorflow", "numpy", "duckdb", "plotly", "grpc"} & modules
+
+
+def test_an_unknown_command_is_told_all_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["ledgr"])
+    assert ended.value.code == 2
+    assert "'ledgr'" in (told := capsys.readouterr().err) and "ledger" in told and "doctor" in told
 
 
 @pytest.mark.parametrize("code", [0, 1, 77])
