@@ -1,4 +1,5 @@
-//! What telling a site's monitoring costs: the thread that listens, scrapes, and OTLP to a receiver that takes all.
+//! What telling a site's monitoring costs: the thread that listens, scrapes, and OTLP to a receiver that takes all; and
+//! how much more where it is told of fifty recordings that run, each with the energy of four registers.
 
 #![allow(clippy::print_stdout, reason = "the table is the result")]
 
@@ -18,9 +19,11 @@ use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::
 };
 use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsServiceRequest, ExportMetricsServiceResponse};
 use smaragdine_core::monitor::otlp::{Environment, Otlp};
+use smaragdine_core::monitor::recordings::{Account, Roll};
 use smaragdine_core::monitor::{Monitor, Told, endpoint};
 use smaragdine_core::registers::source::Roots;
 use smaragdine_core::registers::station::Station;
+use smaragdine_core::trace::Entry;
 use tokio::runtime::{Builder, Runtime};
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
@@ -29,6 +32,8 @@ use self::numbers::Number;
 use self::tree::beside_a_moving_tree;
 
 const LENGTH: Duration = Duration::from_secs(20);
+const RECORDINGS: usize = 50;
+const REGISTERS: [&str; 4] = ["package-0", "dram-0", "package-1", "dram-1"];
 
 static TAKEN: AtomicU64 = AtomicU64::new(0);
 
@@ -42,6 +47,22 @@ impl MetricsService for Receiver {
     ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
         TAKEN.fetch_add(1, Ordering::Relaxed);
         Ok(Response::new(ExportMetricsServiceResponse::default()))
+    }
+}
+
+/// Of a recording that draws from when it began, each entry a watt of each register.
+#[derive(Debug)]
+struct Steady(Instant);
+
+impl Account for Steady {
+    fn energy_j(&self) -> Vec<(String, Entry, f64)> {
+        let energy_j = self.0.elapsed().as_secs_f64();
+        let entries = [Entry::Application, Entry::Daemon, Entry::Other, Entry::Idle, Entry::Gap];
+        REGISTERS.iter().flat_map(|domain| entries.map(|entry| ((*domain).to_owned(), entry, energy_j))).collect()
+    }
+
+    fn has_ended(&self) -> bool {
+        false
     }
 }
 
@@ -69,7 +90,7 @@ fn scrape(address: SocketAddr) -> usize {
     answer.len()
 }
 
-fn told(roots: &Roots) {
+fn told(roots: &Roots, recordings: usize) {
     let (scraping, sending, receiving) = (runtime("scrapes"), runtime("otlp"), runtime("receiver"));
     let listener = receiving.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("its address"));
@@ -78,7 +99,12 @@ fn told(roots: &Roots) {
     let otlp = Otlp::new(&url, Duration::from_secs(1), &Environment::default()).expect("an address");
     let (telling, _sender) = sending.block_on(async { otlp.start() });
     let station = Station::default();
-    let to = Told { otlp: Some(telling), ..Told::default() };
+    let roll = Roll::default();
+    for number in 0..recordings {
+        let domains = REGISTERS.map(str::to_owned).to_vec();
+        roll.enter(&format!("recording-{number}"), domains, Box::new(Steady(Instant::now())));
+    }
+    let to = Told { otlp: Some(telling), recordings: (recordings > 0).then_some(roll), ..Told::default() };
     let monitor = Monitor::start(&station, roots, to).expect("the fake tree is readable");
     let listener = scraping.block_on(endpoint::bind("127.0.0.1:0".parse().expect("an address"))).expect("a port");
     let address = listener.local_addr().expect("its address");
@@ -94,7 +120,9 @@ fn told(roots: &Roots) {
     }
     let (after, elapsed_s) = (cpu_s(), began.elapsed().as_secs_f64());
     let exports = TAKEN.load(Ordering::Relaxed) - taken;
-    println!("{scrapes} scrapes of {bytes} bytes and {exports} exports in {elapsed_s:.1} s, four registers");
+    println!(
+        "{scrapes} scrapes of {bytes} bytes and {exports} exports in {elapsed_s:.1} s, four registers, {recordings} recordings"
+    );
     for (name, what) in
         [("monitor", "counting"), ("read powercap", "reading"), ("scrapes", "scrapes"), ("otlp", "OTLP")]
     {
@@ -103,7 +131,8 @@ fn told(roots: &Roots) {
         };
         let core = (used_s(&after) - used_s(&before)) / elapsed_s * 100.0;
         println!("{what:>10} {core:.4} % of a core");
-        Number::new(format!("{what}, once a second"), core, "% of a core").hand_over();
+        let of = if recordings > 0 { format!(" with {recordings} recordings") } else { String::new() };
+        Number::new(format!("{what}{of}, once a second"), core, "% of a core").hand_over();
     }
 }
 
@@ -113,6 +142,8 @@ fn main() {
         return;
     }
     beside_a_moving_tree(|roots| {
-        told(roots);
+        for recordings in [0, RECORDINGS] {
+            told(roots, recordings);
+        }
     });
 }
