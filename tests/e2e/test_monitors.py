@@ -92,6 +92,21 @@ def test_counters_are_what_the_registers_gained_and_start_anew_with_the_daemon(t
         assert kept > 0.9 * WATTS * 2
 
 
+def test_scrapes_while_a_register_wraps_see_it_go_on(tmp_path: Path) -> None:
+    # It wraps every three seconds, three times while one looks.
+    with (
+        powercap_tree(tmp_path / "tree", "--package", f"constant:{WATTS:g}", "--range", "300000000") as tree,
+        monitored(tmp_path / "daemon", tree) as address,
+    ):
+        until(lambda: energy_j(scrape(address)) > 0, "nothing is counted")
+        began, seen = time.monotonic(), [energy_j(scrape(address))]
+        while (passed_s := time.monotonic() - began) < 9:
+            seen.append(energy_j(scrape(address)))
+    assert all(later >= earlier for earlier, later in pairwise(seen))
+    # At either end what is told is a second old.
+    assert seen[-1] - seen[0] == pytest.approx(WATTS * passed_s, abs=WATTS * 1.1)
+
+
 def test_nothing_else_can_be_asked_and_nobody_is_waited_for(tmp_path: Path, steady: Tree) -> None:
     with monitored(tmp_path / "daemon", steady) as address, ExitStack() as silent:
         host, port = address.split(":")
