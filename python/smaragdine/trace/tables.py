@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smaragdine.errors import TraceError, changed, damaged
-from smaragdine.trace.checksum import Checksum, differs, of_bytes
+from smaragdine.trace.checksum import Checksum, of_bytes
 from smaragdine.trace.columns import LATER, REFERS, TABLES, cells, doubts, kinds, quoted
 
 if TYPE_CHECKING:
@@ -148,9 +148,11 @@ class Tables:
                 # What an earlier version wrote beside its tables, it did not seal.
                 return
             raise changed(self.directory, f"{table}.parquet", "it has no checksum, and others have")
-        # What another program wrote again is the same where its columns say the same.
         if of_bytes(self._parts[table]) == sealed.bytes:
             return
+        # What another program wrote again is the same where its columns say the same. Few tables are such.
+        from smaragdine.trace.content import differs
+
         # From here on its rows are held: what a damaged file says of them beside (least, most, how many nulls) would
         # mislead DuckDB's plans, whatever the rows are.
         self._connection.execute(f"create table held_{table} as from {table}")
