@@ -8,8 +8,9 @@ from typing import Any
 
 import duckdb
 
-from smaragdine.trace.checksum import of_bytes, of_column
+from smaragdine.trace.checksum import of_bytes
 from smaragdine.trace.columns import TABLES, cells, kinds
+from smaragdine.trace.content import of_column
 from smaragdine.trace.seal import CHECKSUMS, SEAL, seal
 
 

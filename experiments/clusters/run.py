@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 import duckdb  # noqa: E402
 
 from smaragdine import Job  # noqa: E402
-from smaragdine.trace.jobs.opened import write  # noqa: E402
+from smaragdine.trace.jobs.joined import write  # noqa: E402
 from smaragdine.trace.jobs.part import Found, within  # noqa: E402
 from testbed.synthetic_job import many  # noqa: E402
 

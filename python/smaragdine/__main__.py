@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
+from smaragdine.cli import program
 
-from smaragdine.cli import main
-
-sys.exit(main())
+program()

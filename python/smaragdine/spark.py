@@ -25,7 +25,8 @@ from smaragdine.errors import SmaragdineError, TraceError, UsageError
 from smaragdine.files.ranks import HOST, placed
 from smaragdine.trace.accounting import Accounting
 from smaragdine.trace.copied import copy, copy_sealed
-from smaragdine.trace.jobs.opened import here
+from smaragdine.trace.footprint import footprint_of
+from smaragdine.trace.here import here
 from smaragdine.trace.metadata import Metadata
 from smaragdine.trace.tables import Tables
 
@@ -167,7 +168,7 @@ def _finished(directory: Path) -> Metadata:
 
 
 def _footprint(accounting: Accounting, policy: str) -> Iterable[FootprintRow]:
-    return accounting.footprint(policy).rows
+    return footprint_of(accounting, policy).rows
 
 
 def _ledger(accounting: Accounting, policy: str) -> Iterable[LedgerRow]:

@@ -6,7 +6,6 @@ layer together, and optimizer, loss, metrics, data and runtime have boxes of the
 
 from __future__ import annotations
 
-import difflib
 import statistics
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from smaragdine.accounts.display import Drawn
 from smaragdine.accounts.energy import MEASURED, MODELLED
 from smaragdine.accounts.footprint import Footprints
+from smaragdine.accounts.near import did_you_mean
 from smaragdine.accounts.row import FootprintRow, sum_known
 from smaragdine.accounts.summary import natural
 from smaragdine.accounts.words import LAYER_WORDS
@@ -151,8 +151,8 @@ class EDD(Drawn):
         found = sorted((box for box in self.walk() if box.path == path), key=lambda box: box.is_tensor)
         if found:
             return found[0]
-        close = difflib.get_close_matches(path, [box.path for box in self.walk() if box.path], n=1, cutoff=0.4)
-        raise UsageError(f"the diagram has no layer {path!r}", f"did you mean {close[0]!r}?" if close else None)
+        paths = (box.path for box in self.walk() if box.path)
+        raise UsageError(f"the diagram has no layer {path!r}", did_you_mean(path, paths))
 
 
 def nesting(qtn: str, layer: str, phase: str, *, grouped: bool) -> tuple[Key, ...]:

@@ -13,11 +13,12 @@ from smaragdine.accounts.energy import MODELLED, MODELLED_NOTICE, Energy
 from smaragdine.accounts.frame import dataframe
 from smaragdine.accounts.group import Group, Groups, grouped, mean_groups
 from smaragdine.accounts.row import FootprintRow
-from smaragdine.accounts.summary import Summary
 from smaragdine.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from smaragdine.accounts.summary import Summary
 
 _F = TypeVar("_F", bound="Footprints")
 
@@ -188,6 +189,8 @@ class RunsFootprint(Footprints):
 
 def summary_of(footprints: Sequence[Footprint], patterns: Mapping[str, str] | None = None) -> Summary:
     """How the names of several footprints fold, whether or not they are runs of the same thing."""
+    from smaragdine.accounts.summary import Summary
+
     return Summary.of(((row.qtn, row.layer) for footprint in footprints for row in footprint.rows), patterns)
 
 

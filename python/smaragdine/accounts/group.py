@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -142,18 +141,20 @@ def _alone(name: str, row: FootprintRow, total_j: float) -> Group:
 
 
 def _mean(groups: Sequence[Group], runs: int) -> Group:
+    from statistics import fmean, stdev
+
     energies = [group.energy_j for group in groups] + [0.0] * (runs - len(groups))
     powers = [group.power_w for group in groups if group.power_w is not None]
     low, high = (sum_known(bounds) for bounds in zip(*((g.energy_low_j, g.energy_high_j) for g in groups), strict=True))
     return replace(
         groups[0],
-        energy_j=statistics.fmean(energies),
+        energy_j=fmean(energies),
         energy_low_j=None if low is None else low / runs,
         energy_high_j=None if high is None else high / runs,
         time_s=sum(group.time_s for group in groups) / runs,
-        power_w=statistics.fmean(powers) if powers else None,
+        power_w=fmean(powers) if powers else None,
         count=sum(group.count for group in groups) / runs,
-        energy_sd_j=statistics.stdev(energies) if runs > 1 else None,
-        power_sd_w=statistics.stdev(powers) if len(powers) > 1 else None,
+        energy_sd_j=stdev(energies) if runs > 1 else None,
+        power_sd_w=stdev(powers) if len(powers) > 1 else None,
         runs=len(groups),
     )

@@ -7,13 +7,13 @@ on names alone; energies follow their names.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Protocol, TypeVar
 
+from smaragdine.accounts.near import did_you_mean
 from smaragdine.accounts.row import FootprintRow, sum_known
 from smaragdine.errors import UsageError
 
@@ -104,8 +104,8 @@ class Summary:
         """The QTNs behind a summarized name: a tensor's, or all in a layer. Raises SmaragdineError without any."""
         chosen = frozenset(qtn for qtn, own in self.names.items() if own == name or own.startswith(f"{name}/"))
         if not chosen:
-            close = difflib.get_close_matches(name, {*self.folds, *self.names.values()}, n=1, cutoff=0.4)
-            raise UsageError(f"the summary has no {name!r}", f"did you mean {close[0]!r}?" if close else None)
+            names = {*self.folds, *self.names.values()}
+            raise UsageError(f"the summary has no {name!r}", did_you_mean(name, names))
         return chosen
 
     def rename(self, named: _N) -> _N:

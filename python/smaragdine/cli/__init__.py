@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 from smaragdine import __version__
 from smaragdine.cli.ending import BROKEN_PIPE, INTERRUPTED, exit_code
@@ -40,6 +41,15 @@ _COMMANDS = {
     "doctor": "what can be measured here, and how well",
     "daemon": "start smaragdined",
 }
+
+
+def program() -> NoReturn:
+    """The command as a process, which ends with its code."""
+    try:
+        sys.exit(main())
+    finally:
+        # What is left ends with the process: nobody need look for what else could be given back.
+        gc.freeze()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

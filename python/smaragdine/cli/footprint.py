@@ -40,12 +40,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    from smaragdine.accounts.edd import EDD
     from smaragdine.accounts.group import Group
     from smaragdine.cli.table import write_csv, write_json, write_table
     from smaragdine.cli.terminal import tell
     from smaragdine.text.table import Table
-    from smaragdine.text.tree import tree
     from smaragdine.trace.runs import Runs
 
     runs = Runs.open(*args.traces)
@@ -77,6 +75,9 @@ def run(args: argparse.Namespace) -> int:
         for comment in comments[1:]:
             tell(comment, "yellow")
         if args.output_format == "tree":
+            from smaragdine.accounts.edd import EDD
+            from smaragdine.text.tree import tree
+
             edd = EDD.of(footprint, name=runs.name)
             write_table(tree(edd, depth=args.depth, top=args.top or _BOXES, guides=sys.stdout.isatty()))
             return 0

@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     from smaragdine.text.ranks import of_hosts, of_ranks
     from smaragdine.trace.copied import copy
     from smaragdine.trace.job import Job
-    from smaragdine.trace.jobs.opened import write
+    from smaragdine.trace.jobs.joined import write
     from smaragdine.trace.jobs.part import named
 
     found = named(args.traces)

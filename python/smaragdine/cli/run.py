@@ -113,26 +113,34 @@ class _Signals:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._early: int | None = None
+        self._early: list[int] = []
         for number in _FORWARDED:
             signal.signal(number, self._on_signal)
 
     def supervise(self, command: list[str], environment: dict[str, str]) -> int:
         """Runs the command to its end; its exit code, 128+n where signal n ended it."""
-        if self._early is None:
+        if not self._early:
             try:
                 self._process = subprocess.Popen(command, env=environment)
             except OSError as error:
                 raise NotExecutableError(f"cannot run {command[0]}: {error.strerror}") from error
+            for number in self._early:
+                # It came when the command had been started, and its process was not known yet.
+                self._pass_on(self._process, number)
             code = self._process.wait()
             return code if code >= 0 else 128 - code
-        return 128 + self._early
+        return 128 + self._early[0]
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._process is None:
-            self._early = number
-        elif not (number == signal.SIGINT and _at_terminal()):
-            self._process.send_signal(number)
+            self._early.append(number)
+        else:
+            self._pass_on(self._process, number)
+
+    @staticmethod
+    def _pass_on(process: subprocess.Popen[bytes], number: int) -> None:
+        if not (number == signal.SIGINT and _at_terminal()):
+            process.send_signal(number)
 
 
 def _at_terminal() -> bool:

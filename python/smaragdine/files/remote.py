@@ -18,7 +18,6 @@ from smaragdine.errors import TraceError, UsageError
 from smaragdine.files.ranks import part_of
 from smaragdine.files.writing import Folder
 
-_URL = re.compile(r"(?:[a-z][a-z0-9+.-]*::)*[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 # A table, or one of the parts in which Spark writes one.
 _FILE = re.compile(r"trace\.json|(?P<table>\w{1,40}\.parquet)(/(?![._])[\w.-]{1,200}\.parquet)?", re.ASCII)
 _AT_ONCE = 16
@@ -27,11 +26,6 @@ _CHUNK = 1 << 20
 _SPARED_BYTES = 1 << 28
 # Of a file whose length is not told.
 _LARGEST_BYTES = 1 << 30
-
-
-def is_remote(path: str | Path) -> bool:
-    """Whether it is a URL, and no path of this machine's."""
-    return isinstance(path, str) and _URL.match(path) is not None
 
 
 def fetch(url: str, directory: Path) -> None:

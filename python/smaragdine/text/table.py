@@ -5,15 +5,19 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from smaragdine.accounts.comparison import Comparison
 from smaragdine.accounts.energy import MEASURED
-from smaragdine.accounts.group import Group
-from smaragdine.accounts.ledger import ENTRIES, MEANINGS, Ledger
+from smaragdine.accounts.ledger import ENTRIES, MEANINGS
 from smaragdine.accounts.quantity import joules, number, percent, seconds, watts
 from smaragdine.accounts.spread import INTERVAL, Spread, deviation
 from smaragdine.shown import shown
 from smaragdine.text.aligned import GAP, aligned, widths
+
+if TYPE_CHECKING:
+    from smaragdine.accounts.comparison import Comparison
+    from smaragdine.accounts.group import Group
+    from smaragdine.accounts.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,20 @@
-"""What a trace was accounted to: its ledger and footprint, by policy, and how much of the run they cover."""
+"""What a trace was accounted to, by policy: its ledger here, its footprint in `footprint.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from smaragdine.accounts.coverage import Coverage
 from smaragdine.accounts.energy import MEASURED
-from smaragdine.accounts.footprint import Footprint
 from smaragdine.accounts.ledger import ENTRIES, Ledger, LedgerRow
 from smaragdine.accounts.notice import notice
-from smaragdine.accounts.row import FootprintRow
-from smaragdine.accounts.words import NO_LAYER
-from smaragdine.errors import UsageError, changed, damaged
+from smaragdine.errors import UsageError, changed
 from smaragdine.trace.metadata import Metadata
-from smaragdine.trace.steps import Step, steps_of
 from smaragdine.trace.tables import Tables
+
+if TYPE_CHECKING:
+    from smaragdine.trace.steps import Step
 
 
 class Accounting:
@@ -28,6 +26,8 @@ class Accounting:
 
     @cached_property
     def steps(self) -> list[Step]:
+        from smaragdine.trace.steps import steps_of
+
         return steps_of(self.tables)
 
     @property
@@ -43,11 +43,6 @@ class Accounting:
         entries = {entry: index for index, entry in enumerate(ENTRIES)}
         rows.sort(key=lambda row: (order.get(row[0], len(order)), entries.get(row[1], len(entries))))
         return Ledger(policy, tuple(self._ledger_rows(rows)), notice(self.metadata.domains))
-
-    def footprint(self, policy: str) -> Footprint:
-        """Of the traced steps."""
-        rows = self._footprint_rows(policy)
-        return Footprint(rows, policy, self._coverage(rows, self.ledger(policy)))
 
     def _check_sums(self, ledger: list[tuple[Any, ...]]) -> None:
         """The ledger holds every joule of the readings of which it tells, and none else."""
@@ -68,38 +63,6 @@ class Accounting:
             domain = self.metadata.domain(name)
             device, basis = (domain.device, domain.basis) if domain else ("", MEASURED)
             yield LedgerRow(name, device, basis, entry, energy_j)
-
-    def _footprint_rows(self, policy: str) -> tuple[FootprintRow, ...]:
-        rows = self.tables.rows(
-            "select f.op, o.qtn, o.layer, o.type, o.phase, f.device, f.basis, f.energy_j, f.energy_low_j, "
-            "f.energy_high_j, f.time_s, f.count from footprint f left join ops o using (op) where f.policy = ? "
-            "order by f.op, f.device, f.basis",
-            policy,
-        )
-        nameless = next((row[0] for row in rows if row[1] is None), None)
-        if nameless is not None:
-            raise damaged(self.tables.directory, f"footprint.parquet has operation {nameless}, ops.parquet does not")
-        return tuple(FootprintRow(*row) for row in rows)
-
-    def _coverage(self, rows: tuple[FootprintRow, ...], ledger: Ledger) -> Coverage:
-        # What trace.json tells of steps is the daemon's count; that they are sound shows only in their table.
-        self.tables.check("steps")
-        told = self.metadata.coverage
-        time_s = sum(row.time_s for row in rows)
-        with_layer_s = sum(row.time_s for row in rows if row.layer and row.layer != NO_LAYER)
-        return Coverage(
-            steps=told.steps,
-            traced_steps=told.traced_steps or 0,
-            steps_s=told.steps_s or 0.0,
-            traced_s=told.traced_s or 0.0,
-            operations=ledger.entry("operations"),
-            application=ledger.entry("application"),
-            layered_share=with_layer_s / time_s if time_s > 0 else None,
-            modelled=self.metadata.modelled,
-            notice=notice(self.metadata.domains),
-            cut=self.metadata.cut,
-            refused=self.metadata.refused if ledger.policy == "deconvolved" else (),
-        )
 
     def _not_accounted(self, policy: str) -> UsageError:
         have = ", ".join(self.policies) or "none"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from smaragdine.errors import TraceError
 from smaragdine.files.ranks import is_job
-from smaragdine.files.remote import is_remote
+from smaragdine.files.url import is_url
 from smaragdine.trace.jobs.rank import JobHost, Rank, hosts, ranks
 from smaragdine.trace.tables import beside_each_other
 from smaragdine.trace.trace import Trace
@@ -28,7 +28,7 @@ class Job(Trace):
     def open(cls, path: str | Path, *, external_access: bool = False, as_it_is: bool = False) -> Self:
         """Opens the folder in which ranks wrote `host=…/rank=…`, merged or not; also at a URL, as `Trace.open`."""
         no_job = TraceError(f"{path} is no job: it holds no host=…/rank=…", "open a single trace with Trace.open")
-        if not is_remote(path) and not is_job(Path(path)):
+        if not is_url(path) and not is_job(Path(path)):
             raise no_job
         job = super().open(path, external_access=external_access, as_it_is=as_it_is)
         if not job.parts:

@@ -17,7 +17,7 @@ from smaragdine.accounts.machine import Hardware, Host
 from smaragdine.errors import TraceError, changed, damaged
 from smaragdine.files import regular
 from smaragdine.trace.checksum import Checksum
-from smaragdine.trace.metrics import Metric
+from smaragdine.trace.metric import Metric
 from smaragdine.trace.program import Program
 from smaragdine.trace.seal import CHECKSUMS, broken
 from smaragdine.trace.shape import shaped

@@ -19,15 +19,6 @@ _OF_A_GPU = re.compile(r"application/(?:.*/)?GPU:[^/]*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
-    """What one metric of the table is; `problem`: why it could not be sampled, None where it was."""
-
-    name: str
-    unit: str = ""
-    problem: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Series:
     """The values of one metric of one scope, in order of time. Arrays of equal length."""
 

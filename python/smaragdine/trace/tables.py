@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smaragdine.errors import TraceError, changed, damaged
-from smaragdine.trace.checksum import Checksum, differs, of_bytes
+from smaragdine.trace.checksum import Checksum, of_bytes
 from smaragdine.trace.columns import LATER, REFERS, TABLES, cells, doubts, kinds, quoted
 
 if TYPE_CHECKING:
@@ -111,18 +111,19 @@ class Tables:
         return parts
 
     def _attach(self, table: str) -> None:
-        # A name such as `kind=a` in the path is part of the path, and no column.
-        names = [literal(part) for part in self._parts[table]]
-        if not names:
+        if not self._parts[table]:
             self._columns[table] = {}
             self._connection.execute(f"create view {table} as select {cells(table, {})} where false")
             return
-        relation = self._connection.read_parquet(names, hive_partitioning=False, binary_as_string=True)
-        found = {name: str(kind) for name, kind in zip(relation.columns, relation.types, strict=True)}
+        # A name such as `kind=a` in the path is part of the path, and no column.
+        names = ", ".join(text(literal(part)) for part in self._parts[table])
+        source = f"read_parquet([{names}], hive_partitioning = false, binary_as_string = true)"
+        described = self._connection.execute(f"describe from {source}").fetchall()
+        found = {name: kind for name, kind, *_ in described}
         if missing := [column for column in TABLES[table] if column not in found]:
             raise damaged(self.directory, f"{table}.parquet has no column {', '.join(missing)}")
         self._columns[table] = found
-        relation.project(cells(table, found)).create_view(table)
+        self._connection.execute(f"create view {table} as select {cells(table, found)} from {source}")
 
     def _check(self, query: str) -> None:
         """Checks the tables that the query names."""
@@ -148,9 +149,11 @@ class Tables:
                 # What an earlier version wrote beside its tables, it did not seal.
                 return
             raise changed(self.directory, f"{table}.parquet", "it has no checksum, and others have")
-        # What another program wrote again is the same where its columns say the same.
         if of_bytes(self._parts[table]) == sealed.bytes:
             return
+        # What another program wrote again is the same where its columns say the same. Few tables are such.
+        from smaragdine.trace.content import differs
+
         # From here on its rows are held: what a damaged file says of them beside (least, most, how many nulls) would
         # mislead DuckDB's plans, whatever the rows are.
         self._connection.execute(f"create table held_{table} as from {table}")
@@ -185,7 +188,7 @@ class Tables:
 def close_doors(connection: duckdb.DuckDBPyConnection, files: Iterable[Path]) -> None:
     """Leaves DuckDB these files, and no way back."""
     names = [name for file in files for name in dict.fromkeys((str(file), literal(file)))]
-    allowed = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
+    allowed = ", ".join(map(text, names))
     connection.execute(f"set allowed_paths = [{allowed}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
@@ -230,3 +233,8 @@ def beside_each_other(owners: Iterable[tuple[tuple[str, int, int], Tables]]) -> 
 def literal(path: Path) -> str:
     """The path as DuckDB takes it, with nothing in it read as a pattern."""
     return "".join(f"[{character}]" if character in "*?[" else character for character in str(path))
+
+
+def text(value: str) -> str:
+    """As a text in SQL."""
+    return "'" + value.replace("'", "''") + "'"

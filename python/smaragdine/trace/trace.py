@@ -9,35 +9,35 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from smaragdine.accounts.coverage import Coverage
 from smaragdine.accounts.display import Displayed
-from smaragdine.accounts.edd import EDD, OpName
 from smaragdine.accounts.energy import Energy
-from smaragdine.accounts.footprint import Footprint, Footprints
-from smaragdine.accounts.ledger import Ledger
 from smaragdine.accounts.notice import notice
 from smaragdine.errors import NotMeasuredError, TraceError
+from smaragdine.files.ranks import is_job
 from smaragdine.trace.accounting import Accounting
-from smaragdine.trace.extrapolation import scoped
-from smaragdine.trace.jobs.opened import Opened, here, opened
-from smaragdine.trace.jobs.part import Part
+from smaragdine.trace.here import here
+from smaragdine.trace.jobs.opened import Opened
 from smaragdine.trace.metadata import Metadata
-from smaragdine.trace.metrics import Series, cpu_hours, gpu_hours, series_of
-from smaragdine.trace.readings import Readings, readings_by_domain
-from smaragdine.trace.spans import NamedSpan, spans_of
-from smaragdine.trace.steps import Step
 from smaragdine.trace.tables import Tables
 
 if TYPE_CHECKING:
     import duckdb
+    import numpy as np
     from numpy.typing import NDArray
     from typing_extensions import Self
 
+    from smaragdine.accounts.coverage import Coverage
+    from smaragdine.accounts.edd import EDD, OpName
+    from smaragdine.accounts.footprint import Footprint, Footprints
+    from smaragdine.accounts.ledger import Ledger
     from smaragdine.carbon.emissions import Emissions
     from smaragdine.carbon.place import Place
     from smaragdine.carbon.statement import Statement
+    from smaragdine.trace.jobs.part import Part
+    from smaragdine.trace.metrics import Series
+    from smaragdine.trace.readings import Readings
+    from smaragdine.trace.spans import NamedSpan
+    from smaragdine.trace.steps import Step
 
 _LOG = logging.getLogger("smaragdine")
 
@@ -93,6 +93,8 @@ class Recorded(Displayed, ABC):
         Of several runs it tells mean energies, with deviations; arrows are those of the first run. With `device`, what
         that one drew; `folded`: self-similar layers as one, as in a STEF.
         """
+        from smaragdine.accounts.edd import EDD
+
         footprint, first = self.footprint(policy), self.traces[0]
         if device is not None:
             footprint = footprint.device(device)
@@ -131,7 +133,11 @@ class Trace(Recorded):
         directory, fetched = here(path)
         if directory.name == "trace.json":
             directory = directory.parent
-        found = opened(directory)
+        found = Opened(directory)
+        if is_job(directory):
+            from smaragdine.trace.jobs.joined import joined
+
+            found = joined(directory)
         metadata = Metadata.read(found.tables, as_it_is=as_it_is)
         if metadata.state == "recording":
             raise TraceError(
@@ -178,6 +184,8 @@ class Trace(Recorded):
     @cached_property
     def readings(self) -> dict[str, Readings]:
         """Readings by domain, in the metadata's order; domains without any are left out."""
+        from smaragdine.trace.readings import readings_by_domain
+
         return readings_by_domain(self._tables, (domain.name for domain in self.metadata.domains))
 
     @property
@@ -187,16 +195,22 @@ class Trace(Recorded):
     @cached_property
     def named_spans(self) -> list[NamedSpan]:
         """What the program named itself, each with its energy; none in traces of earlier versions."""
+        from smaragdine.trace.spans import spans_of
+
         return spans_of(self._tables, self.metadata.domains, self.readings)
 
     @cached_property
     def metrics(self) -> list[Series]:
         """What machine and application did, about once a second; none in traces of earlier versions."""
+        from smaragdine.trace.metrics import series_of
+
         return series_of(self._tables)
 
     @property
     def cpu_h(self) -> float | None:
         """Hours of CPU time that the application used; None where it is not known."""
+        from smaragdine.trace.metrics import cpu_hours
+
         return cpu_hours(self._tables)
 
     @property
@@ -210,6 +224,8 @@ class Trace(Recorded):
         return self._gpu_hours("gpu_utilisation")
 
     def _gpu_hours(self, metric: str) -> float | None:
+        from smaragdine.trace.metrics import gpu_hours
+
         gpus = any(device.startswith("GPU:") for device in self.metadata.devices) or self.metadata.hardware.gpus
         if not gpus and self.rows("select 1 from metrics limit 1"):
             return 0.0
@@ -231,7 +247,9 @@ class Trace(Recorded):
 
     def coverage(self, policy: str = "equal") -> Coverage:
         """How much of the run the operations' energy covers."""
-        return self._accounting.footprint(policy).coverage
+        from smaragdine.trace.footprint import footprint_of
+
+        return footprint_of(self._accounting, policy).coverage
 
     def footprint(self, policy: str = "equal", *, scope: str = "traced", per: str = "run") -> Footprint:
         """The TEF: one row per operation, device and basis.
@@ -239,9 +257,14 @@ class Trace(Recorded):
         `scope="run"` extrapolates from the traced steps to all; `per` is `run`, `step`, `sample` or `token`. Raises
         SmaragdineError where the trace was not accounted by this policy, or lacks the steps that were asked for.
         """
-        return scoped(self._accounting, self._accounting.footprint(policy), scope, per)
+        from smaragdine.trace.extrapolation import scoped
+        from smaragdine.trace.footprint import footprint_of
+
+        return scoped(self._accounting, footprint_of(self._accounting, policy), scope, per)
 
     def ops(self) -> list[OpName]:
+        from smaragdine.accounts.edd import OpName
+
         return [OpName(*row) for row in self.rows("select op, qtn, layer, phase from ops order by op")]
 
     def flops(self) -> dict[str, float]:
@@ -253,18 +276,9 @@ class Trace(Recorded):
 
         Of traced steps alone: elsewhere no events are known.
         """
-        rows = self.rows(
-            "select start_ns, end_ns from events join ops using (op) where layer = ? or starts_with(layer, ?) "
-            "order by start_ns, end_ns",
-            layer,
-            f"{layer}/",
-        )
-        if not rows:
-            return np.empty((0, 2), dtype=np.int64)
-        times = np.array(rows, dtype=np.int64)
-        reach = np.maximum.accumulate(times[:, 1])
-        first = np.flatnonzero(np.r_[True, times[1:, 0] > reach[:-1]])
-        return np.column_stack([times[first, 0], reach[np.r_[first[1:], len(times)] - 1]])
+        from smaragdine.trace.executing import executing
+
+        return executing(self._tables, layer)
 
     def edges(self) -> list[tuple[int, int]]:
         return [(source, target) for source, target in self.rows("select from_op, to_op from edges order by all")]

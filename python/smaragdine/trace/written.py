@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from smaragdine.errors import SmaragdineError
 from smaragdine.files.writing import Folder
-from smaragdine.trace.checksum import of_bytes, of_column
+from smaragdine.trace.checksum import of_bytes
 from smaragdine.trace.columns import TABLES, kinds, quoted
+from smaragdine.trace.content import of_column
 from smaragdine.trace.seal import CHECKSUMS, SEAL, seal
 
 if TYPE_CHECKING:

@@ -10,12 +10,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Told
 
 import smaragdine
 from smaragdine.cli import main
+from testbed import synthetic_trace
 
 
 def state(output: Path) -> str:
@@ -60,6 +62,17 @@ def test_every_command_that_help_names_loads_its_own_module_alone() -> None:
         assert not {"tensorflow", "numpy", "duckdb", "plotly", "grpc"} & modules
 
 
+@pytest.mark.parametrize("command", ["ledger", "footprint"])
+def test_the_numbers_of_a_trace_are_shown_without_what_only_others_need(command: str, tmp_path: Path) -> None:
+    done, modules = loaded(command, synthetic_trace.short(tmp_path / "trace"))
+    assert done.returncode == 0, done.stderr
+    assert "duckdb" in modules
+    # Arrays and what merges jobs; what draws; what reaches a daemon.
+    assert not {"numpy", "pandas", "smaragdine.trace.jobs.joined"} & modules
+    assert not {"plotly", "smaragdine.figures", "smaragdine.report", "smaragdine.accounts.edd"} & modules
+    assert not {"tensorflow", "grpc", "google.protobuf", "smaragdine.daemon"} & modules
+
+
 def test_an_unknown_command_is_told_all_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["ledgr"])
@@ -87,6 +100,21 @@ def test_run_passes_options_on_and_lets_hooks_join(told: Told, tmp_path: Path) -
     assert start["labels"] == {"site": "lab", "run": "a=b"}
     assert len(told.all("start")) == len(told.all("step")) == len(told.all("stop")) == 1
     assert not Path("ignored").exists()
+
+
+def test_a_signal_that_comes_as_the_command_is_started_reaches_it(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["sleep", "60"]
+
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, words: list[str], **options: Any) -> None:
+            super().__init__(words, **options)
+            if words == command:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    assert run(tmp_path / "out", *command) == 128 + signal.SIGTERM
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -11,7 +11,7 @@ from smaragdine.accounts.row import sum_known
 from smaragdine.trace.jobs.merging import Merged
 from smaragdine.trace.jobs.part import Part
 from smaragdine.trace.metadata import SourceReport
-from smaragdine.trace.metrics import Metric
+from smaragdine.trace.metric import Metric
 from smaragdine.trace.seal import SEAL
 
 # Of more machines than this, how many more there are.

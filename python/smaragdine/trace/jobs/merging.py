@@ -13,6 +13,7 @@ from smaragdine.accounts.row import sum_known
 from smaragdine.errors import TraceError
 from smaragdine.trace.accounting import Accounting
 from smaragdine.trace.columns import TABLES
+from smaragdine.trace.footprint import footprint_of
 from smaragdine.trace.jobs.host import Machine, Watch, machines
 from smaragdine.trace.jobs.metrics import metrics
 from smaragdine.trace.jobs.part import Found, Part
@@ -176,7 +177,7 @@ class _Footprints:
     def add(self, part: Part, accounting: Accounting, policies: Iterable[str]) -> None:
         numbers = self._names.of(accounting.tables)
         for policy in policies:
-            for row in accounting.footprint(policy).rows:
+            for row in footprint_of(accounting, policy).rows:
                 key = (policy, numbers[row.op or 0], row.device, row.basis)
                 self._rows[key].append((row.energy_j, row.energy_low_j, row.energy_high_j, row.time_s, row.count))
         for policy, op, domain, energy_j in accounting.tables.rows(

@@ -1,42 +1,13 @@
-"""A job's folder as a trace directory: what `smaragdine merge` left in it, or merged for whoever opens it."""
+"""Where a trace lies once it is opened."""
 
 from __future__ import annotations
 
-import logging
-import shutil
-import tempfile
-import weakref
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from smaragdine.errors import TraceError
-from smaragdine.files.ranks import is_job
-from smaragdine.files.remote import fetch, is_remote
-from smaragdine.trace import written
-from smaragdine.trace.jobs.fields import fields, seals
-from smaragdine.trace.jobs.merging import merge
-from smaragdine.trace.jobs.part import Found, Part, within
-from smaragdine.trace.metadata import Metadata
-
-_LOG = logging.getLogger("smaragdine")
-# A job of thousands of ranks may have thousands of the same thing to tell.
-_MOST_TOLD = 20
-
-
-class Kept:
-    """A temporary directory that is there for as long as somebody reads its tables."""
-
-    def __init__(self, prefix: str = "smaragdine-job-") -> None:
-        self.path = Path(tempfile.mkdtemp(prefix=prefix))
-        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
-
-
-def write(found: Found, output: Path) -> tuple[str, ...]:
-    """Writes the parts, as one, into `output`; returns what is to be told of them. Raises SmaragdineError."""
-    merged = merge(found)
-    written.write(output, merged.tables, fields(merged))
-    return merged.told
+if TYPE_CHECKING:
+    from smaragdine.trace.jobs.part import Part
+    from smaragdine.trace.kept import Kept
 
 
 class Opened(NamedTuple):
@@ -46,50 +17,3 @@ class Opened(NamedTuple):
     tables: Path
     parts: tuple[Part, ...] = ()
     kept: tuple[Kept, ...] = ()
-
-
-def here(path: str | Path) -> tuple[Path, tuple[Kept, ...]]:
-    """The directory that is named, or that what lies at a URL is fetched into. Raises SmaragdineError."""
-    if not is_remote(path):
-        return Path(path), ()
-    kept = Kept("smaragdine-fetched-")
-    fetch(str(path), kept.path)
-    return kept.path, (kept,)
-
-
-def opened(folder: Path) -> Opened:
-    """What is missing of a job is told each time that it is opened. Raises SmaragdineError."""
-    if not is_job(folder):
-        return Opened(folder)
-    found = within(folder)
-    before = _merged(folder)
-    if before is not None and before.get("parts") == seals(found.parts):
-        told = before.get("told")
-        _tell(folder, told if isinstance(told, list) else [])
-        return Opened(folder, found.parts)
-    if before is not None:
-        _LOG.warning("%s: its parts changed since they were merged; `smaragdine merge %s` renews that", folder, folder)
-    kept = Kept()
-    _tell(folder, write(found, kept.path))
-    return Opened(kept.path, found.parts, (kept,))
-
-
-def _tell(folder: Path, told: Sequence[object]) -> None:
-    for sentence in told[:_MOST_TOLD]:
-        _LOG.warning("%s: %s", folder, sentence)
-    if len(told) > _MOST_TOLD:
-        _LOG.warning("%s: and %d more of the like; the job's `metadata.warnings` has all", folder,
-                     len(told) - _MOST_TOLD)  # fmt: skip
-
-
-def _merged(folder: Path) -> dict[str, Any] | None:
-    """What a job's own `trace.json` says of its parts; None where it has none."""
-    if not (folder / "trace.json").exists():
-        return None
-    options = Metadata.read(folder).raw.get("options")
-    merged = options.get("merged") if isinstance(options, dict) else None
-    if not isinstance(merged, dict):
-        raise TraceError(
-            f"{folder} holds a trace, and traces of ranks beside it", "move one of them, or name the ranks' alone"
-        )
-    return merged

@@ -10,7 +10,7 @@ import pytest
 from smaragdine import Job, Trace
 from smaragdine.cli import main
 from smaragdine.files.ranks import part_of
-from smaragdine.files.remote import is_remote
+from smaragdine.files.url import is_url
 from testbed import synthetic_trace
 from testbed.sealed import seal_trace
 from testbed.synthetic_job import changed, many, rank
@@ -147,9 +147,9 @@ def test_a_files_name_is_that_of_a_part_or_of_none(name: str, place: str | None,
 
 
 @pytest.mark.parametrize(
-    ("path", "remote"),
+    ("path", "url"),
     [("s3://b/job", True), ("simplecache::s3://b/job", True), ("runs/a::b", False), ("C:/runs", False),
      (Path("s3://b"), False)],
 )  # fmt: skip
-def test_only_a_url_is_one(path: str | Path, remote: bool) -> None:
-    assert is_remote(path) is remote
+def test_only_a_url_is_one(path: str | Path, url: bool) -> None:
+    assert is_url(path) is url
