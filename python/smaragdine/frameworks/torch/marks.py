@@ -10,7 +10,7 @@ from typing import Any
 from smaragdine.frameworks.torch.keras_optimizers import KerasOptimizers
 from smaragdine.frameworks.torch.paths import class_name, paths, snake
 
-# The daemon knows ours by it; `?` follows where a module is outside the model.
+# The daemon knows ours by it; `?` follows where a module is outside the model, `=` where the whole of it is only named.
 _PREFIX = "smaragdine:"
 # So deep are calls looked through for one of a module's.
 _DEEPEST = 200
@@ -46,6 +46,10 @@ class Marks:
         self._original = cls.__call__
         self._patch = cls.__call__ = self._marking(self._original)
         self._optimizers.open()
+        if self._known and len(self._models) == 1 and self.layer_paths:
+            # Whose is what was compiled together, without a call of the model's.
+            with self._torch._C._profiler._RecordFunctionFast(f"{_PREFIX}={self.layer_paths[0]}"):
+                pass
 
     def close(self) -> None:
         """Marks no more, and lets go of the modules. Where another patched over ours, ours stays and does nothing."""

@@ -83,7 +83,11 @@ class TorchTracer:
 
     def compilations(self, batch: int) -> int:
         self._compilations.watch()
-        return self._compilations.new()
+        new = self._compilations.new()
+        if new and self._profiler.running and not (self._compilations.under_way or self._marks.is_open):
+            # What compiled within this window did not see our patch; its next steps may.
+            self._marks.open()
+        return new
 
     def first_step_ended(self) -> bool:
         return False

@@ -55,15 +55,18 @@ impl Frames {
         (thread, start_ns, sequence): (u32, i64, u64),
         parent: u32,
     ) -> Option<u32> {
+        let around = self.all.get(parent as usize);
+        let called = around.is_some_and(|frame| !matches!(frame.kind, Kind::Optimizer { .. }));
         let kind = match titles.title(name) {
+            // Compiled as a whole, without a call of any module: as if the model were called.
+            Title::Compiled if !called && titles.whole().is_some() => Kind::Module { outside: false },
             Title::Module { outside, .. } => Kind::Module { outside: *outside },
             Title::Node { accumulates, .. } => Kind::Node { sequence, accumulates: *accumulates },
             Title::Optimizer { steps, .. } => Kind::Optimizer { steps: *steps },
             Title::Loader => Kind::Loader,
             Title::Together(together) => Kind::Together { exchanges: *together == Together::Exchanges },
-            Title::Operation { .. } => return None,
+            Title::Operation { .. } | Title::Compiled | Title::Whole { .. } => return None,
         };
-        let around = self.all.get(parent as usize);
         let in_backward = around.is_some_and(|frame| frame.in_backward || matches!(frame.kind, Kind::Node { .. }));
         let outermost = around.is_none_or(|frame| frame.outermost && matches!(frame.kind, Kind::Optimizer { .. }));
         // How often an optimizer runs an operation, its parameters decide.

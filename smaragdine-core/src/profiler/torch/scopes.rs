@@ -140,6 +140,10 @@ impl Scopes {
                 }
                 Scope { layer: path.clone(), prefix: format!("{gradients}{path}"), phase }
             }
+            (Kind::Module { .. }, Title::Compiled) => {
+                let path = titles.whole().unwrap_or_default();
+                Scope { layer: path.to_owned(), prefix: path.to_owned(), phase: Phase::Forward }
+            }
             (Kind::Node { accumulates: true, .. }, _) => {
                 let layer =
                     last_node.get(&frame.thread).map_or(OwnLayer::Unknown.name(), |&last| &self.get(last).layer);

@@ -73,7 +73,7 @@ impl Threads {
                 let own = frames.open(titles, record.name, at, around.frame);
                 let frame = own.unwrap_or(around.frame);
                 let works = match title {
-                    Title::Operation { .. } => record.category == Category::Operation,
+                    Title::Operation { .. } | Title::Compiled => record.category == Category::Operation,
                     Title::Node { .. } => true,
                     Title::Together(together) => *together != Together::Keeps,
                     _ => false,

@@ -10,6 +10,10 @@ const LONGEST_PATH: usize = 500;
 const MODULE: &[u8] = b"smaragdine:";
 /// Ours, of a module that is outside the model.
 const OUTSIDE: u8 = b'?';
+/// Ours, of the one model that the program named: no call.
+const WHOLE: u8 = b'=';
+/// What was compiled as one function of autograd's: it has a backward pass, as no optimizer has.
+const COMPILED: &[u8] = b"CompiledFunction";
 const EVALUATES: &[u8] = b"autograd::engine::evaluate_function: ";
 const STEPS: &[u8] = b"Optimizer.step#";
 const CLEARS: &[u8] = b"Optimizer.zero_grad#";
@@ -45,6 +49,12 @@ pub(super) enum Title {
         path: String,
         outside: bool,
     },
+    /// The path of the program's one model.
+    Whole {
+        path: String,
+    },
+    /// The forward pass of what was compiled.
+    Compiled,
     /// Autograd runs a node.
     Node {
         /// `AddmmBackward0`
@@ -75,6 +85,9 @@ pub(super) enum Together {
 impl Title {
     pub(super) fn of(text: &[u8]) -> Self {
         if let Some(path) = text.strip_prefix(MODULE) {
+            if let Some((&WHOLE, path)) = path.split_first() {
+                return Self::Whole { path: path_of(path) };
+            }
             let outside = path.first() == Some(&OUTSIDE);
             return Self::Module { path: path_of(&path[usize::from(outside)..]), outside };
         }
@@ -92,6 +105,9 @@ impl Title {
         }
         if text.starts_with(LOADS) {
             return Self::Loader;
+        }
+        if text == COMPILED {
+            return Self::Compiled;
         }
         if let Some(together) = together(text) {
             return Self::Together(together);
@@ -224,6 +240,8 @@ mod tests {
             (b"smaragdine:net/layer/0", module("net/layer/0", false)),
             (b"smaragdine:?cross_entropy_loss", module("cross_entropy_loss", true)),
             (b"smaragdine:", module("model", false)),
+            (b"smaragdine:=net", Title::Whole { path: "net".to_owned() }),
+            (b"CompiledFunction", Title::Compiled),
             (b"smaragdine:a//b\\\" c", module("a/b\"_c", false)),
             (b"enumerate(DataLoader)#_SingleProcessDataLoaderIter.__next__", Title::Loader),
             (b"Optimizer.step#AdamW.step", Title::Optimizer { name: "AdamW".to_owned(), steps: true }),

@@ -12,6 +12,8 @@ pub(super) struct Titles {
     words_of: Vec<u32>,
     /// What operations are called, and how a document calls them.
     words: Vec<(String, String)>,
+    /// Of the models that the program named.
+    wholes: Vec<String>,
 }
 
 impl Titles {
@@ -25,6 +27,11 @@ impl Titles {
                 // A kernel may have any name.
                 _ => name_of(text),
             };
+            if let Title::Whole { path } = &title
+                && !titles.wholes.contains(path)
+            {
+                titles.wholes.push(path.clone());
+            }
             let next = titles.words.len() as u32;
             let number = *numbers.entry(word).or_insert_with_key(|word| {
                 titles.words.push((word.clone(), super::title::shortened(text)));
@@ -34,6 +41,11 @@ impl Titles {
             titles.titles.push(title);
         }
         titles
+    }
+
+    /// The path of the program's model, where it named one and no other.
+    pub(super) fn whole(&self) -> Option<&str> {
+        self.wholes.first().filter(|_| self.wholes.len() == 1).map(String::as_str)
     }
 
     pub(super) fn title(&self, name: u32) -> &Title {

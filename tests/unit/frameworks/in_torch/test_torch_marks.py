@@ -20,9 +20,10 @@ def net(torch: Any) -> Any:
 
 
 def marked(torch: Any, kineto: Kineto, models: list[Any], *calls: Any) -> list[str]:
-    kineto.marks = []
     marks = Marks(torch, models)
     marks.open()
+    # The model that was named is told at once.
+    kineto.marks = []
     try:
         for call in calls:
             call()
@@ -38,6 +39,16 @@ def test_calls_are_marked_by_their_paths_while_open(fake_torch: Fake) -> None:
     assert told == ["smaragdine:net", "smaragdine:net/body", "smaragdine:net/body/up", "smaragdine:net/head"]
     model()
     assert len(kineto.marks) == 4
+
+
+def test_a_model_that_was_named_is_told_as_the_whole_and_no_other_is(fake_torch: Fake) -> None:
+    torch, kineto = fake_torch
+    for models, told in ([net(torch)], ["smaragdine:=net"]), ([net(torch), net(torch)], []), ([], []):
+        kineto.marks = []
+        marks = Marks(torch, models)
+        marks.open()
+        marks.close()
+        assert kineto.marks == told
 
 
 def test_without_a_model_the_outermost_that_is_called_is_it_and_a_loss_is_none(fake_torch: Fake) -> None:

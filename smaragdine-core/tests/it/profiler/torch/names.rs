@@ -248,3 +248,48 @@ fn a_loop_within_a_module_numbers_its_operations_up_to_a_bound() {
     assert_eq!(profile.names[63].as_told().unwrap().qtn, "lstm/mm_more");
     assert_eq!(profile.events.len(), 100);
 }
+
+/// A whole step that was compiled, run within the optimizer's as Lightning does: no module is called.
+fn compiled_step(wholes: &[&str]) -> Trace {
+    let mut trace = Trace::new(Form::Newest);
+    for (number, whole) in (0..).zip(wholes) {
+        trace.op(&format!("smaragdine:={whole}"), (number, number));
+    }
+    trace.event("user_annotation", "Optimizer.step#AdamW.step", 1, (50, 800), "");
+    trace.op("Torch-Compiled Region: 0/0", (100, 300));
+    trace.with_node("CompiledFunction", (110, 290), 3, false);
+    trace.op("aten::mm", (120, 280));
+    trace.with_node("autograd::engine::evaluate_function: CompiledFunctionBackward", (400, 500), 3, true);
+    trace.op("aten::mm", (410, 490));
+    trace.op("aten::addcdiv_", (700, 720));
+    trace
+}
+
+#[test]
+fn what_was_compiled_as_a_whole_is_the_model_s_where_the_program_named_one() {
+    let told_of = |wholes: &[&str]| told(&compiled_step(wholes).decoded());
+    let named = told_of(&["lit"]);
+    for line in [
+        "CPU:0 compute forward lit | lit/mm 120..280",
+        "CPU:0 compute backward lit | gradients/lit/CompiledFunction/mm 410..490",
+        "CPU:0 compute optimizer optimizer | optimizer/AdamW/addcdiv_ 700..720",
+    ] {
+        assert!(named.contains(&line.to_owned()), "{named:#?}");
+    }
+    assert_eq!(told_of(&["lit", "lit"]), named);
+    for unknown in [told_of(&[]), told_of(&["lit", "other"])] {
+        assert!(unknown.iter().all(|line| !line.contains("forward")), "{unknown:#?}");
+        assert!(unknown.iter().any(|line| line.contains("backward unknown")), "{unknown:#?}");
+    }
+}
+
+#[test]
+fn what_was_compiled_within_a_call_is_the_called_module_s() {
+    let mut trace = Trace::new(Form::Newest);
+    trace.op("smaragdine:=net", (0, 0));
+    trace.op("smaragdine:net/block", (100, 300));
+    trace.with_node("CompiledFunction", (110, 290), 3, false);
+    trace.op("aten::mm", (120, 280));
+    let told = told(&trace.decoded());
+    assert!(told.contains(&"CPU:0 compute forward net/block | net/block/mm 120..280".to_owned()), "{told:#?}");
+}
