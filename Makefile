@@ -110,6 +110,10 @@ check-wheel: dist/.built fakes ## install the wheels bare, on the oldest and the
 bench: toolchain ## Rust benchmarks
 	cargo bench --workspace
 
+.PHONY: instructions
+instructions: $(VENV)/.dev ## instructions of the hot loops, held to those that are committed to 3 %; needs valgrind
+	$(BIN)/python -m experiments.speed.instructions $(OPTIONS)
+
 .PHONY: fuzz
 fuzz: toolchain ## a million inputs that nobody should send, about ten minutes; `make test` tries 20,000 of them
 	TMPDIR=$$(test -w /dev/shm && echo /dev/shm || echo /tmp) SMARAGDINE_FUZZ_INPUTS=1000000 \
