@@ -108,8 +108,12 @@ check-wheel: dist/.built fakes ## install the wheels bare, on the oldest and the
 	packaging/check-fakes.sh "$(PYTHON)" $(VENV)-fakes
 
 .PHONY: bench
-bench: toolchain ## Rust benchmarks
-	cargo bench --workspace
+bench: $(VENV)/.dev ## every number of speed with what it is compared to: experiments/speed/README.md, a quarter of an hour
+	$(BIN)/python -m experiments.speed.run $(OPTIONS)
+
+.PHONY: instructions
+instructions: $(VENV)/.dev ## instructions of the hot loops, held to those that are committed to 3 %; needs valgrind
+	$(BIN)/python -m experiments.speed.instructions $(OPTIONS)
 
 .PHONY: fuzz
 fuzz: toolchain ## a million inputs that nobody should send, about ten minutes; `make test` tries 20,000 of them

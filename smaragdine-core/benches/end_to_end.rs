@@ -113,7 +113,7 @@ fn measure(path: &Path, runs: usize) {
     let rate = kept as f64 / (added + accounted + written).as_secs_f64() * 1e-6;
     println!("  {rate:.2} M kept events/s");
     Number::new(format!("{file}: events kept"), kept as f64, "events").hand_over();
-    Number::new(format!("{file}: together"), rate, "M kept events/s")
+    Number::new(format!("{file}: all stages"), rate, "M kept events/s")
         .at_least(5.0)
         .compared_to(format!("{file}: Python's protobuf (upb), parsing alone"))
         .hand_over();

@@ -1,4 +1,4 @@
-//! What sampling costs and how well it keeps time, next to two other loops: the floor, which only wakes at the same deadlines
+//! What sampling costs and how well it keeps time, next to other loops: the floor, which only wakes at the same deadlines
 //! and has the kernel read the same open registers, so that whatever the sampler takes beyond it is ours; and the one
 //! that one writes first: sleep, open, read, parse.
 //!
@@ -37,8 +37,9 @@ const ROUNDS: usize = 5;
 const SAMPLER: &str = "sampler";
 const EDGE_LOCK: &str = "edge lock";
 const FLOOR: &str = "floor";
+const WAKING: &str = "waking alone";
 const NAIVE: &str = "naive";
-const LOOPS: [&str; 4] = [SAMPLER, EDGE_LOCK, FLOOR, NAIVE];
+const LOOPS: [&str; 5] = [SAMPLER, EDGE_LOCK, FLOOR, WAKING, NAIVE];
 /// Registers are watched closely as a recording begins, which is none of what sampling takes from then on.
 const SETTLED: Duration = Duration::from_millis(500);
 
@@ -115,7 +116,7 @@ fn reading_s() -> f64 {
 }
 
 /// What no sampler can do without: it wakes when the kernel's timer says so, and has the kernel read the open registers. It
-/// parses nothing and keeps nothing.
+/// parses nothing and keeps nothing. Without registers it is the waking alone.
 fn floor(registers: &[PathBuf], period: Duration) -> Kept {
     on_a_thread(|| {
         let files: Vec<File> = registers.iter().map(|path| File::open(path).expect("a register")).collect();
@@ -198,7 +199,7 @@ fn keep_time() {
             LENGTH.as_secs()
         );
         println!(
-            "{:>8} {:>10} {:>10} {:>12} {:>12} {:>8}",
+            "{:>8} {:>12} {:>10} {:>12} {:>12} {:>8}",
             "period", "loop", "Hz", "late p50 µs", "late p99 µs", "core %"
         );
         for period in [Duration::from_millis(4), Duration::from_millis(1)] {
@@ -209,6 +210,7 @@ fn keep_time() {
                         SAMPLER => ours(&root, period, false),
                         EDGE_LOCK => ours(&root, period, true),
                         FLOOR => floor(&registers, period),
+                        WAKING => floor(&[], period),
                         _ => naive(&registers, period),
                     });
                 }
@@ -225,12 +227,12 @@ fn tell(name: &str, period: Duration, kept: &Kept) {
     let Kept { rate_hz, lateness_p50_us, lateness_p99_us, core_percent } = *kept;
     let period_ms = period.as_millis();
     println!(
-        "{period_ms:>5} ms {name:>10} {rate_hz:>10.1} {lateness_p50_us:>12.1} {lateness_p99_us:>12.1} \
+        "{period_ms:>5} ms {name:>12} {rate_hz:>10.1} {lateness_p50_us:>12.1} {lateness_p99_us:>12.1} \
          {core_percent:>8.2}"
     );
     let number = |what: &str, value: f64, unit| {
         let number = Number::new(format!("{name} at {period_ms} ms: {what}"), value, unit);
-        let others = if name == SAMPLER { &[FLOOR, NAIVE][..] } else { &[] };
+        let others = if name == SAMPLER { &[FLOOR, WAKING, NAIVE][..] } else { &[] };
         others.iter().fold(number, |number, other| number.compared_to(format!("{other} at {period_ms} ms: {what}")))
     };
     let numbers = [

@@ -105,7 +105,9 @@ fn record(count: usize, roots: &Roots) -> f64 {
     number("ticks lost", missed as f64, "ticks").at_most(0.0).hand_over();
     let mut reading_s = 0.0;
     for (name, kind) in &after {
-        let Some(earlier) = before.get(name).filter(|_| name != "station" && name != "tree") else { continue };
+        let Some(earlier) = before.get(name).filter(|_| !name.starts_with("station") && name != "tree") else {
+            continue;
+        };
         let cpu_s = kind.cpu_s - earlier.cpu_s;
         let core = cpu_s / elapsed_s * 100.0;
         print!("{name:>14} {:>4} threads {core:>7.2} % of a core", kind.threads);
