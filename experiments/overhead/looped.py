@@ -33,20 +33,21 @@ def train(make: Callable[[], Subject], output: Path, watch: Meter | Turns) -> Pa
     watch.start(lambda: held.append(recorded.__enter__()))
     recording: Any = held[0]
     watch_windows(recording._training._windows, watch)
+    begun: list[Any] = []
+
+    def begin() -> None:
+        begun.append(recording.step())
+        begun[0].__enter__()
+
     for number in count():
-        steps: list[Any] = []
-
-        def begin(steps: list[Any] = steps) -> None:
-            steps.append(recording.step())
-            steps[0].__enter__()
-
         watch.before(begin, recording._training.pause)
         if watch.over:
             # What begins here is none: it is left without having ended.
             break
         run()
-        for step in steps:
-            watch.after(partial(step.__exit__, None, None, None), number, waited_for=True)
+        # None where the watch left it out.
+        if begun:
+            watch.after(partial(begun.pop().__exit__, None, None, None), number, waited_for=True)
     watch.end(lambda: recorded.__exit__(None, None, None))
     return recording.path or output
 

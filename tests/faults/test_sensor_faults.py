@@ -214,7 +214,7 @@ def test_a_grace_s_memory_is_what_its_parts_leave_and_no_meter(
     Account(trace, whole).hold(truth, "Grace Power Socket 0")
     (memory,) = memories(trace)
     assert (memory.domain, memory.socket, memory.partly) == (whole, 0, False)
-    assert memory.energy_j == pytest.approx((120 - 70 - 9) * memory.seconds, rel=1e-3)
+    assert memory.energy_j == pytest.approx((120 - 70 - 9) * memory.seconds, rel=1e-6)
     assert memory.seconds > 2
     assert [domain.name for domain in trace.metadata.counted] == [whole]
     assert len(trace.metadata.domains) == 4

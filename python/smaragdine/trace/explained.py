@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 WHOLES = ("node",)
 # So do meters outside the machine, whatever they are called.
 OUTSIDE = "meter"
+# In SQL: what of a reading lies between `since` and `until`, in joules; its energy is spread evenly over it.
+WITHIN_J = (
+    "readings.energy_j * greatest(0, least(end_ns, until) - greatest(start_ns, since)) / greatest(1, end_ns - start_ns)"
+)
 
 
 @dataclass(frozen=True)
@@ -69,9 +73,7 @@ def explained(trace: Trace) -> tuple[Explained, ...]:
             "whole as (select min(start_ns) since, max(end_ns) until, sum(energy_j) energy_j, count(*) values "
             "from readings, parts where domain = ? and start_ns >= first_ns and end_ns <= last_ns) "
             "select any_value(whole.energy_j), any_value(until - since), any_value(whole.values), "
-            "sum(readings.energy_j * "
-            "greatest(0, least(end_ns, until) - greatest(start_ns, since)) / greatest(1, end_ns - start_ns)) "
-            "from readings, whole where list_contains(?, domain)",
+            f"sum({WITHIN_J}) from readings, whole where list_contains(?, domain)",
             sorted(counted),
             whole.name,
             sorted(counted),

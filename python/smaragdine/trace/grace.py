@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from smaragdine.trace.explained import WITHIN_J
+
 if TYPE_CHECKING:
     from smaragdine.trace.trace import Trace
 
@@ -51,8 +53,7 @@ def memories(trace: Trace) -> tuple[GraceMemory, ...]:
             "with spans as (select domain, min(start_ns) first_ns, max(end_ns) last_ns from readings "
             "where list_contains(?, domain) group by domain), "
             "common as (select max(first_ns) since, min(last_ns) until, count(*) domains from spans) "
-            "select any_value(until - since), sum(if(domain = ?, energy_j, -energy_j) * "
-            "greatest(0, least(end_ns, until) - greatest(start_ns, since)) / greatest(1, end_ns - start_ns)) "
+            f"select any_value(until - since), sum(if(domain = ?, 1, -1) * {WITHIN_J}) "
             "from readings, common where list_contains(?, domain) and domains = 3 and until > since",
             names,
             name,

@@ -63,7 +63,8 @@ def test_what_telling_of_steps_takes_is_no_longer_there_for_windows() -> None:
     for _ in range(4000):
         told.run(1)
         told.windows.told(0.4 * COST * told.step_s)
-    assert len(told.opened) == pytest.approx(0.6 * len(silent.opened), rel=0.05)
+    # To within one window.
+    assert len(told.opened) == pytest.approx(0.6 * len(silent.opened), abs=1)
 
 
 @pytest.mark.parametrize(("step_s", "window"), [(0.04, "auto"), (0.3, "auto"), (0.04, 3)])
@@ -95,7 +96,8 @@ def test_windows_that_cost_nothing_trace_a_tenth_of_a_long_training_and_more_of_
     training = Training(step_s=0.01)
     training.start_s = training.stop_s = training.ship_s = 0.0
     assert len(training.run(150).traced) >= 100
-    assert len(training.run(20_000).traced) == pytest.approx(2_000, rel=0.02)
+    # To within one window.
+    assert len(training.run(20_000).traced) == pytest.approx(2_015, abs=20)
     every = Training(step_s=0.01, window=1, every=2)
     every.start_s = every.stop_s = every.ship_s = 0.0
     assert len(every.run(2_000).traced) == pytest.approx(1_000, abs=2)

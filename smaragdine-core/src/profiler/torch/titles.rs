@@ -12,7 +12,7 @@ pub(super) struct Titles {
     words_of: Vec<u32>,
     /// What operations are called, and how a document calls them.
     words: Vec<(String, String)>,
-    /// Of the models that the program named.
+    /// Of the models that the program named, two at most: whoever writes a document may name millions.
     wholes: Vec<String>,
 }
 
@@ -28,6 +28,7 @@ impl Titles {
                 _ => name_of(text),
             };
             if let Title::Whole { path } = &title
+                && titles.wholes.len() < 2
                 && !titles.wholes.contains(path)
             {
                 titles.wholes.push(path.clone());
