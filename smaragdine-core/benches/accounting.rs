@@ -22,8 +22,8 @@ use smaragdine_core::accounting::account::account_recorded;
 use smaragdine_core::error::Result;
 use smaragdine_core::store::tables::{self, Opened, Streamed};
 use smaragdine_core::trace::{
-    Domain, Event, Flags, Kind, Metadata, Op, Phase, Policy, Reading, Recorded, SCHEMA_VERSION, Sensor, SourceReport,
-    State, Step, Trace,
+    Domain, Event, Flags, Kind, Metadata, Op, Policy, Reading, Recorded, SCHEMA_VERSION, Sensor, SourceReport, State,
+    Step, Trace,
 };
 
 use self::lanes::{Noise, OPS};
@@ -129,15 +129,7 @@ fn steps(length_ns: i64) -> impl Iterator<Item = Result<Vec<Step>>> {
 
 fn trace(length_ns: i64) -> Trace {
     let domain = |name: &str, device: &str, source: &str, scope: &str| Domain::new(name, device, source, scope);
-    let op = |number: u32| Op {
-        qtn: format!("model/layer_{}/MatMul_{number}", number / 8),
-        layer: format!("model/layer_{}", number / 8),
-        kind: "MatMul".into(),
-        phase: Phase::Forward,
-        raw_name: format!("model/layer_{}/MatMul_{number}", number / 8),
-        flops: Some(1e6),
-        fused: String::new(),
-    };
+    let op = |number: usize| Op { flops: Some(1e6), ..lanes::op(number) };
     let sensor = |domain: &str| Sensor { domain: domain.into(), ..Sensor::default() };
     let metadata = Metadata {
         schema_version: SCHEMA_VERSION,
@@ -156,7 +148,7 @@ fn trace(length_ns: i64) -> Trace {
         }],
         ..Metadata::default()
     };
-    Trace { metadata, ops: (0..OPS as u32).map(op).collect(), ..Trace::default() }
+    Trace { metadata, ops: (0..OPS).map(op).collect(), ..Trace::default() }
 }
 
 fn make(dir: &Path, options: &Options) -> Result<()> {

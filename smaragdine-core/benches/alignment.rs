@@ -19,15 +19,13 @@ use std::time::{Duration, Instant};
 use smaragdine_core::accounting::alignment::{Aligner, Alignment};
 use smaragdine_core::trace::Event;
 
-use self::lanes::{Events, Noise, OPS};
+use self::lanes::{DISORDER_NS, Events, OPS, PERIOD_NS, disordered};
 use self::numbers::Number;
 
 const EVENTS: usize = 1_000_000;
 /// FLATTEN is slower by a factor of thousands.
 const FLATTENED: usize = 2_000;
 const LONGEST: usize = 100_000_000;
-const PERIOD_NS: i64 = 4_000_000;
-const DISORDER_NS: i64 = 50_000_000;
 /// Events between two advances.
 const CHUNK: usize = 1 << 14;
 const RUNS: usize = 5;
@@ -37,13 +35,6 @@ const SORTED: &str = "sort_unstable of the same boundaries";
 const FLATTENED_TICKS: &str = "Algorithm 2's FLATTEN at 1 µs ticks";
 /// Measured by `experiments/speed`, for it is Python.
 const PUBLISHED: &str = "the published implementation's algorithm, in Python";
-
-/// In an order in which each event comes up to 50 ms after ones that start later.
-fn disordered(mut events: Vec<Event>) -> Vec<Event> {
-    let mut noise = Noise(50);
-    events.sort_by_cached_key(|event| event.start_ns + (noise.next() * DISORDER_NS as f64) as i64);
-    events
-}
 
 /// An aligner whose readings come along with its events.
 struct Aligning {

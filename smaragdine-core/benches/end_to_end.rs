@@ -8,6 +8,7 @@
 
 #![allow(clippy::print_stdout, reason = "the table is the result")]
 
+mod lanes;
 mod numbers;
 
 use std::hint::black_box;
@@ -20,11 +21,11 @@ use smaragdine_core::profiler::Profile;
 use smaragdine_core::profiler::tensorflow::names::{Model, Namer};
 use smaragdine_core::profiler::tensorflow::xplane::decode;
 use smaragdine_core::store::tables;
-use smaragdine_core::trace::{Domain, Flags, Metadata, Policy, Reading, State, Step, Trace};
+use smaragdine_core::trace::{Domain, Metadata, Policy, Reading, State, Step, Trace};
 
+use self::lanes::PERIOD_NS;
 use self::numbers::Number;
 
-const PERIOD_NS: i64 = 4_000_000;
 /// Longer profiles are run less often.
 const RUNS: usize = 9;
 const LONG: usize = 1_000_000;
@@ -35,17 +36,10 @@ fn recording(profile: &Profile) -> Trace {
     let end_ns = profile.events.iter().map(|event| event.end_ns).max().unwrap_or(0) + PERIOD_NS;
     let domains = ["package-0", "dram-0"].map(|name| Domain::new(name, "CPU:0", "powercap", "socket:0"));
     let reading = |domain: u16, start_ns: i64| Reading {
-        domain,
-        start_ns,
-        end_ns: start_ns + PERIOD_NS,
-        edge_uncertainty_ns: Some(25_000),
-        read_start_ns: start_ns + PERIOD_NS,
-        read_end_ns: start_ns + PERIOD_NS + 9_000,
-        energy_j: 0.4,
         app_share: Some(1.0),
         daemon_share: Some(0.0),
         idle_share: Some(0.0),
-        flags: Flags::NONE,
+        ..lanes::reading(domain, start_ns)
     };
     let metadata = Metadata {
         state: State::Complete,

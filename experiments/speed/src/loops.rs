@@ -9,17 +9,17 @@ use smaragdine_core::profiler::tensorflow::names::{Model, Namer};
 use smaragdine_core::profiler::{tensorflow::xplane, torch};
 use smaragdine_core::registers::counter::Counter;
 use smaragdine_core::registers::source::{Observation, Value};
-use smaragdine_core::trace::{Domain, Event, Flags, Metadata, Op, Phase, Policy, Reading, State, Step, Trace};
+use smaragdine_core::trace::{Domain, Event, Flags, Metadata, Policy, State, Step, Trace};
 
 use crate::Ready;
-use crate::lanes::{Events, Noise, OPS};
+use crate::lanes::{DISORDER_NS, Events, OPS, PERIOD_NS, disordered, op, reading};
 
 /// What makes a loop ready.
 type Prepare = fn() -> Ready;
 
 pub(crate) const ALL: [(&str, Prepare); 8] = [
     ("alignment in order", || aligned(Events::new(4).take(EVENTS).collect(), 0)),
-    ("alignment with 50 ms disorder", || aligned(disordered(), DISORDER_NS)),
+    ("alignment with 50 ms disorder", || aligned(disordered(Events::new(4).take(EVENTS).collect()), DISORDER_NS)),
     ("equal share of a trace", accounted),
     ("XSpace decoded", || decoded("tensorflow/2.21/keras.xplane.pb", "bytes", |bytes| leaves(xplane::decode(bytes)))),
     ("XSpace of XLA decoded", || {
@@ -31,19 +31,10 @@ pub(crate) const ALL: [(&str, Prepare); 8] = [
 ];
 
 const EVENTS: usize = 50_000;
-const PERIOD_NS: i64 = 4_000_000;
 const STEP_NS: i64 = 100_000_000;
-const DISORDER_NS: i64 = 50_000_000;
 /// Events between two advances.
 const CHUNK: usize = 1 << 14;
 const LOOKS: usize = 10_000;
-
-/// In an order in which each event comes up to 50 ms after ones that start later.
-fn disordered() -> Vec<Event> {
-    let (mut noise, mut events) = (Noise(50), Events::new(4).take(EVENTS).collect::<Vec<_>>());
-    events.sort_by_cached_key(|event| event.start_ns + (noise.next() * DISORDER_NS as f64) as i64);
-    events
-}
 
 fn aligned(events: Vec<Event>, disorder_ns: i64) -> Ready {
     let run = move || {
@@ -71,19 +62,6 @@ fn accounted() -> Ready {
         Events::new(4).take(EVENTS).map(|event| Event { step: Some(event.start_ns / STEP_NS), ..event }).collect();
     let end_ns = events.iter().map(|event| event.end_ns).max().unwrap_or(0) / STEP_NS * STEP_NS + STEP_NS;
     let domains = ["package-0", "dram-0"].map(|name| Domain::new(name, "CPU:0", "powercap", "socket:0"));
-    let reading = |domain: u16, start_ns: i64| Reading {
-        domain,
-        start_ns,
-        end_ns: start_ns + PERIOD_NS,
-        edge_uncertainty_ns: Some(25_000),
-        read_start_ns: start_ns + PERIOD_NS,
-        read_end_ns: start_ns + PERIOD_NS + 9_000,
-        energy_j: 0.4,
-        app_share: Some(0.85),
-        daemon_share: Some(0.01),
-        idle_share: Some(0.05),
-        flags: Flags::NONE,
-    };
     let starts = || (0..end_ns).step_by(PERIOD_NS as usize);
     let readings = (0..2).flat_map(|domain| starts().map(move |start_ns| reading(domain, start_ns))).collect();
     let step = |step: i64| Step {
@@ -92,15 +70,6 @@ fn accounted() -> Ready {
         end_ns: (step + 1) * STEP_NS,
         traced: true,
         ..Step::default()
-    };
-    let op = |number: usize| Op {
-        qtn: format!("model/layer_{}/MatMul_{number}", number / 8),
-        layer: format!("model/layer_{}", number / 8),
-        kind: "MatMul".into(),
-        phase: Phase::Forward,
-        raw_name: format!("model/layer_{}/MatMul_{number}", number / 8),
-        flops: None,
-        fused: String::new(),
     };
     let metadata = Metadata {
         state: State::Complete,
